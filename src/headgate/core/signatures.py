@@ -1,0 +1,24 @@
+"""Signatures that travel through a foreign dialect: `hg.<dialect>.<value>`, so that each finds its way home.
+
+An answer of one service may be shown to a client in another dialect's shape. Its proofs go along in that dialect's
+own field, marked with who minted them; when the client sends the turn back, the mark says whether the chosen
+upstream can read them.
+"""
+
+from headgate.core.request import Signature
+
+_MARK = "hg."
+
+
+def seal(signature: Signature, *, spoken: str) -> str:
+    """The text to put on the wire of dialect `spoken`: bare at home, marked abroad."""
+    return signature.value if signature.minted_by == spoken else f"{_MARK}{signature.minted_by}.{signature.value}"
+
+
+def unseal(text: str, *, spoken: str) -> Signature:
+    """The signature that a client of dialect `spoken` sent back."""
+    if text.startswith(_MARK):
+        minted_by, dot, value = text[len(_MARK) :].partition(".")
+        if dot:
+            return Signature(minted_by, value)
+    return Signature(spoken, text)

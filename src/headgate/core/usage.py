@@ -1,0 +1,33 @@
+"""What a call consumed, in tokens. Must not know prices."""
+
+from msgspec import Raw, Struct, field
+
+
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Token counts of one answer, cumulative; integers, never estimates unless `is_estimated`.
+
+    `input_tokens` is everything that went in: it **includes** cached reads and cache writes, whatever the
+    provider's own convention. `output_tokens` includes reasoning. The rest are parts of those two sums.
+    """
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Tokens written to the prompt cache, all lifetimes together."""
+    cache_write_1h_tokens: int = 0
+    """The part of `cache_write_tokens` that is billed at the long-lived rate."""
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    web_searches: int = 0
+    is_estimated: bool = False
+    extras: dict[str, Raw] = field(default_factory=dict)
+    """The usage object as the wire said it, for rendering back to the same dialect."""
+
+    @property
+    def total_tokens(self) -> int:
+        """Everything in plus everything out."""
+        return self.input_tokens + self.output_tokens

@@ -1,0 +1,76 @@
+"""Server-sent events: bytes split into events, however the network cut them. Must not know what the data mean.
+
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html (2026-11): lines end with LF, CRLF or CR, a
+blank line ends an event, several `data` lines are joined with LF, comments and unknown fields are skipped.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from headgate.dialects.base import Malformed
+
+EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class ServerSentEvent(Struct, frozen=True, gc=False):
+    """One event: its name ("" when unnamed) and its data."""
+
+    name: str
+    data: bytes
+
+
+class Splitter:
+    """Feeds on bytes, yields complete events. Bounded: an event over 4 MiB raises `Malformed`."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """The events that `data` completes."""
+        buffer = self._rest + data if self._rest else data
+        if b"\r" in buffer:
+            buffer, held = _without_returns(buffer)
+        else:
+            held = b""
+        end = buffer.rfind(b"\n\n")
+        if end < 0:
+            self._rest = buffer + held
+            if len(self._rest) > EVENT_BYTES_MAX:
+                raise Malformed(f"a stream event is over the limit of {EVENT_BYTES_MAX} bytes")
+            return []
+        self._rest = buffer[end + 2 :] + held
+        return [event for block in buffer[:end].split(b"\n\n") if (event := _parsed(block)) is not None]
+
+    def close(self) -> list[ServerSentEvent]:
+        """An event that the end of the bytes left without its blank line: lenient, as servers often forget it."""
+        rest, self._rest = self._rest, b""
+        event = _parsed(rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")) if rest.strip() else None
+        return [event] if event is not None else []
+
+
+def _without_returns(buffer: bytes) -> tuple[bytes, bytes]:
+    """`buffer` with LF line ends; a trailing CR is held back, since an LF may follow it."""
+    held = b"\r" if buffer.endswith(b"\r") else b""
+    body = buffer[:-1] if held else buffer
+    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), held
+
+
+def _parsed(block: bytes) -> ServerSentEvent | None:
+    if block.startswith(b"data: ") and b"\n" not in block:  # the usual case: one line, unnamed
+        return ServerSentEvent("", block[6:])
+    name = ""
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value[1:] if value.startswith(b" ") else value
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return ServerSentEvent(name, b"\n".join(data)) if data else None
+
+
+def event(data: bytes, name: str = "") -> bytes:
+    """The bytes of one event; `data` has no line breaks (JSON has none)."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data) if name else b"data: %b\n\n" % data
