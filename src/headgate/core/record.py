@@ -1,0 +1,117 @@
+"""What happened: one record per call, one line in it per attempt. Must not know how it is kept or shown.
+
+Written to the journal as it happens and applied to the store later, so every number that a person sees comes from here.
+"""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from headgate.core.problems import Outcome
+from headgate.core.usage import Usage
+
+Lane = Literal["verbatim", "translated"]
+
+UsageSource = Literal[
+    "provider_reported",  # the upstream's own final count
+    "counted",  # counted by us on what was delivered, because the answer ended early
+    "estimated_prompt",  # no answer at all: only the prompt, estimated
+    "crash_recovered",  # the process died in between: nothing but the start is known
+    "none",  # nothing was consumed
+]
+
+
+class AttemptStart(Struct, frozen=True, kw_only=True, array_like=True):
+    """An attempt is about to be sent. Everything needed to account for it if nothing more is ever heard."""
+
+    call_id: str
+    number: int
+    """1, 2, … within the call."""
+    started_us: int
+    """Unix time in microseconds."""
+    provider: str
+    model: str
+    """The upstream's own name of the model."""
+    dialect: str
+    lane: Lane
+    price_version: str = ""
+
+
+class Attempt(Struct, kw_only=True, omit_defaults=True):
+    """One try at one deployment."""
+
+    number: int
+    provider: str
+    model: str
+    dialect: str
+    lane: Lane
+    started_ms: float = 0.0
+    """Since the call began."""
+    ttft_ms: float | None = None
+    """From sending to the first meaningful event; None: none came."""
+    duration_ms: float = 0.0
+    outcome: Outcome = Outcome.OK
+    status: int = 0
+    """The upstream's HTTP status; 0: none was read."""
+    message: str = ""
+    usage: Usage | None = None
+    usage_source: UsageSource = "none"
+    price_version: str = ""
+    cost_nano_usd: int = 0
+    is_priced: bool = True
+    """False: no price is known for the model, so the cost is not known either (never taken as free)."""
+
+
+class CallStart(Struct, frozen=True, kw_only=True, array_like=True):
+    """A call was admitted and its first attempt is about to be sent."""
+
+    id: str
+    started_us: int
+    """Unix time in microseconds."""
+    key_id: str
+    surface: str
+    """The dialect the client speaks."""
+    operation: str
+    model: str
+    """The model or route as the client named it."""
+    is_stream: bool
+    user: str = ""
+    session: str = ""
+    attempt: AttemptStart | None = None
+
+
+class CallRecord(Struct, kw_only=True, omit_defaults=True):
+    """One call from admission to the last byte."""
+
+    id: str
+    started_us: int
+    key_id: str
+    surface: str
+    operation: str
+    model: str
+    is_stream: bool
+    user: str = ""
+    session: str = ""
+    route: str = ""
+    """How the model's name was understood: a route's name, or `model`."""
+    strategy: str = ""
+    candidates: list[str] = field(default_factory=list[str])
+    """`provider/model` of every deployment that was planned, in order."""
+    status: int = 0
+    """The HTTP status the client got."""
+    outcome: Outcome = Outcome.OK
+    error: str = ""
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    dropped: list[str] = field(default_factory=list[str])
+    finish_reason: str = ""
+    usage: Usage | None = None
+    """The winning attempt's."""
+    usage_source: UsageSource = "none"
+    cost_nano_usd: int = 0
+    """The sum over all attempts."""
+    is_priced: bool = True
+    ttft_ms: float | None = None
+    duration_ms: float = 0.0
+    overhead_ms: float = 0.0
+    """Our own time: the duration without the waits for upstreams."""
+    streamed_bytes: int = 0

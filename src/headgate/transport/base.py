@@ -1,0 +1,74 @@
+"""The door to upstreams: a request goes out, a flight comes back. Must not know what the bytes mean.
+
+Every failure is an `UpstreamError` whose problem has one of the outcomes CONNECT (name, refused, unreachable, TLS,
+connect timeout), SLOW (no head in time), STALL (a gap between reads), CUT (reset, short body), PROTOCOL (not HTTP,
+over a limit), or the outcome that `Flight.abort` was given.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from headgate.core.problems import Outcome
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """How long each phase of an exchange may take, in seconds."""
+
+    connect_s: float = 3.0
+    """Name, TCP and TLS."""
+    head_s: float = 120.0
+    """From the last byte of the request to the head of the answer."""
+    idle_s: float = 120.0
+    """Between two reads of the answer's body."""
+
+
+class UpstreamRequest(Struct, frozen=True, kw_only=True):
+    """One HTTP request, complete. `headers` without host, content-length and connection: the transport writes those."""
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes = b""
+
+
+class Flight(Protocol):
+    """A request under way and its answer. Used by one coroutine; `abort` may come from anywhere on the loop."""
+
+    status: int
+    """Known once `head` has returned."""
+    headers: Mapping[str, str]
+    """By lower-case name, values stripped; several fields of one name joined by ", "."""
+
+    async def head(self) -> None:
+        """Waits for status and headers."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, as much as has come; b"" at its end."""
+        ...
+
+    async def read_all(self, bytes_max: int) -> bytes:
+        """The rest of the body; over the limit is an `UpstreamError` (PROTOCOL)."""
+        ...
+
+    def abort(self, outcome: Outcome) -> None:
+        """Closes the connection now; the pending or next read raises with this outcome. Harmless when complete."""
+        ...
+
+    def close(self) -> None:
+        """Done with it: an answer read to its end gives its connection back to the pool, any other closes it."""
+        ...
+
+
+class Transport(Protocol):
+    """Sends requests to one kind of place."""
+
+    def start(self, request: UpstreamRequest, timeouts: Timeouts) -> Flight:
+        """Puts the request on its way at once if a connection is idle, else as soon as one is open."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        ...
