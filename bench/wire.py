@@ -12,8 +12,8 @@ BODY_BYTES = {"1.5 kB": 1_500, "30 kB": 30_000}
 ANSWER_TEXT = ("Water boils at a lower temperature on a mountain, because the air presses on it less.\n" * 5).strip()
 PROMPT_TOKENS, ANSWER_TOKENS = 320, 90
 LENGTH_SLACK_BYTES = 64  # an id or a time that a gateway writes anew may be longer or shorter
-EVENT_MARK = b"lorem"  # in every event with text exactly once, however a gateway frames or re-serialises it
-LAST_EVENT = b"[DONE]"
+EVENT_MARK = b"pebble"  # in every event with text exactly once, however a gateway frames or re-serialises it
+LAST_EVENT = b"[DONE]"  # as long as the mark: one tail serves both searches
 _PLAIN_PROSE = "Why does bread dough rise faster near the oven than on the window sill in winter? "
 _PROSE = 'She said: "weigh the flour first".\nThen add water, salt and a little of the starter; wait for an hour. '
 

@@ -35,6 +35,8 @@ class Started(Struct, frozen=True, kw_only=True, tag=True):
     model: str = ""
     created: int = 0
     """Unix seconds; 0: not told."""
+    dialect: str = ""
+    """The dialect of the parser: whose the extras, forms and wire words of this and the following events are."""
     extras: Extras = field(default_factory=dict)
 
 

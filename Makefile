@@ -1,0 +1,48 @@
+# Everything that is done to Headgate. `make serve` runs it, `make test` tests it; both make .venv when it is missing.
+PYTHON ?=
+BIN := .venv/bin
+INPUTS := pyproject.toml tools/environment.sh
+
+.PHONY: help serve test check fix docs bench acceptance lock clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEADGATE_* and providers' variables
+	@$(BIN)/headgate serve
+
+test: .venv/.test ## Run all tests
+	@$(BIN)/python -m pytest -n 2
+
+check: .venv/.check ## Look at the source: format, lint, types, layers, spelling, coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/typos
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=json:.coverage.json --cov-report= tests
+	$(BIN)/python tools/coverage.py .coverage.json
+
+fix: .venv/.check ## Format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/.test ## Write the generated parts of docs/reference
+	$(BIN)/python tools/docs.py
+
+bench: .venv/.test ## Measure
+	$(BIN)/python -m bench
+
+acceptance: .venv/.test ## Drive the running server with the vendors' own clients
+	@$(BIN)/python -m pytest -n 2 tests/acceptance
+
+lock: ## Renew requirements/*.txt
+	@command -v uv > /dev/null 2>&1 || { test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; }
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" tools/lock.sh uv
+
+clean: ## Remove the environment and caches
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.json dist
+
+.venv/.serve .venv/.test .venv/.check: .venv/.%: requirements/%.txt $(INPUTS)
+	@PYTHON="$(PYTHON)" tools/environment.sh $*

@@ -1,0 +1,164 @@
+"""The command line. Every command's own imports stand inside it, so that `headgate keys create` does not wait for a
+server it never starts. A fault of the operator is told in plain lines on stderr with exit code 2, never as a traceback.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from headgate import __version__
+from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table, run
+from headgate.core.problems import HeadgateError
+
+cli = typer.Typer(
+    name="headgate",
+    help="One self-hosted gateway in front of every model provider.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="Make, list and revoke the keys that clients call with.", no_args_is_help=True)
+cli.add_typer(keys, name="keys")
+
+
+def main() -> None:
+    """The `headgate` command."""
+    try:
+        cli()
+    except HeadgateError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"headgate: {line}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"headgate {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """One self-hosted gateway in front of every model provider."""
+
+
+@cli.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Address that clients call.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port that clients call.")] = None,
+) -> None:
+    """Run the gateway until it is told to stop."""
+    given = {"server.host": host, "server.port": port}
+    setup = load_setup(config, {name: value for name, value in given.items() if value is not None})
+    from headgate.app.wiring import serve as serve_until_stopped  # noqa: PLC0415 - the server, only when it is wanted
+
+    run(serve_until_stopped(setup))
+
+
+@cli.command()
+def models(config: ConfigFile = None, json: AsJson = False) -> None:
+    """List the names that clients may ask for."""
+    from headgate.app.commands.listing import model_rows  # noqa: PLC0415 - the price book is not small
+
+    rows = model_rows(load_setup(config))
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, ("name", "served_by"))
+
+
+@cli.command()
+def providers(config: ConfigFile = None, json: AsJson = False) -> None:
+    """List the packaged providers, and which of them this configuration uses."""
+    from headgate.app.commands.listing import provider_rows  # noqa: PLC0415
+
+    rows = provider_rows(load_setup(config))
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, ("name", "used", "dialects", "key", "address"))
+
+
+@cli.command()
+def check(
+    config: ConfigFile = None,
+    json: AsJson = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the file instead.")] = False,
+) -> None:
+    """Say whether the configuration can be used, and what it comes to."""
+    from headgate.app.commands.checking import summary, summary_lines  # noqa: PLC0415
+
+    if schema:
+        from headgate.app.config import Config  # noqa: PLC0415
+
+        print_json(Config.model_json_schema())
+        return
+    setup = load_setup(config)
+    if json:
+        print_json(summary(setup))
+    else:
+        typer.echo("\n".join(summary_lines(setup)))
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    models: Annotated[
+        list[str] | None, typer.Option(help="A model or route that the key may ask for; may be given several times.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends: 30d, 12h, or a date such as 2027-01-31T00:00Z.")
+    ] = None,
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Make a key and print it, alone, this once."""
+    from headgate.app.commands.keys import create  # noqa: PLC0415
+
+    made = create(load_setup(config), name, models, expires)
+    if json:
+        print_json(made)
+    else:
+        typer.echo(made["key"])
+
+
+@keys.command("list")
+def list_keys(config: ConfigFile = None, json: AsJson = False) -> None:
+    """List the keys; what they are themselves is not kept."""
+    from headgate.app.commands.keys import listed  # noqa: PLC0415
+
+    rows = listed(load_setup(config))
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, ("id", "name", "models", "created", "expires", "revoked"))
+
+
+@keys.command("revoke")
+def revoke_key(
+    kid: Annotated[str, typer.Argument(help="The key's id, as `headgate keys list` shows it.", metavar="ID")],
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """End a key: a running gateway refuses it within seconds."""
+    from headgate.app.commands.keys import revoke  # noqa: PLC0415
+
+    revoke(load_setup(config), kid)
+    if json:
+        print_json({"id": kid, "revoked": True})
+    else:
+        typer.echo(f"{kid} is revoked")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What a configuration comes to: what `headgate check` prints. Shows no secret."""
+
+from headgate.app.commands.listing import provider_rows
+from headgate.app.config import Setup
+
+
+def summary(setup: Setup) -> dict[str, object]:
+    """Everything that would be used, as JSON."""
+    config = setup.config
+    server = config.server
+    return {
+        "file": str(setup.file) if setup.file else None,
+        "data_dir": str(config.data_dir),
+        "store": str(config.store_path),
+        "clients": f"http://{server.host}:{server.port}",
+        "administration": f"http://{server.admin_host}:{server.admin_port}",
+        "admin_key": "given" if config.admin_key else "made at the first start",
+        "providers": [row for row in provider_rows(setup) if row["used"]],
+        "routes": {
+            name: {"strategy": route.strategy, "targets": [target.model for target in route.targets]}
+            for name, route in config.routes.items()
+        },
+        "notes": list(setup.notes),
+    }
+
+
+def summary_lines(setup: Setup) -> list[str]:
+    """The same for people."""
+    config = setup.config
+    server = config.server
+    lines = [
+        f"configuration   {setup.file or 'no file; defaults and variables'}",
+        f"data            {config.data_dir}",
+        f"store           {config.store_path}",
+        f"clients         http://{server.host}:{server.port}",
+        f"administration  http://{server.admin_host}:{server.admin_port}, "
+        + ("with the key given" if config.admin_key else "its key is made at the first start"),
+    ]
+    for settings in setup.providers:
+        key = "with a key" if settings.credential else "without a key"
+        lines.append(f"provider        {settings.name}: {settings.base_url or settings.spec.speaks[0].base_url}, {key}")
+    for name, route in config.routes.items():
+        targets = ", ".join(_target(target.model, target.weight, route.strategy) for target in route.targets)
+        lines.append(f"route           {name}: {route.strategy} over {targets}")
+    lines += [f"note            {note}" for note in setup.notes]
+    return [*lines, "The configuration can be used."]
+
+
+def _target(model: str, weight: float, strategy: str) -> str:
+    return f"{model} ({weight:g})" if strategy == "weighted" else model

@@ -1,0 +1,252 @@
+"""The configuration file, as models: every setting, its default and what it may be. Must not know where it came from.
+
+The text under a setting is what the reference page and the JSON Schema say of it.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
+
+from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
+from headgate.routing.plan import Strategy
+
+ADMIN_KEY_CHARACTERS_MIN = 32
+
+
+def refusal(text: str) -> PydanticCustomError:
+    """A fault with its message ready for the operator."""
+    return PydanticCustomError("headgate", "{text}", {"text": text})
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    if value is None or isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise refusal("must be text: env:NAME or file:PATH")
+    if value == NO_KEY:
+        return Secret("")
+    around = info.context if isinstance(info.context, Surroundings) else Surroundings({}, Path())
+    try:
+        return resolve(value, around)
+    except BadReference as fault:
+        raise refusal(str(fault)) from None
+
+
+def _header(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and not value.startswith(("env:", "file:")):
+        if not value.isprintable():
+            raise refusal("must be printable text on one line")
+        return Secret(value)
+    return _secret(value, info)
+
+
+def _section(value: object) -> object:
+    return {} if value is None else value
+
+
+def _target(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+_TEXT_SCHEMA = {"type": "string"}
+_REFERENCE_SCHEMA = {"type": "string", "pattern": f"^(env:.+|file:.+|{NO_KEY})$"}
+SecretReference = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema(_REFERENCE_SCHEMA)]
+HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema(_TEXT_SCHEMA)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, Field(min_length=1, max_length=253)]
+Entry = TypeVar("Entry")
+Bytes = Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)]
+Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
+
+
+class Section(BaseModel):
+    """What all parts of the file have in common: unknown names are refused, values are not guessed, nothing changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
+
+
+class Server(Section):
+    """Where Headgate listens, and what it accepts there."""
+
+    host: Host = "127.0.0.1"
+    """Address that clients call. `0.0.0.0` for every network of the machine."""
+    port: Port = 8080
+    """Port that clients call. 0 takes any free one."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes that answer clients. This version runs one."""
+    admin_host: Host = "127.0.0.1"
+    """Address of the administration. Leave it on loopback unless a proxy with TLS stands in front."""
+    admin_port: Port = 8081
+    """Port of the administration. 0 takes any free one."""
+    admin_names: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    """Host names under which the administration may be called, besides loopback."""
+    body_bytes_max: Bytes = 20 * 1024 * 1024
+    """The longest request body that is read, in bytes; a longer one is answered with 413."""
+    answer_bytes_max: Bytes = 64 * 1024 * 1024
+    """The longest whole answer that is read from a provider, in bytes; a longer one counts as failed."""
+
+    @field_validator("workers")
+    @classmethod
+    def _one_worker(cls, workers: int) -> int:
+        if workers > 1:
+            raise refusal("more than one worker is not available yet; leave it at 1, and start one process per port")
+        return workers
+
+
+class Timeouts(Section):
+    """How long providers may take. A route's `timeout_s` bounds the whole call besides."""
+
+    head_s: Seconds = 60.0
+    """The first event of a stream, while another candidate is left to try, in seconds."""
+    whole_s: Seconds = 300.0
+    """A whole answer, while another candidate is left to try, in seconds."""
+    idle_s: Seconds = 120.0
+    """Silence within a stream, in seconds."""
+
+
+class ProviderEntry(Section):
+    """One service that models run at. The entry's name is the first part of its models' names."""
+
+    like: str = ""
+    """The packaged provider whose API it speaks. Empty: the one of the entry's own name."""
+    base_url: str = ""
+    """Where it is. Empty: the provider's usual address."""
+    api_key: SecretReference | None = None
+    """Its credential: `env:NAME`, `file:PATH`, or `none`. Not given: the provider's usual variable."""
+    version: str = ""
+    """API version to send, for providers that have several. Empty: the usual one."""
+    speaks: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Keep only these dialects of its API. Empty: all that the provider speaks."""
+    headers: dict[str, HeaderValue] = {}
+    """Further header fields to send; a value may be `env:NAME` or `file:PATH`."""
+    models: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Names of models to list, besides those that are known to run there."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, url: str) -> str:
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url)
+            is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_whole, parts = False, urlsplit("")
+        if not is_whole or not url.isprintable() or " " in url:
+            raise refusal("must be a URL such as https://api.example.com/v1")
+        if parts.username is not None or parts.password is not None:
+            raise refusal("must not carry a user name or password; put the credential into api_key")
+        if parts.query or parts.fragment:
+            raise refusal("must end with its path, without ? or #")
+        return url
+
+    @field_validator("headers")
+    @classmethod
+    def _header_names(cls, headers: dict[str, Secret]) -> dict[str, Secret]:
+        for name in headers:
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", name):
+                raise refusal(f"{name!r} is not the name of a header field")
+            if name.lower() in {"host", "content-length", "connection", "transfer-encoding"}:
+                raise refusal(f"{name!r} is written by the transport itself; leave it out")
+        return headers
+
+
+class TargetEntry(Section):
+    """One choice of a route; a bare text is its `model`."""
+
+    model: Annotated[str, Field(min_length=1)]
+    """`provider/model`."""
+    weight: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] = 1.0
+    """How often it comes first, in proportion to the others, under the strategy `weighted`."""
+
+
+class RouteEntry(Section):
+    """A model name of your own, and where it is served."""
+
+    strategy: Strategy = "ordered"
+    """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest."""
+    targets: Annotated[
+        tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...], Field(strict=False, min_length=1, max_length=64)
+    ]
+    """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model` and `weight`."""
+    timeout_s: Seconds = 600.0
+    """Deadline of a whole call, its retries included, in seconds."""
+    attempts_max: Annotated[int, Field(ge=1, le=16)] = 3
+    """The most attempts that one call may take, over all targets."""
+    retry_same_first: bool = False
+    """Repeat once at the same target, after a short wait, before going on to the next."""
+    on_loss: Literal["report", "refuse"] = "report"
+    """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
+
+
+def _named(entries: dict[str, Entry], form: str, meaning: str) -> dict[str, Entry]:
+    for name in entries:
+        if not re.fullmatch(form, name):
+            raise refusal(f"the name {name!r} may have {meaning} only")
+    return entries
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    data_dir: Annotated[Path, Field(strict=False)] = Path()
+    """Folder of everything that is kept. Not given: `$XDG_DATA_HOME/headgate`, else `~/.local/share/headgate`."""
+    admin_key: SecretReference | None = None
+    """The key of the administration, at least 32 characters. Not given: the first start makes one, shown once."""
+    server: Annotated[Server, BeforeValidator(_section)] = Server()
+    """Where Headgate listens."""
+    store: str = "sqlite:///headgate.db"
+    """The database: `sqlite:///` and a path, which starts from `data_dir` unless it is absolute."""
+    shared: None = None
+    """Shared state of several replicas. Not available yet: leave it out."""
+    providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(_section)]], BeforeValidator(_section)] = {}
+    """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there."""
+    timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
+    """How long providers may take."""
+    routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
+    """Model names of your own."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir(cls, path: Path, info: ValidationInfo) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("admin_key")
+    @classmethod
+    def _long_enough(cls, key: Secret | None) -> Secret | None:
+        if key is not None and len(key) < ADMIN_KEY_CHARACTERS_MIN:
+            raise refusal(
+                f"must have at least {ADMIN_KEY_CHARACTERS_MIN} characters; leave it out to have one made for you"
+            )
+        return key
+
+    @field_validator("store")
+    @classmethod
+    def _store(cls, url: str) -> str:
+        scheme, colon, path = url.partition(":///")
+        if scheme in {"postgres", "postgresql"} or url.startswith("postgres"):
+            raise refusal("PostgreSQL is not available yet; use sqlite:///headgate.db")
+        if scheme != "sqlite" or not colon or not path.strip("/") or path.endswith("/"):
+            raise refusal("must be sqlite:/// and the path of a file, such as sqlite:///headgate.db")
+        return url
+
+    @field_validator("providers")
+    @classmethod
+    def _provider_names(cls, entries: dict[str, ProviderEntry]) -> dict[str, ProviderEntry]:
+        return _named(entries, r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits and . _ -")
+
+    @field_validator("routes")
+    @classmethod
+    def _route_names(cls, entries: dict[str, RouteEntry]) -> dict[str, RouteEntry]:
+        return _named(entries, r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}", "letters, digits and . _ : @ / -")
+
+    @property
+    def store_path(self) -> Path:
+        """The file of the SQLite database."""
+        return self.data_dir / self.store.removeprefix("sqlite:///")

@@ -1,0 +1,13 @@
+"""Who calls: what the rest of the call needs to know of a caller. Must not know keys or how they are checked."""
+
+from msgspec import Struct
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """A caller whose key was good."""
+
+    key_id: str
+    name: str
+    team: str = ""
+    models: tuple[str, ...] | None = None
+    """The models and routes this caller may ask for; None: all."""

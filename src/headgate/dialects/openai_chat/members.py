@@ -1,0 +1,122 @@
+"""One JSON object of a request: its members are taken out by type, and what nobody takes is left over."""
+
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw
+from msgspec.json import Decoder
+
+from headgate.core.problems import InvalidRequest
+from headgate.core.request import Extras
+
+T = TypeVar("T")
+
+_TEXT: Final = Decoder(str)
+_FLAG: Final = Decoder(bool)
+_NUMBER: Final = Decoder(float)
+_INTEGER: Final = Decoder(int | float)
+_TEXTS: Final = Decoder(list[str])
+_OBJECT: Final = Decoder(dict[str, Raw])
+_ARRAY: Final = Decoder(list[Raw])
+
+_SHAPES: Final = {
+    ord('"'): "a string",
+    ord("["): "an array",
+    ord("{"): "an object",
+    ord("t"): "a boolean",
+    ord("f"): "a boolean",
+    ord("n"): "null",
+}
+
+
+def shape(raw: Raw) -> str:
+    """What kind of JSON value this is, in words."""
+    return _SHAPES.get(memoryview(raw)[0], "a number")
+
+
+class Members:
+    """Members of the JSON object at `path`. A member that is null counts as absent and stays among the leftovers."""
+
+    __slots__ = ("path", "rest")
+
+    def __init__(self, rest: Extras, path: str) -> None:
+        self.rest = rest
+        self.path = path
+
+    def at(self, name: str) -> str:
+        """The JSON path of a member."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def shape(self, name: str) -> str:
+        """The kind of a member in words, "" when there is none."""
+        return shape(self.rest[name]) if name in self.rest else ""
+
+    def text(self, name: str) -> str | None:
+        """A string."""
+        return self._take(name, _TEXT, "a string")
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean."""
+        return self._take(name, _FLAG, "a boolean")
+
+    def number(self, name: str) -> float | None:
+        """A number."""
+        return self._take(name, _NUMBER, "a number")
+
+    def integer(self, name: str) -> int | None:
+        """A whole number, also when written with a fraction of zero."""
+        value = self._take(name, _INTEGER, "an integer")
+        if value is None or isinstance(value, int):
+            return value
+        if not value.is_integer():
+            raise invalid(self.at(name), "an integer", "a fraction")
+        return int(value)
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """An array of strings."""
+        values = self._take(name, _TEXTS, "an array of strings")
+        return None if values is None else tuple(values)
+
+    def object(self, name: str) -> "Members | None":
+        """An object."""
+        members = self._take(name, _OBJECT, "an object")
+        return None if members is None else Members(members, self.at(name))
+
+    def objects(self, name: str) -> "list[Members] | None":
+        """An array of objects."""
+        items = self._take(name, _ARRAY, "an array of objects")
+        return None if items is None else [opened(raw, f"{self.at(name)}[{i}]") for i, raw in enumerate(items)]
+
+    def keep(self, name: str, leftover: "Members") -> None:
+        """What is left of a nested object stays here under its name."""
+        if leftover.rest:
+            self.rest[name] = Raw(msgspec.json.encode(leftover.rest))
+
+    def missing(self, name: str) -> InvalidRequest:
+        """The complaint that a member is required."""
+        path = self.at(name)
+        return InvalidRequest(f"'{path}' is required", param=path)
+
+    def _take(self, name: str, decoder: Decoder[T], expected: str) -> T | None:
+        raw = self.rest.get(name)
+        if raw is None or memoryview(raw)[0] == 110:  # n of null
+            return None
+        try:
+            value = decoder.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise invalid(self.at(name), expected, shape(raw)) from None
+        del self.rest[name]
+        return value
+
+
+def opened(raw: Raw, path: str) -> Members:
+    """The members of an object at `path`."""
+    try:
+        return Members(_OBJECT.decode(raw), path)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise invalid(path, "an object", shape(raw)) from None
+
+
+def invalid(path: str, expected: str, seen: str) -> InvalidRequest:
+    """The complaint that a member is of the wrong type."""
+    return InvalidRequest(f"'{path}' must be {expected}, not {seen}", param=path)

@@ -1,0 +1,95 @@
+"""The wire shapes of OpenAI's chat completions: only the fields that are read or written here.
+
+https://platform.openai.com/docs/api-reference/chat (2026-11), and what compatible hosts add to it.
+"""
+
+from typing import Final
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder, Encoder
+
+NAME: Final = "openai_chat"
+FORM: Final = "chat:"
+"""Opens the `form` of an event's part, so that another dialect's hint is never taken for ours."""
+
+NOTHING: Final = Raw()
+NULL: Final = Raw(b"null")
+
+ENCODE: Final = Encoder().encode
+
+
+def is_given(raw: Raw) -> bool:
+    """Whether a raw member was there and not null."""
+    return raw != NOTHING and raw != NULL
+
+
+class FunctionDelta(Struct, gc=False, forbid_unknown_fields=True):
+    """More of a function call."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CallDelta(Struct, gc=False, forbid_unknown_fields=True):
+    """More of a tool call."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: FunctionDelta | None = None
+
+
+class DetailDelta(Struct, gc=False):
+    """More of a reasoning detail, as OpenRouter has them: https://openrouter.ai/docs/use-cases/reasoning-tokens."""
+
+    type: str = ""
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    format: str | None = None
+    id: str | None = None
+    index: int | None = None
+
+
+class Delta(Struct, forbid_unknown_fields=True):
+    """More of a message."""
+
+    content: str | None = None
+    role: str | None = None
+    tool_calls: list[CallDelta] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[DetailDelta] | None = None
+    refusal: str | None = None
+
+
+class Choice(Struct, forbid_unknown_fields=True):
+    """More of one of several answers."""
+
+    delta: Delta
+    index: int = 0
+    finish_reason: str | None = None
+    logprobs: Raw = NOTHING
+    native_finish_reason: Raw = NOTHING
+    content_filter_results: Raw = NOTHING
+
+
+class Chunk(Struct, forbid_unknown_fields=True):
+    """One event of a stream, in its ordinary form: anything else in it makes the lenient reader read it."""
+
+    choices: list[Choice]
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    usage: Raw = NOTHING
+    system_fingerprint: Raw = NOTHING
+    service_tier: Raw = NOTHING
+    provider: Raw = NOTHING
+    obfuscation: Raw = NOTHING
+
+
+CHUNK: Final = Decoder(Chunk)
+OBJECT: Final = Decoder(dict[str, Raw])
+ARRAY: Final = Decoder(list[Raw])

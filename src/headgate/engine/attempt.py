@@ -1,0 +1,296 @@
+"""One attempt at one deployment, from the journal's line to the last byte: PLANNED, SENT, COMMITTED, DONE or FAILED.
+
+COMMITTED is the first byte given to the client. Until then a failure is returned, so that another deployment can be
+tried; from then on it can only be told, honestly, in the client's own stream.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted
+from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
+from headgate.core.record import Attempt, AttemptStart, CallStart
+from headgate.dialects.base import Head, Malformed, ReplyTo
+from headgate.engine.answer import Answerer
+from headgate.engine.call import Call
+from headgate.engine.lanes import Passage, Prepared
+from headgate.policies.metering import estimate
+from headgate.transport.base import Flight, Timeouts, UpstreamRequest
+
+if TYPE_CHECKING:
+    from headgate.engine.conduct import Engine
+
+LINGER_S = 1.0
+"""How long a stream may stay open after its last event before its connection is given up."""
+
+_BASE_HEADERS = (("content-type", "application/json"), ("accept-encoding", "identity"))
+
+
+class Attempting:
+    """The state of one attempt."""
+
+    def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
+        self._engine = engine
+        self._call = call
+        self._answerer = answerer
+        self._prepared = prepared
+        self._head = head
+        self._passage: Passage | None = None
+        self._sent_s = 0.0
+        self._attempt = Attempt(
+            number=0,
+            provider=prepared.deployment.provider,
+            model=prepared.deployment.model,
+            dialect=prepared.dialect.name,
+            lane=prepared.lane,
+            price_version=engine.metering.price_version,
+        )
+
+    async def run(self, number: int, allowance_s: float, deadline_s: float) -> Problem | None:
+        """Makes the attempt. None: the client has its answer; else why not, and nothing has gone out unless the
+        answerer says so."""
+        self._attempt.number = number
+        self._write_ahead()
+        self._sent_s = time.monotonic()
+        flight = self._send(allowance_s)
+        self._answerer.watch(lambda: flight.abort(Outcome.CLIENT_GONE))
+        try:
+            await flight.head()
+            await self._refuse_unless_good(flight)
+            if self._head.is_stream:
+                await self._stream(flight, deadline_s)
+            else:
+                await self._whole(flight)
+        except (UpstreamError, Malformed) as error:
+            return await self._failed(error)
+        finally:
+            self._answerer.watch(None)
+            flight.close()
+            self._end()
+        return None
+
+    def _write_ahead(self) -> None:
+        """The journal's line, before the first byte goes out."""
+        call, attempt = self._call, self._attempt
+        now_us = time.time_ns() // 1000
+        attempt.started_ms = (time.monotonic() - call.started_s) * 1e3
+        start = AttemptStart(
+            call_id=call.id,
+            number=attempt.number,
+            started_us=now_us,
+            provider=attempt.provider,
+            model=attempt.model,
+            dialect=attempt.dialect,
+            lane=attempt.lane,
+            price_version=attempt.price_version,
+        )
+        if attempt.number > 1:
+            self._engine.metering.attempt_started(start)
+            return
+        record = call.record
+        self._engine.metering.call_started(
+            CallStart(
+                id=call.id,
+                started_us=record.started_us,
+                key_id=record.key_id,
+                surface=record.surface,
+                operation=record.operation,
+                model=record.model,
+                is_stream=record.is_stream,
+                user=record.user,
+                session=record.session,
+                attempt=start,
+            )
+        )
+
+    def _send(self, allowance_s: float) -> Flight:
+        prepared, settings = self._prepared, self._engine.settings
+        accept = "text/event-stream" if self._head.is_stream else "application/json"
+        request = UpstreamRequest(
+            method="POST",
+            url=prepared.url,
+            headers=(*_BASE_HEADERS, ("accept", accept), *prepared.headers),
+            body=prepared.body,
+        )
+        scheme = prepared.url.partition(":")[0]
+        timeouts = Timeouts(
+            connect_s=min(3.0, max(0.001, allowance_s)),
+            head_s=max(0.001, allowance_s),
+            idle_s=settings.idle_s if self._head.is_stream else max(0.001, allowance_s),
+        )
+        return self._engine.transports[scheme].start(request, timeouts)
+
+    async def _refuse_unless_good(self, flight: Flight) -> None:
+        """An error status becomes the problem that its body tells."""
+        self._attempt.status = flight.status
+        if 200 <= flight.status < 300:
+            return
+        body = await flight.read_all(self._engine.settings.answer_bytes_max)
+        raise UpstreamError(self._prepared.dialect.parse_error(flight.status, flight.headers, body))
+
+    async def _whole(self, flight: Flight) -> None:
+        """A complete answer, read the same way as a stream."""
+        body = await flight.read_all(self._engine.settings.answer_bytes_max)
+        events = self._prepared.dialect.parse_response(body)
+        self._judge(events)
+        dropped = set(self._prepared.dropped)
+        content_type = "application/json"
+        if self._prepared.lane == "verbatim":
+            content_type = flight.headers.get("content-type", content_type)
+        else:
+            body = self._call.dialect.render_response(events, self._reply_to(), dropped)
+        self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+        self._book(events)
+        self._win(dropped)
+        await self._answerer.whole(body, content_type, self._attempt)
+
+    async def _stream(self, flight: Flight, deadline_s: float) -> None:
+        """A streamed answer: held back until its first event has parsed, then passed on as it comes."""
+        passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
+        if _is_whole(flight):
+            await self._read_whole(flight)
+            return
+        held = b""
+        while True:
+            data = await flight.read()
+            events = passage.read(data)
+            if not self._answerer.is_committed:
+                self._judge(events)
+                if not events and data:
+                    held += passage.write(data, events)
+                    continue
+                if not events:
+                    raise Malformed("the answer is an empty stream")
+                self._win(self._prepared.dropped)
+                await self._answerer.begin(self._stream_type(flight), self._attempt)
+            out = held + passage.write(data, events)
+            held = b""
+            if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
+                self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+            if out:
+                await self._answerer.more(out)
+            if passage.failed is not None:
+                raise _Told(passage.failed)
+            if not data:
+                break
+            if time.monotonic() > deadline_s:
+                flight.abort(Outcome.SLOW)
+            elif passage.finished is not None:
+                asyncio.get_running_loop().call_later(LINGER_S, flight.abort, Outcome.OK)
+        await self._finish_stream()
+
+    async def _read_whole(self, flight: Flight) -> None:
+        """An upstream that was asked for a stream and answered whole: its answer is rendered as the stream."""
+        body = await flight.read_all(self._engine.settings.answer_bytes_max)
+        events = self._prepared.dialect.parse_response(body)
+        self._judge(events)
+        self._win(self._prepared.dropped)
+        await self._answerer.begin(self._call.dialect.stream_type, self._attempt)
+        self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+        renderer = self._call.dialect.stream_renderer(self._reply_to())
+        await self._answerer.more(renderer.render(events))
+        self._book(events)
+        await self._answerer.end()
+
+    async def _finish_stream(self) -> None:
+        if self._passage is not None and self._passage.finished is not None:
+            self._book([self._passage.finished])
+        await self._answerer.end()
+
+    def _stream_type(self, flight: Flight) -> str:
+        if self._prepared.lane == "verbatim":
+            return flight.headers.get("content-type", self._call.dialect.stream_type)
+        return "application/json" if self._call.framing == "array" else self._call.dialect.stream_type
+
+    def _judge(self, events: list[Event]) -> None:
+        """An error inside a good status is an error."""
+        for event in events:
+            if isinstance(event, Failed):
+                raise UpstreamError(event.problem)
+
+    def _win(self, dropped: set[str]) -> None:
+        """This attempt's answer is the call's."""
+        record = self._call.record
+        record.dropped = sorted(dropped)
+        elapsed_ms = (time.monotonic() - self._call.started_s) * 1e3
+        waited_ms = (time.monotonic() - self._sent_s) * 1e3 + sum(item.duration_ms for item in record.attempts)
+        record.overhead_ms = max(0.0, elapsed_ms - waited_ms)
+
+    def _book(self, events: list[Event]) -> None:
+        """The usage that the answer reported."""
+        for event in events:
+            if isinstance(event, Finished):
+                self._call.record.finish_reason = event.reason
+                self._attempt.usage = event.usage
+                self._attempt.usage_source = "provider_reported" if event.usage else "none"
+        if self._attempt.usage is None:
+            self._count()
+        self._engine.metering.settle(self._attempt, self._prepared.deployment.prices)
+
+    def _count(self) -> None:
+        """What an answer without a report has probably consumed."""
+        passage = self._passage
+        reported = passage.usage if passage else None
+        counted = estimate(len(self._prepared.body), passage.text_chars if passage else 0)
+        if reported is not None and reported.output_tokens >= counted.output_tokens:
+            self._attempt.usage, self._attempt.usage_source = reported, "provider_reported"
+            return
+        self._attempt.usage, self._attempt.usage_source = counted, "counted"
+
+    async def _failed(self, error: HeadgateError) -> Problem | None:
+        """Books the failure; tells the client if it has already begun to read this answer."""
+        problem = error.problem
+        attempt, record, passage = self._attempt, self._call.record, self._passage
+        if passage is not None and passage.finished is not None and not isinstance(error, _Told):
+            await self._finish_stream()
+            return None
+        attempt.outcome, attempt.message = problem.outcome, problem.message
+        if not self._answerer.is_committed:
+            return problem
+        self._count()
+        self._engine.metering.settle(attempt, self._prepared.deployment.prices)
+        record.outcome, record.error = problem.outcome, problem.message
+        if problem.outcome is not Outcome.CLIENT_GONE and passage is not None:
+            if not isinstance(error, _Told):
+                await self._answerer.more(passage.fail(problem))
+            await self._answerer.end()
+        return None
+
+    def _end(self) -> None:
+        """The attempt's line in the record."""
+        record, attempt = self._call.record, self._attempt
+        attempt.duration_ms = (time.monotonic() - self._sent_s) * 1e3
+        record.attempts.append(attempt)
+        record.cost_nano_usd += attempt.cost_nano_usd
+        record.is_priced = record.is_priced and attempt.is_priced
+        if self._answerer.is_committed:
+            record.usage, record.usage_source = attempt.usage, attempt.usage_source
+            record.ttft_ms = attempt.ttft_ms
+            if self._passage is not None:
+                record.dropped = sorted({*record.dropped, *self._passage.dropped})
+
+    def _reply_to(self) -> ReplyTo:
+        call, head = self._call, self._head
+        return ReplyTo(
+            id=call.id,
+            model=head.model,
+            now_s=call.record.started_us // 1_000_000,
+            is_stream=head.is_stream,
+            wants_usage=head.wants_usage,
+            version=call.envelope.version,
+            framing=call.framing,
+        )
+
+
+class _Told(UpstreamError):
+    """The answer's own error event has been passed on already."""
+
+
+def _is_whole(flight: Flight) -> bool:
+    """Whether an upstream answered a streaming call with one JSON object."""
+    return flight.headers.get("content-type", "").startswith("application/json")
+
+
+def _is_meaningful(event: Event) -> bool:
+    return isinstance(event, PartDelta | PartStarted | Finished)

@@ -1,0 +1,28 @@
+"""A client request under way: what the server knows of it before the engine takes over."""
+
+from msgspec import Struct, field
+
+from headgate.core.principal import Principal
+from headgate.core.record import CallRecord
+from headgate.dialects.base import Dialect, Envelope
+
+
+class Call(Struct, kw_only=True):
+    """One call. `record` grows as it goes; everything else stays as it came."""
+
+    id: str
+    dialect: Dialect
+    """The one the client speaks."""
+    envelope: Envelope
+    body: bytes
+    principal: Principal
+    record: CallRecord
+    started_s: float
+    """Of the monotonic clock, when the request had been read."""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    """The client's own header fields that may travel on (`Dialect.headers` chooses among them)."""
+    query: str = ""
+    """The client's query string without credentials."""
+    framing: str = "sse"
+    timeout_s: float | None = None
+    """The client's own deadline."""

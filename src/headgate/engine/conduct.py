@@ -1,0 +1,209 @@
+"""Conducts one call: attempt after attempt until one answers or nothing is left to try."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from headgate.core.principal import Principal
+from headgate.core.problems import ClientError, Forbidden, HeadgateError, InvalidRequest, Outcome, Problem
+from headgate.core.record import CallRecord
+from headgate.core.request import Request
+from headgate.dialects.base import Head
+from headgate.engine.answer import Answerer
+from headgate.engine.attempt import Attempting
+from headgate.engine.call import Call
+from headgate.engine.exchange import Exchange
+from headgate.engine.lanes import Prepared, prepare
+from headgate.policies.metering import Metering
+from headgate.providers.catalog import Deployment
+from headgate.routing.names import Directory, find_route
+from headgate.routing.plan import Plan, plan
+from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
+from headgate.transport.base import Transport
+
+_log = logging.getLogger("headgate")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Bounds on every call."""
+
+    answer_bytes_max: int = 64 * 1024 * 1024
+    """Of a whole answer, and of the body of an upstream's error."""
+    head_s: float = 60.0
+    """How long a stream's first event may take while another candidate is left."""
+    whole_s: float = 300.0
+    """How long a whole answer may take while another candidate is left."""
+    idle_s: float = 120.0
+    """How long a stream may be silent."""
+
+
+class Engine:
+    """Serves calls. Holds what all calls share; the directory is swapped whole when the configuration changes."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        transports: Mapping[str, Transport],
+        metering: Metering,
+        settings: Settings | None = None,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self.directory = directory
+        self.transports = transports
+        self.metering = metering
+        self.settings = settings or Settings()
+        self.dice = dice
+
+    async def serve(self, call: Call, exchange: Exchange) -> None:
+        """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
+        record = call.record
+        answerer = Answerer(call, exchange)
+        try:
+            head = call.dialect.peek(call.body, call.envelope)
+            record.model, record.is_stream = head.model, head.is_stream
+            conduct = _Conduct(self, call, answerer, head)
+            await conduct.run()
+        except HeadgateError as error:
+            await answerer.refuse(error.problem)
+        except Exception:
+            _log.exception("a bug in Headgate ended call %s", call.id)
+            await answerer.refuse(
+                Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL)
+            )
+        finally:
+            record.duration_ms = (time.monotonic() - call.started_s) * 1e3
+            record.overhead_ms = max(0.0, record.duration_ms - sum(item.duration_ms for item in record.attempts))
+            self.metering.call_ended(record)
+
+
+class _Conduct:
+    """The attempts of one call."""
+
+    def __init__(self, engine: Engine, call: Call, answerer: Answerer, head: Head) -> None:
+        self._engine = engine
+        self._call = call
+        self._answerer = answerer
+        self._head = head
+        self._request: Request | None = None
+        self._problems: list[Problem] = []
+        self._refusals: list[ClientError] = []
+        self._number = 0
+        route = self._route = find_route(engine.directory, head.model)
+        may_use(call.principal, head.model)
+        self._deadline_s = call.started_s + min(call.timeout_s or route.timeout_s, route.timeout_s)
+
+    async def run(self) -> None:
+        """Attempts until one has answered; else raises or tells the client what to know."""
+        chosen: Plan = plan(self._route, self._engine.dice)
+        record = self._call.record
+        record.route = "model" if self._route.is_direct else self._route.name
+        record.strategy = self._route.strategy
+        record.candidates = [deployment.id for deployment in chosen.deployments]
+        for position, deployment in enumerate(chosen.deployments):
+            others_left = len(chosen.deployments) - position - 1
+            if await self._try(deployment, others_left):
+                return
+        if not self._problems:
+            raise self._refusals[-1]
+        await self._tell()
+
+    async def _try(self, deployment: Deployment, others_left: int) -> bool:
+        """One deployment, repeated where its verdict says so. True: the call is over."""
+        prepared = self._prepared(deployment)
+        if prepared is None:
+            return False
+        repeats = 0
+        while True:
+            self._number += 1
+            attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
+            problem = await attempting.run(self._number, self._allowance_s(others_left), self._deadline_s)
+            if problem is None:
+                return True
+            self._problems.append(problem)
+            step = verdict(self._situation(problem, others_left, repeats))
+            match step.verdict:
+                case Verdict.SAME:
+                    repeats += 1
+                    await asyncio.sleep(step.wait_s)
+                case Verdict.NEXT:
+                    return False
+                case Verdict.GIVE_UP:
+                    await self._tell()
+                    return True
+
+    def _prepared(self, deployment: Deployment) -> Prepared | None:
+        """What to send, or None when this deployment cannot be asked such a thing."""
+        call = self._call
+        same = deployment.door(call.dialect.name).dialect == call.dialect.name and call.framing == "sse"
+        try:
+            if not same and self._request is None:
+                self._request = call.dialect.parse_request(call.body, call.envelope)
+            prepared = prepare(call, self._head, deployment, None if same else self._request)
+            if prepared.dropped and self._route.on_loss == "refuse":
+                lost = ", ".join(sorted(prepared.dropped))
+                raise InvalidRequest(
+                    f"{deployment.id} cannot be told: {lost}. This route refuses loss (on_loss: refuse).",
+                    code="unsupported_parameter",
+                )
+        except ClientError as error:
+            self._refusals.append(error)
+            return None
+        return prepared
+
+    def _allowance_s(self, others_left: int) -> float:
+        """How long this attempt may keep the client waiting: all that is left for the last candidate, else a share."""
+        settings = self._engine.settings
+        remaining = self._deadline_s - time.monotonic()
+        if others_left == 0:
+            return remaining
+        usual = settings.head_s if self._head.is_stream else settings.whole_s
+        return min(usual, remaining / (others_left + 1))
+
+    def _situation(self, problem: Problem, others_left: int, repeats: int) -> Situation:
+        return Situation(
+            outcome=problem.outcome,
+            is_committed=self._answerer.is_committed,
+            others_left=others_left,
+            attempts_left=self._route.attempts_max - self._number,
+            repeats=repeats,
+            retries_same_first=self._route.retry_same_first,
+            retry_after_s=problem.retry_after_s,
+            remaining_s=self._deadline_s - time.monotonic(),
+        )
+
+    async def _tell(self) -> None:
+        """The client's answer when every attempt failed; nothing more if it has had one already."""
+        if self._answerer.is_committed:
+            return
+        last = self._problems[-1]
+        problem = summary(self._problems, is_late=time.monotonic() >= self._deadline_s)
+        if RULES[last.outcome].is_callers:
+            await self._answerer.refuse(problem)
+            return
+        await self._answerer.refuse(problem, attempts=attempt_lines(self._call.record))
+
+
+def may_use(principal: Principal, model: str) -> None:
+    """Raises `Forbidden` unless the caller's key allows the model. The refusal names no other model."""
+    allowed = principal.models
+    if allowed is not None and model not in allowed:
+        raise Forbidden(f"This key may not use the model {model!r}.", param="model", code="model_not_allowed")
+
+
+def attempt_lines(record: CallRecord) -> Sequence[Mapping[str, object]]:
+    """What the client is told of the attempts, as `error.metadata.attempts`."""
+    return [
+        {
+            "provider": attempt.provider,
+            "model": attempt.model,
+            "outcome": str(attempt.outcome),
+            "status": attempt.status or None,
+            "message": attempt.message,
+            "duration_ms": round(attempt.duration_ms, 1),
+        }
+        for attempt in record.attempts
+    ]

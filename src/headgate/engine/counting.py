@@ -1,0 +1,98 @@
+"""Counting the tokens of a request without making it: asked of the upstream where it can tell, estimated where not."""
+
+import time
+
+from headgate.core.problems import HeadgateError, NotFound, UpstreamError
+from headgate.dialects.base import Counting, Dialect, Malformed, Target
+from headgate.dialects.registry import DIALECTS
+from headgate.engine.answer import Answerer
+from headgate.engine.call import Call
+from headgate.engine.conduct import Engine, may_use
+from headgate.engine.exchange import Exchange
+from headgate.policies.metering import CHARS_PER_TOKEN
+from headgate.providers.catalog import Deployment
+from headgate.routing.names import find_route
+from headgate.routing.plan import plan
+from headgate.routing.verdicts import RULES
+from headgate.transport.base import Timeouts, UpstreamRequest
+
+COUNT_S = 10.0
+"""How long a count may take: clients wait for it before they ask the real question."""
+_ANSWER_BYTES_MAX = 1_000_000
+
+
+async def count(engine: Engine, call: Call, exchange: Exchange) -> None:
+    """Answers a count. Nothing is metered: no provider bills for it."""
+    answerer = Answerer(call, exchange)
+    try:
+        body, fields = await _counted(engine, call)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-headgate-request-id", call.id.encode()),
+            *fields,
+        ]
+        call.record.status = 200
+        answerer.is_committed = True
+        await exchange.start(200, headers)
+        await exchange.end(body)
+    except HeadgateError as error:
+        await answerer.refuse(error.problem)
+    finally:
+        call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
+        engine.metering.call_ended(call.record)
+
+
+async def _counted(engine: Engine, call: Call) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The answer's body and header fields: from the first deployment that can count, else our own estimate."""
+    counting = _counting(call.dialect)
+    request = counting.parse_request(call.body, call.envelope)
+    call.record.model = request.model
+    route = find_route(engine.directory, request.model)
+    may_use(call.principal, request.model)
+    for deployment in plan(route, engine.dice).deployments:
+        try:
+            tokens = await _ask(engine, call, deployment)
+        except (UpstreamError, Malformed) as error:
+            if RULES[error.problem.outcome].is_callers:
+                raise
+            continue
+        if tokens is not None:
+            return counting.render_response(tokens), [(b"x-headgate-provider", deployment.provider.encode())]
+    estimated = max(1, len(call.body) // CHARS_PER_TOKEN)
+    return counting.render_response(estimated), [(b"x-headgate-estimated", b"input_tokens")]
+
+
+async def _ask(engine: Engine, call: Call, deployment: Deployment) -> int | None:
+    """The count of one deployment; None: its API has no such thing."""
+    door = deployment.door(call.dialect.name)
+    dialect = DIALECTS[door.dialect]
+    if dialect.counting is None:
+        return None
+    target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
+    if dialect is call.dialect:
+        body, fields = dialect.patch(call.body, target), dialect.headers(target, call.headers)
+    else:
+        request = _counting(call.dialect).parse_request(call.body, call.envelope)
+        body, fields = dialect.counting.render_request(request, target, set()), dialect.headers(target, {})
+    url = door.url(dialect.counting.address(target))
+    headers = (("content-type", "application/json"), *fields, *door.headers)
+    transport = engine.transports[url.partition(":")[0]]
+    flight = transport.start(
+        UpstreamRequest(method="POST", url=url, headers=headers, body=body),
+        Timeouts(head_s=COUNT_S, idle_s=COUNT_S),
+    )
+    try:
+        await flight.head()
+        answer = await flight.read_all(_ANSWER_BYTES_MAX)
+    finally:
+        flight.close()
+    if not 200 <= flight.status < 300:
+        raise UpstreamError(dialect.parse_error(flight.status, flight.headers, answer))
+    return dialect.counting.parse_response(answer)
+
+
+def _counting(dialect: Dialect) -> Counting:
+    if dialect.counting is None:  # only a mistake in the table of paths leads here
+        raise NotFound(f"Tokens cannot be counted in the dialect {dialect.name!r}.")
+    return dialect.counting

@@ -1,0 +1,260 @@
+"""The write-ahead journal: what is about to happen and what happened, on disk before anyone is told. Must not know money.
+
+Append-only segment files, one `write` per record, so a killed process loses nothing it reported. A record's payload is
+JSON (`core.record`): the upstream's own usage object is JSON too and travels along unchanged, and the store keeps the
+bytes of a call's record as they are.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections import deque
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Literal
+
+import msgspec
+
+from headgate.core.problems import ConfigError, HeadgateError, ProblemKind
+from headgate.core.record import AttemptStart, CallRecord, CallStart
+from headgate.ledger.disk import DISK, Disk
+from headgate.ledger.segments import (
+    ATTEMPT_STARTED,
+    CALL_ENDED,
+    CALL_STARTED,
+    FILLER,
+    OFFSET_MASK,
+    DamagedJournal,
+    cut_off,
+    damages,
+    fill_in,
+    first_lsn,
+    pack,
+    segment_numbers,
+    segment_path,
+)
+
+Durability = Literal["os", "group", "sync"]
+
+_FORMAT = "headgate journal 1"
+_RETRY_S = 1.0
+_UNWRITTEN_MAX = 10_000
+_encode = msgspec.json.Encoder().encode
+
+
+class JournalFailed(HeadgateError):
+    """The journal cannot be written, so no new call is taken: it could not be accounted for."""
+
+    kind: ProblemKind = "overloaded"
+    code = "journal_failed"
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the journal is and how durable."""
+
+    directory: Path
+    durability: Durability = "group"
+    """What survives. `os`: a killed process. `group`: also a power cut, but for the last `group_ms` of ended calls.
+    `sync`: a power cut, at the price of one disk flush per record."""
+    group_ms: int = 20
+    segment_bytes: int = 32 * 1024 * 1024
+    """A new segment is begun when one is longer than this; at most 128 MiB."""
+
+
+class Journal:
+    """One process's journal. May be written from several threads; writing never waits for anything but the disk."""
+
+    def __init__(self, settings: JournalSettings, *, salvage: bool = False, disk: Disk = DISK) -> None:
+        self.settings = settings
+        self._disk = disk
+        settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_file, self.id = _lock(settings.directory)
+        try:
+            self.repaired = _repair(settings.directory, salvage=salvage)
+            numbers = segment_numbers(settings.directory)
+            self._number = max([int(time.time()), *(number + 1 for number in numbers)])
+            self._file = self._open_segment()
+            self._directory_file = os.open(settings.directory, os.O_RDONLY | os.O_CLOEXEC)
+        except BaseException:
+            os.close(self._lock_file)
+            raise
+        self.start = first_lsn(self._number)
+        """Everything before this lsn was written by processes that are gone."""
+        self.end = self.start
+        """Everything before this lsn is completely written."""
+        self.failure = ""
+        """Why no new call is taken; empty: all is well."""
+        self._can_resume = True
+        self._unwritten: deque[bytes] = deque(maxlen=_UNWRITTEN_MAX)
+        self._retired: list[int] = []
+        self._is_name_synced = False
+        self._lock = Lock()
+        self._wake, self._closing = Event(), Event()
+        self._keeper = Thread(target=self._keep, name="headgate-journal", daemon=True)
+        self._keeper.start()
+
+    def call_started(self, start: CallStart) -> None:
+        """A call was admitted and its first attempt is about to be sent. Raises `JournalFailed`: do not send it."""
+        self._begin(CALL_STARTED, _encode(start))
+
+    def attempt_started(self, start: AttemptStart) -> None:
+        """A further attempt is about to be sent. Raises `JournalFailed`: do not send it."""
+        self._begin(ATTEMPT_STARTED, _encode(start))
+
+    def call_ended(self, record: CallRecord) -> bytes:
+        """A call is over. Never fails for the disk's sake: what cannot be written waits for the disk, or, if the
+        process ends before, is found again as a call that was cut short. Returns the record as JSON."""
+        payload = _encode(record)
+        with self._lock:
+            if self.failure or not self._append(CALL_ENDED, payload):
+                self._unwritten.append(payload)
+        if not self._wake.is_set():
+            self._wake.set()
+        return payload
+
+    @property
+    def unwritten(self) -> int:
+        """How many ended calls wait for the disk."""
+        return len(self._unwritten)
+
+    def close(self) -> None:
+        """Flushes, and lets go of the directory."""
+        self._closing.set()
+        self._wake.set()
+        self._keeper.join()
+        if self._unwritten:
+            self._resume()
+        self._flush()
+        for file in (self._file, self._directory_file, self._lock_file):
+            os.close(file)
+
+    def _begin(self, kind: int, payload: bytes) -> None:
+        with self._lock:
+            if self.failure or not self._append(kind, payload):
+                raise JournalFailed(f"No new call is taken: {self.failure}.")
+
+    def _append(self, kind: int, payload: bytes) -> bool:
+        data = pack(kind, self.end, payload)
+        try:
+            written = self._disk.write(self._file, data)
+        except OSError as fault:
+            return self._fail(fault.strerror or str(fault))
+        if written != len(data):
+            return self._fail("only a part of a record could be written; the disk is probably full")
+        self.end += written
+        if self.settings.durability == "sync" and not self._sync(self._file):
+            return False
+        if self.end & OFFSET_MASK >= self.settings.segment_bytes:
+            self._rotate()
+        return True
+
+    def _fail(self, why: str) -> bool:
+        self.failure = f"the journal in {self.settings.directory} cannot be written ({why})"
+        try:
+            os.ftruncate(self._file, self.end & OFFSET_MASK)
+        except OSError:
+            self._can_resume = False
+        self._wake.set()
+        return False
+
+    def _sync(self, file: int) -> bool:
+        try:
+            self._disk.sync(file)
+        except OSError as fault:
+            # After a failed fsync the kernel may drop the pages and report success next time: only a restart,
+            # which reads what is really there, can go on. https://wiki.postgresql.org/wiki/Fsync_Errors (2026-11)
+            self.failure = f"the journal in {self.settings.directory} cannot be flushed ({fault.strerror or fault})"
+            self._can_resume = False
+            return False
+        return True
+
+    def _open_segment(self) -> int:
+        flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
+        return os.open(segment_path(self.settings.directory, self._number), flags, 0o600)
+
+    def _rotate(self) -> None:
+        retired = self._file
+        self._number += 1
+        try:
+            self._file = self._open_segment()
+        except OSError as fault:
+            self._number -= 1
+            self._fail(f"no new segment: {fault.strerror or fault}")
+            return
+        self._retired.append(retired)
+        self._is_name_synced = False
+        self.end = first_lsn(self._number)
+        self._wake.set()
+
+    def _keep(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait(_RETRY_S if self.failure else None)
+            self._closing.wait(self.settings.group_ms / 1000)
+            self._wake.clear()
+            self._flush()
+            if self.failure:
+                self._resume()
+
+    def _flush(self) -> None:
+        with self._lock:
+            retired, self._retired = self._retired, []
+            files = [*retired, self._file]
+            if not self._is_name_synced:
+                files.append(self._directory_file)
+            self._is_name_synced = True
+        for file in files:
+            if self.settings.durability != "os" and self._can_resume:
+                self._sync(file)
+        for file in retired:
+            os.close(file)
+
+    def _resume(self) -> None:
+        with self._lock:
+            if not self._can_resume:
+                return
+            is_writable = self._append(FILLER, b"")
+            while is_writable and self._unwritten and (is_writable := self._append(CALL_ENDED, self._unwritten[0])):
+                self._unwritten.popleft()
+            if is_writable:
+                self.failure = ""
+
+
+def _lock(directory: Path) -> tuple[int, str]:
+    file = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise ConfigError(
+            f"Another headgate process uses {directory.parent}. Stop it, or give this one a data_dir of its own."
+        ) from None
+    text = os.pread(file, 256, 0).decode("ascii", "replace")
+    if not text:
+        text = f"{_FORMAT} {secrets.token_hex(8)}\n"
+        os.pwrite(file, text.encode(), 0)
+    known = re.fullmatch(rf"{_FORMAT} ([0-9a-f]{{16}})\n", text)
+    if known is None:
+        os.close(file)
+        raise ConfigError(f"{directory / 'lock'} says {text!r}: this version reads {_FORMAT!r} only.")
+    return file, known[1]
+
+
+def _repair(directory: Path, *, salvage: bool) -> int:
+    """Checks every segment; a torn end of the last is cut off, anything else only if told to. Returns the repairs."""
+    repairs = 0
+    numbers = segment_numbers(directory)
+    for number in numbers:
+        for damage in damages(segment_path(directory, number), number):
+            repairs += 1
+            if damage.end is None and number == numbers[-1]:
+                cut_off(damage)
+            elif salvage:
+                fill_in(damage, number)
+            else:
+                raise DamagedJournal(
+                    f"The journal is damaged: {damage.path} at byte {damage.start}. "
+                    "Start with --salvage to keep everything but the damaged records."
+                )
+    return repairs

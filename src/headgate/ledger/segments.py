@@ -1,0 +1,186 @@
+"""The journal's file format: records in numbered segments, found, checked and repaired. Must not know what records say.
+
+A segment is records end to end: `length ∣ type ∣ lsn ∣ payload ∣ crc32`, big-endian. A record's lsn is its own place,
+`segment number << 28 | offset`, so records that stand where they do not belong are recognised, and the next good
+record after damage can be found. Segment numbers only grow, also over an emptied directory (they start from the clock).
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from headgate.core.problems import ConfigError
+
+HEAD = struct.Struct(">IBQ")
+"""Length of the payload, type, lsn."""
+TAIL = struct.Struct(">I")
+"""CRC-32 of head and payload."""
+OVERHEAD = HEAD.size + TAIL.size
+OFFSET_BITS = 28
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+SUFFIX = ".journal"
+
+CALL_STARTED, ATTEMPT_STARTED, CALL_ENDED, FILLER = 1, 2, 3, 4
+"""Types of records. A filler means nothing: it closes a gap, or tries whether the disk takes writes again."""
+
+
+class DamagedJournal(ConfigError):
+    """The journal is damaged."""
+
+
+class Entry(NamedTuple):
+    """One record as read."""
+
+    type: int
+    lsn: int
+    payload: bytes
+
+    @property
+    def end(self) -> int:
+        """The lsn right behind this record."""
+        return self.lsn + OVERHEAD + len(self.payload)
+
+
+class Damage(NamedTuple):
+    """A stretch of a segment that holds no good record; `end` is where the next good one starts, None: there is none."""
+
+    path: Path
+    start: int
+    end: int | None
+
+
+def pack(kind: int, lsn: int, payload: bytes) -> bytes:
+    """One record, ready to write at `lsn`."""
+    body = HEAD.pack(len(payload), kind, lsn) + payload
+    return body + TAIL.pack(crc32(body))
+
+
+def first_lsn(number: int) -> int:
+    """Where segment `number` begins."""
+    return number << OFFSET_BITS
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    """The file of segment `number`."""
+    return directory / f"{number:012d}{SUFFIX}"
+
+
+def segment_numbers(directory: Path) -> list[int]:
+    """The segments that exist, in order."""
+    stems = (name.removesuffix(SUFFIX) for name in os.listdir(directory) if name.endswith(SUFFIX))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def split(data: bytes, lsn: int) -> tuple[list[Entry], int]:
+    """The good records at the start of `data`, which begins at `lsn`, and how many bytes they take."""
+    entries: list[Entry] = []
+    at = 0
+    while (entry := _entry_at(data, at, lsn + at)) is not None:
+        entries.append(entry)
+        at = entry.end - lsn
+    return entries, at
+
+
+def _entry_at(data: bytes, at: int, lsn: int) -> Entry | None:
+    if len(data) < at + OVERHEAD:
+        return None
+    length, kind, own_lsn = HEAD.unpack_from(data, at)
+    tail = at + HEAD.size + length
+    if own_lsn != lsn or len(data) < tail + TAIL.size:
+        return None
+    if crc32(memoryview(data)[at:tail]) != TAIL.unpack_from(data, tail)[0]:
+        return None
+    return Entry(kind, lsn, data[at + HEAD.size : tail])
+
+
+def damages(path: Path, number: int) -> Iterator[Damage]:
+    """Every stretch of a segment without good records, in order."""
+    data = path.read_bytes()
+    at = split(data, first_lsn(number))[1]
+    while at < len(data):
+        end = _next_entry(data, at, number)
+        yield Damage(path, at, end)
+        if end is None:
+            return
+        at = end + split(data[end:], first_lsn(number) + end)[1]
+
+
+def _next_entry(data: bytes, after: int, number: int) -> int | None:
+    prefix = first_lsn(number).to_bytes(8, "big")[:4]  # the offset is in the lower four bytes of an lsn
+    place = HEAD.size - 8
+    at = data.find(prefix, after + 1 + place)
+    while at >= 0:
+        if _entry_at(data, at - place, first_lsn(number) + at - place) is not None:
+            return at - place
+        at = data.find(prefix, at + 1)
+    return None
+
+
+def cut_off(damage: Damage) -> None:
+    """Removes a torn tail."""
+    os.truncate(damage.path, damage.start)
+
+
+def fill_in(damage: Damage, number: int) -> None:
+    """Turns a damaged stretch into one filler record, which keeps the bytes that it covers but for its own frame."""
+    size = (damage.path.stat().st_size if damage.end is None else damage.end) - damage.start
+    if size < OVERHEAD:
+        return cut_off(damage)
+    with damage.path.open("r+b") as segment:
+        segment.seek(damage.start + HEAD.size)
+        payload = segment.read(size - OVERHEAD)
+        segment.seek(damage.start)
+        segment.write(pack(FILLER, first_lsn(number) + damage.start, payload))
+        segment.flush()
+        os.fsync(segment.fileno())
+    return None
+
+
+class Follower:
+    """Reads the records of a directory in order, from its oldest segment on, as far as it is told they are complete."""
+
+    def __init__(self, directory: Path, chunk_bytes: int = 256 * 1024) -> None:
+        self._directory = directory
+        self._chunk_bytes = chunk_bytes
+        self._file = -1
+        self.lsn = 0
+        """Everything before this place has been read."""
+
+    def read(self, limit: int) -> list[Entry]:
+        """The next records before `limit`, at most about a chunk of them; none: there are no more."""
+        while self._file >= 0 or self._open_next(limit):
+            if entries := self._read_on(limit):
+                return entries
+            if limit >> OFFSET_BITS <= self.lsn >> OFFSET_BITS:
+                break
+            self.close()
+        return []
+
+    def close(self) -> None:
+        """Leaves the segment it is in."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def _open_next(self, limit: int) -> bool:
+        later = [number for number in segment_numbers(self._directory) if number > self.lsn >> OFFSET_BITS]
+        if not later or first_lsn(later[0]) >= limit:
+            return False
+        self._file = os.open(segment_path(self._directory, later[0]), os.O_RDONLY | os.O_CLOEXEC)
+        self.lsn = first_lsn(later[0])
+        return True
+
+    def _read_on(self, limit: int) -> list[Entry]:
+        size = self._chunk_bytes
+        while data := os.pread(self._file, min(size, limit - self.lsn), self.lsn & OFFSET_MASK):
+            entries, used = split(data, self.lsn)
+            self.lsn += used
+            if entries:
+                return entries
+            if len(data) < size:
+                raise DamagedJournal(f"The journal in {self._directory} has a bad record at {self.lsn:#x}.")
+            size *= 4
+        return []

@@ -1,0 +1,58 @@
+"""Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
+
+from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
+from headgate.core.usage import Usage
+from headgate.ledger.calls import Calls
+from headgate.ledger.journal import Journal
+from headgate.ledger.meter import cost
+from headgate.ledger.prices import PriceBook
+
+CHARS_PER_TOKEN = 4
+"""A rough rule for text whose tokens nobody reported; every figure made with it is marked as estimated."""
+
+
+class Metering:
+    """Writes what happens to the journal and puts a price on it. Synchronous: nothing here waits."""
+
+    def __init__(self, journal: Journal, prices: PriceBook, calls: Calls) -> None:
+        self._journal = journal
+        self._prices = prices
+        self._calls = calls
+
+    @property
+    def price_version(self) -> str:
+        """The edition of the price book in use."""
+        return self._prices.version
+
+    def call_started(self, start: CallStart) -> None:
+        """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
+        self._journal.call_started(start)
+
+    def attempt_started(self, start: AttemptStart) -> None:
+        """Before the first byte of every further attempt."""
+        self._journal.attempt_started(start)
+
+    def settle(self, attempt: Attempt, prices: str) -> None:
+        """Puts the cost on an attempt whose usage is known. `prices`: the provider's name in the price book."""
+        usage = attempt.usage
+        if usage is None:
+            return
+        price = self._prices.find(prices, attempt.model)
+        if price is None:
+            attempt.is_priced = False
+            return
+        attempt.cost_nano_usd = cost(price, usage).nano_usd
+
+    def call_ended(self, record: CallRecord) -> None:
+        """After the last byte: the whole record, which is also kept at hand for questions."""
+        self._journal.call_ended(record)
+        self._calls.remember(record)
+
+
+def estimate(prompt_bytes: int, answer_chars: int) -> Usage:
+    """What an answer that ended early has probably consumed."""
+    return Usage(
+        input_tokens=max(1, prompt_bytes // CHARS_PER_TOKEN),
+        output_tokens=-(-answer_chars // CHARS_PER_TOKEN),
+        is_estimated=True,
+    )

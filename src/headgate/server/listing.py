@@ -1,0 +1,153 @@
+"""The list of models, in the four shapes that clients read from one path; and the record of a call, for its owner.
+
+Compiled once per configuration and served from memory: some clients ask before every prompt. The wire names below are
+those of the lists' own formats: OpenAI's with OpenRouter's additions, Anthropic's, Gemini's and the Codex CLI's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from headgate.core.problems import InvalidRequest
+from headgate.core.record import CallRecord
+from headgate.engine.answer import usd
+
+_PAGE_SIZE = 1000
+_encode = msgspec.json.Encoder().encode
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """One name that may be asked for."""
+
+    id: str
+    title: str
+    providers: tuple[str, ...]
+    """Where it runs; several for a route."""
+    context_tokens: int | None = None
+    prices: Mapping[str, str] | None = None
+    """OpenRouter's price names, such as `prompt` and `completion`, in USD per token as decimal strings."""
+
+
+class Listing:
+    """Every offer, rendered in every shape. `now_s` is when the configuration was compiled."""
+
+    def __init__(self, offers: Sequence[Offer], now_s: int) -> None:
+        self._offers = {offer.id: offer for offer in offers}
+        self._now_s = now_s
+        self._pages: dict[str, bytes] = {}
+
+    def page(self, shape: str, allowed: tuple[str, ...] | None, query: Mapping[str, str]) -> bytes:
+        """The list in one shape, for one key's permissions."""
+        is_plain = allowed is None and not query.keys() & _PAGING
+        if is_plain and shape in self._pages:
+            return self._pages[shape]
+        offers = [offer for offer in self._offers.values() if allowed is None or offer.id in allowed]
+        body = _encode(_SHAPES[shape](offers, query, self._now_s))
+        if is_plain:
+            self._pages[shape] = body
+        return body
+
+    def one(self, shape: str, allowed: tuple[str, ...] | None, name: str) -> bytes | None:
+        """One entry of the list, or None."""
+        offer = self._offers.get(name.removeprefix("models/"))
+        if offer is None or (allowed is not None and offer.id not in allowed):
+            return None
+        return _encode(_ENTRIES.get(shape, _openai_entry)(offer, self._now_s))
+
+    @staticmethod
+    def generation(record: CallRecord) -> bytes:
+        """Everything about one call, as JSON; money as a decimal string beside the integer."""
+        shown: dict[str, Any] = msgspec.to_builtins(record)
+        shown["cost_usd"] = usd(record.cost_nano_usd)
+        for attempt, line in zip(record.attempts, shown.get("attempts", ()), strict=True):
+            line["cost_usd"] = usd(attempt.cost_nano_usd)
+        return _encode({"object": "generation", **shown})
+
+
+_PAGING = {"limit", "after_id", "before_id", "pageSize", "pageToken"}
+
+
+def _openai_entry(offer: Offer, now_s: int) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "id": offer.id,
+        "object": "model",
+        "created": now_s,
+        "owned_by": offer.providers[0],
+        "name": offer.title,
+    }
+    if offer.context_tokens is not None:
+        entry["context_length"] = offer.context_tokens
+    if offer.prices:
+        entry["pricing"] = offer.prices
+    return entry
+
+
+def _openai(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+    return {"object": "list", "data": [_openai_entry(offer, now_s) for offer in offers]}
+
+
+def _anthropic_entry(offer: Offer, now_s: int) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "type": "model",
+        "id": offer.id,
+        "display_name": offer.title,
+        "created_at": "1970-01-01T00:00:00Z",
+    }
+    if offer.context_tokens is not None:
+        entry["max_input_tokens"] = offer.context_tokens
+    return entry
+
+
+def _anthropic(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+    start = next((place + 1 for place, offer in enumerate(offers) if offer.id == query.get("after_id")), 0)
+    size = _size(query.get("limit"), "limit")
+    page = offers[start : start + size]
+    return {
+        "data": [_anthropic_entry(offer, now_s) for offer in page],
+        "has_more": start + size < len(offers),
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+    }
+
+
+def _gemini_entry(offer: Offer, now_s: int) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "name": f"models/{offer.id}",
+        "displayName": offer.title,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+    }
+    if offer.context_tokens is not None:
+        entry["inputTokenLimit"] = offer.context_tokens
+    return entry
+
+
+def _gemini(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+    token = query.get("pageToken", "0")
+    start = int(token) if token.isdigit() else 0
+    size = _size(query.get("pageSize"), "pageSize")
+    page: dict[str, object] = {"models": [_gemini_entry(offer, now_s) for offer in offers[start : start + size]]}
+    if start + size < len(offers):
+        page["nextPageToken"] = str(start + size)
+    return page
+
+
+def _codex(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+    """An empty list: the Codex CLI then keeps its own catalogue and takes any model name it is given.
+
+    Its entries carry the CLI's own prompts, which a gateway should not invent (Codex CLI 0.169, 2026-11).
+    """
+    return {"models": []}
+
+
+def _size(text: str | None, name: str) -> int:
+    if text is None:
+        return _PAGE_SIZE
+    if not text.isdigit() or not 1 <= int(text) <= _PAGE_SIZE:
+        raise InvalidRequest(f"{name} is {text!r}; it takes a whole number from 1 to {_PAGE_SIZE}.", param=name)
+    return int(text)
+
+
+_SHAPES = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "codex": _codex}
+_ENTRIES = {"openai": _openai_entry, "anthropic": _anthropic_entry, "gemini": _gemini_entry}

@@ -1,0 +1,96 @@
+"""Which endpoint a method and path mean, however the client spelt the base URL. Pure.
+
+One table; what is not in it does not exist. Clients get base URLs wrong in a few well-known ways (`/v1` twice or not
+at all, `/openai/v1`, OpenRouter's `/api/v1`, Azure's `/openai/deployments/{name}`), and those are understood.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade"]
+
+
+class Endpoint(Struct, frozen=True):
+    """What a path means. `dialect` is whose words errors are told in; `argument` is the variable part."""
+
+    action: Action
+    dialect: str = "openai_chat"
+    argument: str = ""
+    is_stream: bool | None = None
+
+
+class WrongMethod(Struct, frozen=True):
+    """The path exists, for these methods."""
+
+    allowed: tuple[str, ...]
+    dialect: str = "openai_chat"
+
+
+_EXACT: dict[str, dict[str, Endpoint]] = {
+    "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
+    "/v1/responses": {
+        "POST": Endpoint("generate", "openai_responses"),
+        "GET": Endpoint("upgrade", "openai_responses"),
+    },
+    "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
+    "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
+    "/v1/models": {"GET": Endpoint("models")},
+    "/v1beta/models": {"GET": Endpoint("models", "gemini")},
+    "/livez": {"GET": Endpoint("live"), "HEAD": Endpoint("live")},
+    "/readyz": {"GET": Endpoint("ready"), "HEAD": Endpoint("ready")},
+    "/api/hello": {"GET": Endpoint("hello"), "HEAD": Endpoint("hello")},
+    "/": {"GET": Endpoint("hello"), "HEAD": Endpoint("hello")},
+}
+
+_VERBS: dict[str, Endpoint] = {
+    "generateContent": Endpoint("generate", "gemini", is_stream=False),
+    "streamGenerateContent": Endpoint("generate", "gemini", is_stream=True),
+    "countTokens": Endpoint("count", "gemini"),
+}
+
+_GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
+_AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/chat/completions)")
+_ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
+_PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
+_BARE = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models")
+
+
+@lru_cache(maxsize=4096)
+def find(method: str, path: str) -> Endpoint | WrongMethod | None:
+    """The endpoint, or the methods that the path does have, or None."""
+    path = _plain(path)
+    methods = _EXACT.get(path)
+    if methods is not None:
+        return methods.get(method) or WrongMethod(tuple(methods), next(iter(methods.values())).dialect)
+    found = _variable(path)
+    if found is None:
+        return None
+    wanted, endpoint = found
+    return endpoint if method == wanted else WrongMethod((wanted,), endpoint.dialect)
+
+
+def _plain(path: str) -> str:
+    """The path without the usual slips."""
+    if len(path) > 1 and path.endswith("/"):
+        path = path.rstrip("/") or "/"
+    for wrong, right in _PREFIXES:
+        while path.startswith(wrong):
+            path = right + path[len(wrong) :]
+    return "/v1" + path if path in _BARE else path
+
+
+def _variable(path: str) -> tuple[str, Endpoint] | None:
+    """The endpoints with a name in their path, with their method."""
+    if (match := _GEMINI.fullmatch(path)) and (verb := _VERBS.get(match["verb"])):
+        return "POST", Endpoint(verb.action, verb.dialect, unquote(match["model"]), verb.is_stream)
+    if match := _AZURE.fullmatch(path):
+        return "POST", Endpoint("generate", "openai_chat", unquote(match["model"]))
+    if match := _ITEM.fullmatch(path):
+        dialect = "gemini" if match["version"] == "v1beta" else "openai_chat"
+        action: Action = "model" if match["kind"] == "models" else "generation"
+        return "GET", Endpoint(action, dialect, unquote(match["id"]))
+    return None

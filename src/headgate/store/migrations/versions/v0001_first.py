@@ -1,0 +1,93 @@
+"""The first tables: calls and their attempts, keys, the audit, single values."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Makes everything."""
+    op.create_table(
+        "meta",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+        sqlite_strict=True,
+    )
+    _create_calls()
+    _create_attempts()
+    _create_keys()
+
+
+def _number() -> sa.BigInteger:
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _create_calls() -> None:
+    op.create_table(
+        "calls",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("started_us", _number(), nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("key_id", "surface", "operation", "model")),
+        sa.Column("is_stream", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("user", "session", "route")),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        *(sa.Column(name, _number(), nullable=False) for name in ("input_tokens", "cached_tokens", "output_tokens")),
+        sa.Column("usage_source", sa.Text, nullable=False),
+        sa.Column("cost_nano_usd", _number(), nullable=False),
+        sa.Column("is_priced", sa.Integer, nullable=False),
+        sa.Column("ttft_us", _number()),
+        sa.Column("duration_us", _number(), nullable=False),
+        sa.Column("record", sa.Text, nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_index("calls_by_time", "calls", ["started_us", "id"])
+    op.create_index("calls_by_key", "calls", ["key_id", "started_us", "id"])
+    op.create_index("calls_by_model", "calls", ["model", "started_us", "id"])
+
+
+def _create_attempts() -> None:
+    counts = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    op.create_table(
+        "attempts",
+        sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("started_us", _number(), nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("provider", "model", "lane", "outcome")),
+        sa.Column("status", sa.Integer, nullable=False),
+        *(sa.Column(name, _number(), nullable=False) for name in counts),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("usage_source", "price_version")),
+        sa.Column("cost_nano_usd", _number(), nullable=False),
+        sa.Column("is_priced", sa.Integer, nullable=False),
+        sa.Column("ttft_us", _number()),
+        sa.Column("duration_us", _number(), nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_index("attempts_by_provider", "attempts", ["provider", "model", "started_us"])
+
+
+def _create_keys() -> None:
+    op.create_table(
+        "keys",
+        sa.Column("kid", sa.Text, primary_key=True),
+        sa.Column("hmac", sa.LargeBinary, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("pepper", "name", "team")),
+        sa.Column("models", sa.Text),
+        sa.Column("limits", sa.Text, nullable=False),
+        sa.Column("created_us", _number(), nullable=False),
+        *(sa.Column(name, _number()) for name in ("expires_us", "revoked_us")),
+        sa.Column("revision", _number(), nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_index("keys_by_revision", "keys", ["revision"])
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("at_us", _number(), nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("actor", "action", "object", "detail")),
+        sqlite_strict=True,
+    )
+    op.create_index("audit_by_time", "audit", ["at_us"])

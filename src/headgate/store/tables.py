@@ -1,0 +1,108 @@
+"""The tables. Money is integer nano-USD, time integer microseconds; a truth is 0 or 1. Must not know who asks.
+
+Changing one takes a migration in `migrations/versions` as well: a test compares what both make.
+"""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+
+METADATA = MetaData()
+
+# SQLite's strict tables know INTEGER only, which has 64 bits there.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+INT64_MAX = 2**63 - 1
+
+META = Table(
+    "meta",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+CALLS = Table(
+    "calls",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("started_us", Number, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("surface", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("is_stream", Integer, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("input_tokens", Number, nullable=False),
+    Column("cached_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("usage_source", Text, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("is_priced", Integer, nullable=False),
+    Column("ttft_us", Number),
+    Column("duration_us", Number, nullable=False),
+    Column("record", Text, nullable=False, comment="the whole record as JSON"),
+    Index("calls_by_time", "started_us", "id"),
+    Index("calls_by_key", "key_id", "started_us", "id"),
+    Index("calls_by_model", "model", "started_us", "id"),
+    sqlite_strict=True,
+)
+
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_us", Number, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("input_tokens", Number, nullable=False),
+    Column("cached_tokens", Number, nullable=False),
+    Column("cache_write_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("reasoning_tokens", Number, nullable=False),
+    Column("usage_source", Text, nullable=False),
+    Column("price_version", Text, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("is_priced", Integer, nullable=False),
+    Column("ttft_us", Number),
+    Column("duration_us", Number, nullable=False),
+    Index("attempts_by_provider", "provider", "model", "started_us"),
+    sqlite_strict=True,
+)
+
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("kid", Text, primary_key=True),
+    Column("hmac", LargeBinary, nullable=False),
+    Column("pepper", Text, nullable=False, comment="which pepper: its fingerprint"),
+    Column("name", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("models", Text, comment="JSON list; null: all"),
+    Column("limits", Text, nullable=False, comment="JSON object"),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number),
+    Column("revoked_us", Number),
+    Column("revision", Number, nullable=False, comment="counts the changes of this table"),
+    Index("keys_by_revision", "revision"),
+    sqlite_strict=True,
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at_us", Number, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="JSON object"),
+    Index("audit_by_time", "at_us"),
+    sqlite_strict=True,
+)

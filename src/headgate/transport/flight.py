@@ -1,0 +1,166 @@
+"""A request under way over the pool, and its answer as it comes. Must not know how connections are opened or kept.
+
+Belongs to one coroutine, which reads; the connection writes into it from the loop's callbacks. No task, and a future
+only while the reader waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from headgate.core.problems import Outcome, Problem, UpstreamError
+from headgate.transport.base import Timeouts, UpstreamRequest
+from headgate.transport.faults import abort_problem, problem
+
+if TYPE_CHECKING:
+    from headgate.transport.connection import Connection
+    from headgate.transport.pool import OriginPool
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class PooledFlight:
+    """Implements `Flight`. What is public beyond it is for the pool and its connections."""
+
+    __slots__ = (
+        "_loop",
+        "_origin_pool",
+        "_parts",
+        "_problem",
+        "_waiter",
+        "connection",
+        "has_head",
+        "head_bytes",
+        "headers",
+        "is_complete",
+        "is_second_try",
+        "opening",
+        "request",
+        "status",
+        "timeouts",
+        "unread_bytes",
+    )
+
+    def __init__(
+        self, origin_pool: OriginPool, request: UpstreamRequest, head_bytes: bytes, timeouts: Timeouts
+    ) -> None:
+        self._origin_pool = origin_pool
+        self._loop = origin_pool.loop
+        self._parts: list[bytes] = []
+        self._problem: Problem | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.connection: Connection | None = None
+        self.has_head = False
+        self.head_bytes = head_bytes
+        self.headers: Mapping[str, str] = _NO_HEADERS
+        self.is_complete = False
+        self.is_second_try = False
+        self.opening: asyncio.Timeout | None = None
+        self.request = request
+        self.status = 0
+        self.timeouts = timeouts
+        self.unread_bytes = 0
+
+    async def head(self) -> None:
+        """Waits for status and headers; without a connection, first opens one or waits for one."""
+        while not self.has_head:
+            self.check()
+            if self.connection is None:
+                await self._origin_pool.board(self)
+            else:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, as much as has come; b"" at its end."""
+        while True:
+            if self._parts:
+                return self._take()
+            self.check()
+            if self.is_complete:
+                return b""
+            if not self.has_head:
+                await self.head()
+                continue
+            self._waiter = self._loop.create_future()
+            await self._waiter
+
+    async def read_all(self, bytes_max: int) -> bytes:
+        """The rest of the body; over `bytes_max` the connection is closed and `UpstreamError` (PROTOCOL) raised."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            size += len(piece)
+            if size > bytes_max:
+                words = f"the answer of {self._origin_pool.origin} is over the limit of {bytes_max} bytes"
+                fault = problem(Outcome.PROTOCOL, words)
+                self.give_up(fault)
+                raise UpstreamError(fault)
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def abort(self, outcome: Outcome) -> None:
+        """Closes the connection now; the pending or next read raises with `outcome`. No effect on a whole answer."""
+        if not self.is_complete and not self.is_ended:
+            self.give_up(abort_problem(outcome, str(self._origin_pool.origin)))
+
+    def close(self) -> None:
+        """Done with it: an answer that has not come whole closes its connection."""
+        if not self.is_complete and not self.is_ended:
+            self.give_up(abort_problem(Outcome.LOCAL, str(self._origin_pool.origin)))
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it has failed or was given up."""
+        return self._problem is not None
+
+    def check(self) -> None:
+        """Raises what has gone wrong, if anything has."""
+        if self._problem is not None:
+            raise UpstreamError(self._problem)
+
+    def push(self, parts: list[bytes], size: int) -> None:
+        """More of the body, in order; the reader is woken by the `wake` that follows."""
+        self._parts += parts
+        self.unread_bytes += size
+
+    def complete(self) -> None:
+        """The whole answer is here and the connection free for another."""
+        self.is_complete = True
+        self.connection = None
+
+    def fail(self, fault: Problem) -> None:
+        """No more will come: the reader gets what is here, then the problem."""
+        self.connection = None
+        if self._problem is None:
+            self._problem = fault
+        self.wake()
+
+    def give_up(self, fault: Problem) -> None:
+        """Ends it by our own will: nothing that has come is of use any more."""
+        connection = self.connection
+        self._parts.clear()
+        self.fail(fault)
+        if connection is not None:
+            connection.drop()
+        if self.opening is not None and not self.opening.expired():
+            self.opening.reschedule(self._loop.time())
+
+    def wake(self) -> None:
+        """Lets the reader look again."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _take(self) -> bytes:
+        parts = self._parts
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self.unread_bytes = 0
+        if self.connection is not None and self.connection.is_paused:
+            self.connection.resume()
+        return data
