@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import signal
 import sys
 
@@ -10,7 +11,9 @@ from bench import numbers, report
 from bench.gateways import GATEWAYS
 from bench.measure import Plan, measure
 
-QUICK = Plan(rounds=1, seconds=0.7, warm_s=0.3, patience_s=5.0, streams=64, imports=1)
+QUICK = Plan(
+    rounds=1, seconds=0.5, warm_s=0.2, patience_s=3.0, warm_calls=50, streams=64, imports=2, modules=("headgate",)
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -36,7 +39,7 @@ def arguments() -> argparse.Namespace:
 def plan_of(given: argparse.Namespace) -> Plan:
     base = QUICK if given.quick else Plan()
     changes = {name: value for name in ("rounds", "seconds") if (value := getattr(given, name)) is not None}
-    return Plan(**{**vars(base), **changes})
+    return dataclasses.replace(base, **changes)
 
 
 def end(number: int, frame: object) -> None:

@@ -18,7 +18,7 @@ REOPEN_WAIT_S = 0.05
 
 class Errand(msgspec.Struct, frozen=True):
     """One load: its kind, where it goes, how much of it. `core` is the gateway's. Warming takes `warm_s` and goes on
-    until `warm_calls` answers have come; `patience_s` bounds that, the wait for first events and that for stragglers."""
+    until `warm_calls` answers have come; `patience_s` bounds that, the wait for first events and that for late ones."""
 
     kind: Literal["closed", "open", "stream"]
     target: wire.Target

@@ -1,6 +1,6 @@
 """What our own HTTP client costs: CPU µs per call and per streamed event, beside a bare protocol loop as the limit.
 
-`python -m bench.client [SECONDS]` starts the instant upstream on the other core and takes medians of interleaved rounds.
+`python -m bench.client [SECONDS]` starts the instant upstream on the other core; medians of interleaved rounds.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ routes:
     )
     key = made.stdout.strip()
     if made.returncode or not key or " " in key:
-        raise Unavailable(f"`headgate keys create` gave no key: {(made.stderr or made.stdout).strip()[-300:]}")
+        said = " ".join((made.stderr or made.stdout).split())
+        raise Unavailable(f"`headgate keys create` gave no key: {said[-300:]}")
     return Launch(
         words=[installed.program, "serve"],
         port=lab.port,

@@ -14,7 +14,7 @@ from bench.measure import DIRECT, Results, Sample
 
 SMALL, LARGE = wire.BODY_BYTES
 OURS = "Headgate"
-BUSY_FULL = 0.9  # below this share of its core, a gateway was waiting for the load
+BUSY_FULL = 0.9
 
 Read = Callable[[Sample], float]
 
@@ -32,6 +32,7 @@ class Row(msgspec.Struct):
     cpu_us_per_event: float
     added_ms_p50: float
     added_ms_p99: float
+    offered: int
     unanswered: int
     start_s: float
     idle_mb: float
@@ -65,6 +66,11 @@ def cpu_us_per_call(load: str) -> Read:
     return lambda sample: sample.outcomes[load].cpu_s * 1e6 / max(1, sample.outcomes[load].calls)
 
 
+def _busy(load: str) -> Read:
+    """The share of its core that was worked, by the gateway or anyone else: below full, the load was the limit."""
+    return lambda sample: (sample.outcomes[load].cpu_s + sample.outcomes[load].others_s) / sample.outcomes[load].seconds
+
+
 def _events_per_s(sample: Sample) -> float:
     return sample.outcomes["stream"].events / sample.outcomes["stream"].seconds
 
@@ -96,14 +102,12 @@ def row(results: Results, name: str) -> Row:
         rounds=len(samples),
         calls_per_s={load: _median(samples, calls_per_s(load)) for load in loads},
         cpu_us_per_call={load: _median(samples, cpu_us_per_call(load)) for load in loads},
-        busy={
-            load: _median(samples, lambda one, load=load: one.outcomes[load].cpu_s / one.outcomes[load].seconds)
-            for load in loads
-        },
+        busy={load: _median(samples, _busy(load)) for load in loads},
         events_per_s=_median(samples, _events_per_s),
         cpu_us_per_event=_median(samples, _cpu_us_per_event),
         added_ms_p50=_added(results, name, lambda outcome: outcome.latency_ms_p50),
         added_ms_p99=_added(results, name, lambda outcome: outcome.latency_ms_p99),
+        offered=sum(sample.outcomes["open"].calls + sample.outcomes["open"].unanswered for sample in samples),
         unanswered=sum(sample.outcomes["open"].unanswered for sample in samples),
         start_s=_median(samples, lambda one: one.start_s),
         idle_mb=_median(samples, lambda one: one.idle_mb),

@@ -12,12 +12,13 @@ import msgspec
 
 from bench import numbers, wire
 from bench.gateways import GATEWAYS
-from bench.measure import DIRECT, TREE, Plan, Results, choose_cores
+from bench.measure import DIRECT, TREE, Cores, Plan, Results
 from bench.numbers import LARGE, OURS, SMALL, Row, Target
 
 JSON_FILE = TREE / "bench" / "results" / "latest.json"
 MARKDOWN_FILE = TREE / "docs" / "benchmarks" / "throughput.md"
 OTHERS_SHARE_NOISY = 0.1
+UNANSWERED_SHARE_MAX = 0.01
 
 
 def _short(value: float | None, unit: str = "") -> str:
@@ -25,8 +26,8 @@ def _short(value: float | None, unit: str = "") -> str:
     if value is None:
         return "–"
     size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 or size == 0 else 4
-    text = f"{value:,.{digits}f}"
+    digits = 0 if size >= 100 or size == int(size) else 1 if size >= 10 else 2
+    text = f"{value:,.{digits}f}" if size >= 0.1 or size == 0 else f"{value:.2g}"
     return f"{text} {unit}" if unit and unit != "×" else f"{text}{' ×' if unit else ''}"
 
 
@@ -53,20 +54,15 @@ def _throughput_line(row: Row) -> list[str]:
 
 
 def _living_line(row: Row) -> list[str]:
-    late = f", {row.unanswered} unanswered" if row.unanswered else ""
-    return [
-        row.name,
-        _short(row.added_ms_p50, "ms"),
-        _short(row.added_ms_p99, "ms") + late,
-        _short(row.idle_mb, "MB"),
-        _short(row.loaded_mb, "MB"),
-        _short(row.start_s, "s"),
-        str(row.failed) + (f": {row.first_fault[:120]}" if row.failed else ""),
-    ]
+    carries = row.unanswered <= row.offered * UNANSWERED_SHARE_MAX
+    latency = [_short(row.added_ms_p50, "ms"), _short(row.added_ms_p99, "ms")] if carries else ["cannot carry it"] * 2
+    memory = [_short(row.idle_mb, "MB"), _short(row.loaded_mb, "MB")]
+    return [row.name, *latency, *memory, _short(row.start_s, "s"), str(row.failed)]
 
 
 def _absent_lines(results: Results, width: int) -> list[list[str]]:
-    return [[name, f"absent: {reason[:160]}"] + [""] * (width - 2) for name, reason in results.absent.items()]
+    names = [name for name in results.absent if name not in results.samples]
+    return [[name, "absent"] + [""] * (width - 2) for name in names]
 
 
 def _speed(results: Results, rows: list[Row]) -> list[str]:
@@ -81,6 +77,14 @@ def _living(results: Results, rows: list[Row], plan: Plan) -> list[str]:
     head = ["gateway", f"added p50 at {plan.rate_per_s}/s", "added p99", "memory idle", "after load", "start", "failed"]
     lines = [_living_line(row) for row in rows if row.name != DIRECT]
     return ["## Latency, memory, start", table(head, lines + _absent_lines(results, len(head)))]
+
+
+def _faults(results: Results, rows: list[Row]) -> list[str]:
+    lines = [f"- **{name}** is absent or fell out: {reason}" for name, reason in results.absent.items()]
+    lines += [
+        f"- **{row.name}**: {row.failed} failed calls, the first: {row.first_fault}" for row in rows if row.failed
+    ]
+    return ["## What failed", "\n".join(lines) or "No call failed, and no gateway is absent."]
 
 
 def _ratios(results: Results) -> list[str]:
@@ -124,23 +128,25 @@ def machine() -> str:
     )
 
 
-def method(plan: Plan) -> str:
-    cores = choose_cores()
-    apart = (
-        "the gateway alone on one core, " if cores.load != cores.gateway else "ONE CORE FOR ALL, so not comparable; "
-    )
+def method(plan: Plan, cores: Cores) -> str:
+    apart = f"the gateway alone on core {cores.gateway}, upstream and load generator on core {cores.load}"
+    if cores.load == cores.gateway:
+        apart = "ALL ON ONE CORE, so the numbers are not comparable"
+    bodies = " and ".join(f"{size:,}" for size in wire.BODY_BYTES.values())
     return (
-        f"{plan.rounds} interleaved rounds, medians; {apart}upstream and load generator on another; every gateway "
-        f"started anew in every round. Ratios are taken within a round. Throughput: {plan.connections} connections, "
-        f"each with one call under way, {plan.seconds:g} s after {plan.warm_s:g} s of warming, bodies of exactly "
-        f"{' and '.join(f'{size:,}' for size in wire.BODY_BYTES.values())} bytes, an answer of "
-        f"{len(wire.whole_answer())} bytes at once. Streams: {plan.streams} connections reading streams of "
-        f"{plan.events} text events, each event its own write, as fast as they are taken. Latency: calls leave at "
-        f"{plan.rate_per_s} per second at set times and are timed from those times; the upstream's own is subtracted. "
+        f"{plan.rounds} interleaved rounds, medians; {apart}; every gateway started anew in every round. "
+        "Ratios are taken within a round. "
+        f"Throughput: {plan.connections} connections, each with one call under way, {plan.seconds:g} s after "
+        f"{plan.warm_s:g} s of warming or more, bodies of exactly {bodies} bytes, an answer of "
+        f"{len(wire.whole_answer())} bytes at once. "
+        f"Streams: {plan.streams} connections reading streams of {plan.events} text events, each event its own write, "
+        "as fast as they are taken. "
+        f"Latency: calls leave at {plan.rate_per_s} per second at set times and are timed from those times; the "
+        "upstream's own is subtracted. "
         "CPU is user and system time of the gateway's whole process tree; memory is its resident memory (pages that "
-        "processes share count in each); start is from the start of the process to the first right answer. Every "
-        "answer is checked: status, length, and one in 64 by its text and usage; every stream by the number of its "
-        "events and its end."
+        "processes share count in each); start is from the start of the process to the first right answer. "
+        "Every answer is checked: status, length, and one in 64 by its text and usage; every stream by the number of "
+        "its events and its end."
     )
 
 
@@ -149,7 +155,7 @@ def _settings(results: Results) -> list[str]:
     for gateway in GATEWAYS:
         version = results.versions.get(gateway.name, "")
         note = f" Note: {note}." if (note := results.notes.get(gateway.name)) else ""
-        lines.append(f"- **{gateway.name} {version}**".replace(" **", "**") + f": {gateway.settings}.{note}")
+        lines.append(f"- **{f'{gateway.name} {version}'.strip()}**: {gateway.settings}.{note}")
     return ["## How each was run", "\n".join(lines)]
 
 
@@ -166,9 +172,10 @@ def render(results: Results, plan: Plan, when: datetime) -> str:
         *_speed(results, rows),
         *_living(results, rows, plan),
         *_imports(results),
+        *_faults(results, rows),
         *_settings(results),
         "## Method",
-        method(plan),
+        method(plan, results.cores),
     ]
     return "\n\n".join(parts) + "\n"
 

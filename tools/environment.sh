@@ -42,7 +42,8 @@ make_venv() {
 
 with_uv() {
     has_uv || return 1
-    uv pip install --quiet --python "$venv/bin/python" --require-hashes --only-binary :all: -r "$lock" || return 1
+    uv pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes \
+        --only-binary :all: -r "$lock" || return 1
     uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 }
 
@@ -57,4 +58,5 @@ with_pip() {
 is_new_enough "$venv/bin/python" || make_venv
 echo "headgate: installing what requirements/$name.txt locks" >&2
 with_uv 2> "$venv/uv.log" || with_pip || { cat "$venv/uv.log" >&2; stop "the environment could not be made"; }
+"$venv/bin/python" -m compileall -q src || true # the first start is as fast as the second
 touch "$venv/.$name"

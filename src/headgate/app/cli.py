@@ -2,6 +2,7 @@
 server it never starts. A fault of the operator is told in plain lines on stderr with exit code 2, never as a traceback.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -26,7 +27,7 @@ cli.add_typer(keys, name="keys")
 def main() -> None:
     """The `headgate` command."""
     try:
-        cli()
+        cli(prog_name="headgate")
     except HeadgateError as error:
         for line in str(error).splitlines():
             typer.echo(f"headgate: {line}", err=True)
@@ -60,21 +61,21 @@ def serve(
     """Run the gateway until it is told to stop."""
     given = {"server.host": host, "server.port": port}
     setup = load_setup(config, {name: value for name, value in given.items() if value is not None})
-    from headgate.app.wiring import serve as serve_until_stopped  # noqa: PLC0415 - the server, only when it is wanted
+    from headgate.app.serving import serve as serve_until_stopped  # noqa: PLC0415 - the server, only when wanted
 
-    run(serve_until_stopped(setup))
+    run(serve_until_stopped(setup, lambda lines: typer.echo("\n".join(lines))))
 
 
 @cli.command()
 def models(config: ConfigFile = None, json: AsJson = False) -> None:
     """List the names that clients may ask for."""
-    from headgate.app.commands.listing import model_rows  # noqa: PLC0415 - the price book is not small
+    from headgate.app.commands.models import model_rows  # noqa: PLC0415 - the price book is not small
 
     rows = model_rows(load_setup(config))
     if json:
         print_json(rows)
     else:
-        print_table(rows, ("name", "served_by"))
+        print_table(rows, ("id", "owned_by", "name"))
 
 
 @cli.command()
@@ -82,7 +83,7 @@ def providers(config: ConfigFile = None, json: AsJson = False) -> None:
     """List the packaged providers, and which of them this configuration uses."""
     from headgate.app.commands.listing import provider_rows  # noqa: PLC0415
 
-    rows = provider_rows(load_setup(config))
+    rows = provider_rows(load_setup(config), os.environ)
     if json:
         print_json(rows)
     else:
@@ -96,7 +97,7 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the file instead.")] = False,
 ) -> None:
     """Say whether the configuration can be used, and what it comes to."""
-    from headgate.app.commands.checking import summary, summary_lines  # noqa: PLC0415
+    from headgate.app.commands import checking  # noqa: PLC0415
 
     if schema:
         from headgate.app.config import Config  # noqa: PLC0415
@@ -104,10 +105,11 @@ def check(
         print_json(Config.model_json_schema())
         return
     setup = load_setup(config)
+    checking.check(setup)
     if json:
-        print_json(summary(setup))
+        print_json(checking.summary(setup, os.environ))
     else:
-        typer.echo("\n".join(summary_lines(setup)))
+        typer.echo("\n".join(checking.summary_lines(setup)))
 
 
 @keys.command("create")
@@ -153,9 +155,9 @@ def revoke_key(
     """End a key: a running gateway refuses it within seconds."""
     from headgate.app.commands.keys import revoke  # noqa: PLC0415
 
-    revoke(load_setup(config), kid)
+    ended = revoke(load_setup(config), kid)
     if json:
-        print_json({"id": kid, "revoked": True})
+        print_json(ended)
     else:
         typer.echo(f"{kid} is revoked")
 

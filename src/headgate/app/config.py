@@ -85,7 +85,7 @@ def _built(tree: Tree, environ: Mapping[str, str], options: Mapping[str, object]
     faults += _clashes(config)
     if faults:
         raise _error(faults, file)
-    return Setup(config, tuple(providers), tuple(_notes(config, providers)), file)
+    return Setup(config, tuple(providers), tuple(_notes(config)), file)
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
@@ -117,15 +117,10 @@ def _clashes(config: Config) -> list[str]:
     return []
 
 
-def _notes(config: Config, providers: list[ProviderSettings]) -> list[str]:
-    names = {settings.name for settings in providers}
-    notes: list[str] = []
-    for name, route in config.routes.items():
-        for position, target in enumerate(route.targets):
-            place = json_path(("routes", name, "targets", position))
-            first, slash, _ = target.model.partition("/")
-            if slash and first not in names:
-                notes.append(f"{place}: no provider is named {first!r}; configured are {', '.join(sorted(names))}")
-            if target.weight != 1 and route.strategy != "weighted":
-                notes.append(f"{place}.weight: has no effect under the strategy {route.strategy!r}")
-    return notes
+def _notes(config: Config) -> list[str]:
+    return [
+        f"{json_path(('routes', name, 'targets', position))}.weight: has no effect under the strategy {route.strategy!r}"
+        for name, route in config.routes.items()
+        for position, target in enumerate(route.targets)
+        if target.weight != 1 and route.strategy != "weighted"
+    ]

@@ -102,8 +102,6 @@ _WORDS: Final[dict[str, Callable[[Mapping[str, object]], str]]] = {
     "path_type": _plain("must be the path of a folder"),
     "string_too_short": _plain("must not be empty"),
     "string_too_long": _bound("at most this many characters long:", "max_length"),
-    "too_short": _plain("must have at least one entry"),
-    "too_long": _bound("a list of at most this many entries:", "max_length"),
     "dict_type": _plain("must be a mapping"),
     "model_type": _plain("must be a mapping"),
     "tuple_type": _plain("must be a list"),

@@ -15,6 +15,7 @@ from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundin
 from headgate.routing.plan import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
+TARGETS_MAX = 64
 
 
 def refusal(text: str) -> PydanticCustomError:
@@ -172,17 +173,25 @@ class RouteEntry(Section):
     strategy: Strategy = "ordered"
     """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest."""
     targets: Annotated[
-        tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...], Field(strict=False, min_length=1, max_length=64)
+        tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
+        Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),
     ]
     """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model` and `weight`."""
     timeout_s: Seconds = 600.0
     """Deadline of a whole call, its retries included, in seconds."""
-    attempts_max: Annotated[int, Field(ge=1, le=16)] = 3
-    """The most attempts that one call may take, over all targets."""
+    attempts_max: Annotated[int, Field(ge=1, le=TARGETS_MAX)] = 3
+    """The most attempts that one call may take. Not given: 3, or one for each target if those are more."""
     retry_same_first: bool = False
     """Repeat once at the same target, after a short wait, before going on to the next."""
     on_loss: Literal["report", "refuse"] = "report"
     """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
+
+    @field_validator("targets")
+    @classmethod
+    def _some_targets(cls, targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
+        if not 0 < len(targets) <= TARGETS_MAX:
+            raise refusal(f"must have from 1 to {TARGETS_MAX} entries")
+        return targets
 
 
 def _named(entries: dict[str, Entry], form: str, meaning: str) -> dict[str, Entry]:

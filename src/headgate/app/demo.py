@@ -7,7 +7,8 @@ limit or a slow stream can be tried without any provider. Must not know any wire
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 from headgate.app.demo_answers import Script, input_tokens, script
@@ -103,7 +104,7 @@ class DemoFlight:
 
     def __init__(self, telling: _Telling, timeouts: Timeouts) -> None:
         self.status = telling.status
-        self.headers = {"content-type": telling.content_type}
+        self.headers: Mapping[str, str] = {"content-type": telling.content_type}
         self._telling = telling
         self._timeouts = timeouts
         self._has_spoken = False
@@ -142,13 +143,14 @@ class DemoFlight:
 
     async def _pause(self, gap_s: float, gap_s_max: float, too_long: Outcome) -> None:
         """Waits, but no longer than is allowed and not once aborted; without a gap it lets others run."""
-        try:
-            async with asyncio.timeout(min(gap_s, gap_s_max)):
-                await self._is_aborted.wait()
-        except TimeoutError:
-            if gap_s > gap_s_max:
-                raise _failure(too_long, f"the demo was silent for {gap_s_max:g} s") from None
+        if gap_s <= 0:
+            await asyncio.sleep(0)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_aborted.wait(), min(gap_s, gap_s_max))
         self._refuse_if_aborted()
+        if gap_s > gap_s_max:
+            raise _failure(too_long, f"the demo was silent for {gap_s_max:g} s")
 
     def _refuse_if_aborted(self) -> None:
         if self._outcome is not None:

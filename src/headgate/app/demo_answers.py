@@ -20,14 +20,15 @@ from headgate.core.usage import Usage
 LOREM_TOKENS: Final = 64
 """How long `lorem` speaks when the call names no `max_tokens`."""
 LOREM_TOKENS_MAX: Final = 100_000
+ECHO_PIECES_MAX: Final = 4096
 GAP_S_MAX: Final = 60.0
 CHARACTERS_PER_TOKEN: Final = 4
 
-_WORDS: Final = (
+_TEXT: Final = (
     "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore "
     "magna aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo "
     "consequat duis aute irure dolor in reprehenderit in voluptate velit esse cillum dolore eu fugiat nulla pariatur"
-).split()
+)
 _NAME: Final = re.compile(r"(?P<model>[a-z]+)(?:@(?P<gap>\d{1,6})(?P<unit>ms|s))?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0}
 _CALL: Final = re.compile(r"\s*call\s+(?P<name>[\w.-]+)\s*(?P<arguments>\{.*\})?\s*", re.DOTALL)
@@ -66,14 +67,16 @@ def _echo(request: Request, model: str) -> list[tuple[Event, ...]]:
     tools = {tool.name: tool for tool in request.tools if isinstance(tool, Tool)}
     if called and (tool := tools.get(called["name"])):
         return _tool_call(request, model, tool, called["arguments"] or _example_arguments(tool))
-    pieces = re.findall(r"\s*\S+\s*$|\s*\S+", text) or [text or "There was no text to echo."]
+    words = re.findall(r"\s*\S+\s*$|\s*\S+", text) or [text or "There was no text to echo."]
+    together = -(-len(words) // ECHO_PIECES_MAX)
+    pieces = ["".join(words[start : start + together]) for start in range(0, len(words), together)]
     return _telling(request, model, pieces, Finished(reason="stop", usage=_usage(request, tokens(text))))
 
 
 def _lorem(request: Request, model: str) -> list[tuple[Event, ...]]:
     wanted = request.knobs.max_tokens
     count = min(LOREM_TOKENS if wanted is None else max(1, wanted), LOREM_TOKENS_MAX)
-    pieces = [f" {word}" if position else word for position, word in enumerate(islice(cycle(_WORDS), count))]
+    pieces = [f" {word}" if position else word for position, word in enumerate(islice(cycle(_TEXT.split()), count))]
     reason = "stop" if wanted is None else "length"
     return _telling(request, model, pieces, Finished(reason=reason, usage=_usage(request, count)))
 

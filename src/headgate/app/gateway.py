@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import anthropic
     import openai
 
-    from headgate.app.wiring import Core
+    from headgate.app.core import Core
     from headgate.server.asgi import ClientListener
     from headgate.server.exchange import Spawn
 
@@ -41,12 +41,12 @@ class Gateway:
         self._portal: _Portal | None = None
 
     async def __aenter__(self) -> Self:
-        from headgate.app import config, wiring  # noqa: PLC0415 - importing headgate must stay cheap
+        from headgate.app import config, core, wiring  # noqa: PLC0415 - importing headgate must stay cheap
 
         given = self._config
         setup = config.build(given) if isinstance(given, Mapping) else config.load(Path(given) if given else None)
         async with AsyncExitStack() as stack:
-            self._core = await stack.enter_async_context(wiring.open_core(setup))
+            self._core = await stack.enter_async_context(core.open_core(setup))
             engine, spawn = await stack.enter_async_context(wiring.open_engine(self._core))
             self._here = _listener(self._core, engine, spawn), spawn
             self._stack = stack.pop_all()

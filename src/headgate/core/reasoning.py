@@ -31,4 +31,7 @@ def budget_of_effort(effort: Effort) -> int:
 
 def effort_of_budget(budget_tokens: int) -> Effort:
     """The least effort whose budget is not below `budget_tokens`, but never more than `high`."""
-    return next((effort for budget, effort in _EFFORTS if budget_tokens <= budget), "high")
+    for budget, effort in _EFFORTS:
+        if budget_tokens <= budget:
+            return effort
+    return "high"

@@ -80,8 +80,10 @@ class ReplyTo(Struct, frozen=True, kw_only=True):
 class StreamParser(Protocol):
     """Bytes of a streamed answer in, events out; a cut anywhere changes nothing."""
 
-    usage: Usage | None
-    """The latest usage seen, for answers that end early."""
+    @property
+    def usage(self) -> Usage | None:
+        """The latest usage seen, for answers that end early. May be an attribute."""
+        ...
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""

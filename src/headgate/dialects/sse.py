@@ -21,10 +21,11 @@ class ServerSentEvent(Struct, frozen=True, gc=False):
 
 
 class Splitter:
-    """Feeds on bytes, yields complete events. Bounded: an event over 4 MiB raises `Malformed`."""
+    """Feeds on bytes, yields complete events. Bounded: an event over the limit (4 MiB) raises `Malformed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._rest = b""
+        self._event_bytes_max = event_bytes_max
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """The events that `data` completes."""
@@ -36,8 +37,8 @@ class Splitter:
         end = buffer.rfind(b"\n\n")
         if end < 0:
             self._rest = buffer + held
-            if len(self._rest) > EVENT_BYTES_MAX:
-                raise Malformed(f"a stream event is over the limit of {EVENT_BYTES_MAX} bytes")
+            if len(self._rest) > self._event_bytes_max:
+                raise Malformed(f"a stream event is over the limit of {self._event_bytes_max} bytes")
             return []
         self._rest = buffer[end + 2 :] + held
         return [event for block in buffer[:end].split(b"\n\n") if (event := _parsed(block)) is not None]
@@ -59,6 +60,12 @@ def _without_returns(buffer: bytes) -> tuple[bytes, bytes]:
 def _parsed(block: bytes) -> ServerSentEvent | None:
     if block.startswith(b"data: ") and b"\n" not in block:  # the usual case: one line, unnamed
         return ServerSentEvent("", block[6:])
+    if block.startswith(b"event: "):  # the other usual case: a name line, a data line
+        named, _, text = block[7:].partition(b"\ndata: ")
+        if text and b"\n" not in text and b"\n" not in named:
+            return ServerSentEvent(named.decode("utf-8", "replace"), text)
+    if (bare := block.strip()).startswith(b"{"):  # an error written bare into the stream, as Google's servers do
+        return ServerSentEvent("", bare)
     name = ""
     data: list[bytes] = []
     for line in block.split(b"\n"):
@@ -72,5 +79,7 @@ def _parsed(block: bytes) -> ServerSentEvent | None:
 
 
 def event(data: bytes, name: str = "") -> bytes:
-    """The bytes of one event; `data` has no line breaks (JSON has none)."""
+    """The bytes of one event. Line breaks in `data`, which JSON has only between tokens, are taken out."""
+    if b"\n" in data or b"\r" in data:  # members carried over raw from a pretty-printed body
+        data = data.replace(b"\r", b"").replace(b"\n", b"")
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data) if name else b"data: %b\n\n" % data

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LINGER_S = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 
-_BASE_HEADERS = (("content-type", "application/json"), ("accept-encoding", "identity"))
+_BASE_HEADERS = (("content-type", "application/json"),)
 
 
 class Attempting:

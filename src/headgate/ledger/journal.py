@@ -1,4 +1,4 @@
-"""The write-ahead journal: what is about to happen and what happened, on disk before anyone is told. Must not know money.
+"""The write-ahead journal: what is about to happen and what happened, on disk first. Must not know about money.
 
 Append-only segment files, one `write` per record, so a killed process loses nothing it reported. A record's payload is
 JSON (`core.record`): the upstream's own usage object is JSON too and travels along unchanged, and the store keeps the
@@ -103,16 +103,15 @@ class Journal:
         """A further attempt is about to be sent. Raises `JournalFailed`: do not send it."""
         self._begin(ATTEMPT_STARTED, _encode(start))
 
-    def call_ended(self, record: CallRecord) -> bytes:
+    def call_ended(self, record: CallRecord) -> None:
         """A call is over. Never fails for the disk's sake: what cannot be written waits for the disk, or, if the
-        process ends before, is found again as a call that was cut short. Returns the record as JSON."""
+        process ends before, is found again as a call that was cut short."""
         payload = _encode(record)
         with self._lock:
             if self.failure or not self._append(CALL_ENDED, payload):
                 self._unwritten.append(payload)
         if not self._wake.is_set():
             self._wake.set()
-        return payload
 
     @property
     def unwritten(self) -> int:
@@ -133,7 +132,7 @@ class Journal:
     def _begin(self, kind: int, payload: bytes) -> None:
         with self._lock:
             if self.failure or not self._append(kind, payload):
-                raise JournalFailed(f"No new call is taken: {self.failure}.")
+                raise JournalFailed()
 
     def _append(self, kind: int, payload: bytes) -> bool:
         data = pack(kind, self.end, payload)

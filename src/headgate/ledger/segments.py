@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """A stretch of a segment that holds no good record; `end` is where the next good one starts, None: there is none."""
+    """A stretch of a segment that holds no good record; `end` is where the next good one starts; None: nowhere."""
 
     path: Path
     start: int
@@ -76,46 +76,49 @@ def segment_numbers(directory: Path) -> list[int]:
 
 def split(data: bytes, lsn: int) -> tuple[list[Entry], int]:
     """The good records at the start of `data`, which begins at `lsn`, and how many bytes they take."""
-    entries: list[Entry] = []
-    at = 0
-    while (entry := _entry_at(data, at, lsn + at)) is not None:
-        entries.append(entry)
-        at = entry.end - lsn
-    return entries, at
+    entries = [Entry(kind, lsn + at, data[at + HEAD.size : tail]) for kind, at, tail in _frames(data, 0, lsn)]
+    return entries, entries[-1].end - lsn if entries else 0
 
 
-def _entry_at(data: bytes, at: int, lsn: int) -> Entry | None:
-    if len(data) < at + OVERHEAD:
-        return None
-    length, kind, own_lsn = HEAD.unpack_from(data, at)
-    tail = at + HEAD.size + length
-    if own_lsn != lsn or len(data) < tail + TAIL.size:
-        return None
-    if crc32(memoryview(data)[at:tail]) != TAIL.unpack_from(data, tail)[0]:
-        return None
-    return Entry(kind, lsn, data[at + HEAD.size : tail])
+def _frames(data: bytes, at: int, lsn: int) -> Iterator[tuple[int, int, int]]:
+    """Type, start and end of payload of the good records from `at` on; `data` begins at `lsn`."""
+    view, size = memoryview(data), len(data)
+    while at + OVERHEAD <= size:
+        length, kind, own_lsn = HEAD.unpack_from(data, at)
+        tail = at + HEAD.size + length
+        if own_lsn != lsn + at or tail + TAIL.size > size or crc32(view[at:tail]) != TAIL.unpack_from(data, tail)[0]:
+            return
+        yield kind, at, tail
+        at = tail + TAIL.size
+
+
+def _good_until(data: bytes, at: int, lsn: int) -> int:
+    for _, _, tail in _frames(data, at, lsn):
+        at = tail + TAIL.size
+    return at
 
 
 def damages(path: Path, number: int) -> Iterator[Damage]:
     """Every stretch of a segment without good records, in order."""
     data = path.read_bytes()
-    at = split(data, first_lsn(number))[1]
+    lsn = first_lsn(number)
+    at = _good_until(data, 0, lsn)
     while at < len(data):
-        end = _next_entry(data, at, number)
+        end = _next_good(data, at, lsn)
         yield Damage(path, at, end)
         if end is None:
             return
-        at = end + split(data[end:], first_lsn(number) + end)[1]
+        at = _good_until(data, end, lsn)
 
 
-def _next_entry(data: bytes, after: int, number: int) -> int | None:
-    prefix = first_lsn(number).to_bytes(8, "big")[:4]  # the offset is in the lower four bytes of an lsn
+def _next_good(data: bytes, after: int, lsn: int) -> int | None:
+    prefix = lsn.to_bytes(8, "big")[:4]  # the offset is in the lower four bytes of an lsn
     place = HEAD.size - 8
-    at = data.find(prefix, after + 1 + place)
-    while at >= 0:
-        if _entry_at(data, at - place, first_lsn(number) + at - place) is not None:
-            return at - place
-        at = data.find(prefix, at + 1)
+    found = data.find(prefix, after + 1 + place)
+    while found >= 0:
+        if next(_frames(data, found - place, lsn), None) is not None:
+            return found - place
+        found = data.find(prefix, found + 1)
     return None
 
 

@@ -1,7 +1,8 @@
 """What a store is: transactions on one database. Must not know which database, nor any query."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Self
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,17 +19,23 @@ class Store:
         self._turn = turn or nullcontext()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database."""
         with self._turn, self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Generator[Connection]:
         """A transaction that no other writer interrupts; committed at the end, undone by an exception."""
         writer = self._engine.execution_options(is_writer=True)
         with self._turn, writer.connect() as connection, connection.begin():
             yield connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Closes every connection."""

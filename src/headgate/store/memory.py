@@ -1,4 +1,4 @@
-"""The store in memory, for tests and for trying things out: the same code over a database that ends with the process."""
+"""The store in memory, for tests and for trying things out: the same code, and it ends with the process."""
 
 from threading import RLock
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from headgate.core.problems import ConfigError
@@ -21,10 +21,14 @@ def open_sqlite(path: Path) -> Store:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        store = Store(sqlite_engine(str(path)))
-        bring_up_to_date(store)
-    except (OSError, OperationalError) as fault:
+    except OSError as fault:
         raise ConfigError(f"The database {path} cannot be opened: {fault}") from fault
+    store = Store(sqlite_engine(str(path)))
+    try:
+        bring_up_to_date(store)
+    except DatabaseError as fault:
+        store.close()
+        raise ConfigError(f"The database {path} cannot be opened: {fault.orig}") from fault
     return store
 
 

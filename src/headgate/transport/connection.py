@@ -211,18 +211,23 @@ class Connection(asyncio.Protocol):
             if status == 101:
                 self._fault = self._protocol("switches to another protocol")
             return
-        self._fault = self._fault_of_fields()
         headers: dict[str, str] = {}
-        for name, value in self._fields:
+        fields = self._fields
+        settings = self._keeper.settings
+        if len(fields) > settings.head_fields_max or self._barren_bytes > settings.head_bytes_max:
+            self._check_limits()
+        for name, value in fields:
             key = name.decode("latin-1").lower()
             text = value.decode("latin-1").rstrip()
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        self._fields.clear()
+        fields.clear()
         flight.status = status
         flight.headers = headers
         flight.has_head = self._is_begun = True
         self._keeps_alive = self._parser.should_keep_alive()
-        self._choose_decoding(headers)
+        self._inflater = None
+        if "content-encoding" in headers or "transfer-encoding" in headers:
+            self._choose_decoding(headers)
         if flight.request.method == "HEAD":
             self._is_answered, self._keeps_alive = True, False  # the parser would wait for the body that HEAD has not
 
@@ -233,7 +238,6 @@ class Connection(asyncio.Protocol):
     # Helpers
 
     def _choose_decoding(self, headers: dict[str, str]) -> None:
-        self._inflater = None
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             self._fault = self._protocol("has a transfer-encoding that was not asked for")
         encoding = headers.get("content-encoding", "identity").lower()
@@ -242,15 +246,13 @@ class Connection(asyncio.Protocol):
         elif encoding not in {"identity", ""}:
             self._fault = self._protocol(f"has an unknown content-encoding: {encoding[:40]!r}")
 
-    def _fault_of_fields(self) -> Problem | None:
+    def _check_limits(self) -> None:
         settings = self._keeper.settings
         if len(self._fields) > settings.head_fields_max:
-            return self._protocol(f"has more headers than head_fields_max={settings.head_fields_max}")
-        if self._barren_bytes > settings.head_bytes_max:  # one read may bring the head and much of the body
-            size = sum(len(name) + len(value) + 4 for name, value in self._fields)
-            if size > settings.head_bytes_max:
-                return self._protocol(f"is over head_bytes_max={settings.head_bytes_max}")
-        return self._fault
+            self._fault = self._protocol(f"has more headers than head_fields_max={settings.head_fields_max}")
+        # One read may bring the head and much of the body: only the fields count
+        elif sum(len(name) + len(value) + 4 for name, value in self._fields) > settings.head_bytes_max:
+            self._fault = self._protocol(f"is over head_bytes_max={settings.head_bytes_max}")
 
     def _pass_on(self, flight: PooledFlight) -> None:
         parts = self._parts

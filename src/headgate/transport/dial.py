@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
@@ -19,13 +19,23 @@ from headgate.transport.settings import PoolSettings
 
 _NAMES_MAX: Final = 1024
 
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Finds the addresses of a host, best first; `OSError` when there are none."""
+
+
+async def system_addresses(host: str, port: int) -> Sequence[str]:
+    """As the system's resolver has them, hosts file included."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
 
 class Dialler:
-    """Opens sockets to origins and remembers the addresses of their names."""
+    """Opens sockets to origins and remembers the addresses of their names, which `resolve` finds."""
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, resolve: Resolve | None = None) -> None:
         self._settings = settings
-        self._known: dict[Origin, tuple[float, list[str]]] = {}
+        self._resolve = resolve or system_addresses
+        self._known: dict[Origin, tuple[float, Sequence[str]]] = {}
 
     async def socket_to(self, origin: Origin) -> socket.socket:
         """A connected socket; `OSError` or `UpstreamError` when there is none to be had."""
@@ -38,7 +48,7 @@ class Dialler:
             return await _connected(addresses[0], origin.port)
         return await self._first_of(addresses, origin.port)
 
-    async def _addresses(self, origin: Origin) -> list[str]:
+    async def _addresses(self, origin: Origin) -> Sequence[str]:
         """The addresses of a name; those known from before when they are fresh, or when the resolver fails."""
         loop = asyncio.get_running_loop()
         asked_s, known = self._known.get(origin, (0.0, []))
@@ -48,12 +58,11 @@ class Dialler:
         can_wait = known and age_s < self._settings.name_s_stale
         try:
             async with asyncio.timeout(self._settings.name_s_patience if can_wait else None):
-                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                addresses = await self._resolve(origin.host, origin.port)
         except OSError:  # also `TimeoutError`
             if can_wait:
                 return known
             raise
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if len(self._known) >= _NAMES_MAX:
             self._known.pop(next(iter(self._known)))
         self._known[origin] = (loop.time(), addresses)

@@ -1,10 +1,19 @@
 """What a configuration comes to: what `headgate check` prints. Shows no secret."""
 
+from collections.abc import Mapping
+
 from headgate.app.commands.listing import provider_rows
+from headgate.app.compiled import compile_setup
 from headgate.app.config import Setup
+from headgate.ledger.prices import PriceBook
 
 
-def summary(setup: Setup) -> dict[str, object]:
+def check(setup: Setup) -> None:
+    """Raises `ConfigError` for what shows only when everything is put together, such as a route that leads nowhere."""
+    compile_setup(setup, PriceBook(), now_s=0)
+
+
+def summary(setup: Setup, environ: Mapping[str, str]) -> dict[str, object]:
     """Everything that would be used, as JSON."""
     config = setup.config
     server = config.server
@@ -15,7 +24,7 @@ def summary(setup: Setup) -> dict[str, object]:
         "clients": f"http://{server.host}:{server.port}",
         "administration": f"http://{server.admin_host}:{server.admin_port}",
         "admin_key": "given" if config.admin_key else "made at the first start",
-        "providers": [row for row in provider_rows(setup) if row["used"]],
+        "providers": [row for row in provider_rows(setup, environ) if row["used"]],
         "routes": {
             name: {"strategy": route.strategy, "targets": [target.model for target in route.targets]}
             for name, route in config.routes.items()

@@ -1,14 +1,14 @@
-"""The lists that `headgate models` and `headgate providers` print. Opens nothing: what it says, the configuration says."""
+"""The list that `headgate providers` prints: what is packaged, and what of it is used. Opens nothing."""
 
-import os
+from collections.abc import Mapping
 
 from headgate.app.config import Setup
 from headgate.providers.spec import ProviderSpec, packaged
 
 
-def provider_rows(setup: Setup) -> list[dict[str, object]]:
+def provider_rows(setup: Setup, environ: Mapping[str, str]) -> list[dict[str, object]]:
     """Those in use, in their order, then the packaged ones that are not."""
-    used = [
+    used: list[dict[str, object]] = [
         {
             "name": settings.name,
             "used": True,
@@ -21,12 +21,12 @@ def provider_rows(setup: Setup) -> list[dict[str, object]]:
         for settings in setup.providers
     ]
     names = {settings.name for settings in setup.providers}
-    unused = [_unused(spec) for spec in packaged().values() if spec.name not in names]
+    unused = [_unused(spec, environ) for spec in packaged().values() if spec.name not in names]
     return [*used, *unused]
 
 
-def _unused(spec: ProviderSpec) -> dict[str, object]:
-    is_set = any(os.environ.get(name) for name in spec.auth.env)
+def _unused(spec: ProviderSpec, environ: Mapping[str, str]) -> dict[str, object]:
+    is_set = any(environ.get(name) for name in spec.auth.env)
     return {
         "name": spec.name,
         "used": False,

@@ -34,21 +34,21 @@ class Traits(Struct, frozen=True, kw_only=True):
 _OTHERS: Final = Traits(thinking="budget", is_strict=False)
 """A model of another maker behind this API: budgets are what such services copied first."""
 
-# The refusal of temperature with top_p was first seen with 4.1: https://github.com/BerriAI/litellm/issues/15097
-_GENERATIONS: Final[tuple[tuple[tuple[int, int], Traits], ...]] = (
-    ((4, 8), Traits(thinking="adaptive", samples=False, has_system_turns=True)),
-    ((4, 7), Traits(thinking="adaptive", samples=False)),
-    ((4, 6), Traits(thinking="adaptive", samples_both=False, has_xhigh=False)),
-    ((4, 5), Traits(thinking="budget", samples_both=False, has_xhigh=False)),
-    ((4, 1), Traits(thinking="budget", samples_both=False, is_strict=False, has_xhigh=False)),
-    ((3, 7), Traits(thinking="budget", is_strict=False, has_xhigh=False)),
-    ((0, 0), Traits(thinking="none", is_strict=False, has_xhigh=False)),
+# From 4.8 on is 408. The refusal of temperature with top_p was first seen with 4.1: https://github.com/BerriAI/litellm/issues/15097
+_GENERATIONS: Final[tuple[tuple[int, Traits], ...]] = (
+    (408, Traits(thinking="adaptive", samples=False, has_system_turns=True)),
+    (407, Traits(thinking="adaptive", samples=False)),
+    (406, Traits(thinking="adaptive", samples_both=False, has_xhigh=False)),
+    (405, Traits(thinking="budget", samples_both=False, has_xhigh=False)),
+    (401, Traits(thinking="budget", samples_both=False, is_strict=False, has_xhigh=False)),
+    (307, Traits(thinking="budget", is_strict=False, has_xhigh=False)),
+    (0, Traits(thinking="none", is_strict=False, has_xhigh=False)),
 )
 
 _GENERATION = re.compile(
-    r"(?:opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?|claude-(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?"
+    r"(?:opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?|claude-(?:instant-)?v?(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?"
 )
-_NEWEST: Final = (99, 0)
+_NEWEST: Final = 9900
 
 
 def traits_of(model: str) -> Traits:
@@ -57,5 +57,5 @@ def traits_of(model: str) -> Traits:
     if "claude" not in name:
         return _OTHERS
     found = _GENERATION.search(name)
-    generation = (int(found[1] or found[3]), int(found[2] or found[4] or 0)) if found else _NEWEST
+    generation = 100 * int(found[1] or found[3]) + int(found[2] or found[4] or 0) if found else _NEWEST
     return next(traits for floor, traits in _GENERATIONS if generation >= floor)

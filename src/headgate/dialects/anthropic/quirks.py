@@ -6,12 +6,13 @@ from headgate.dialects.base import Quirk
 
 
 def _version_in_body(members: dict[str, object]) -> dict[str, object]:
-    return {**{name: value for name, value in members.items() if name != "model"}, "anthropic_version": "vertex-2023-10-16"}
+    rest = {name: value for name, value in members.items() if name != "model"}
+    return {**rest, "anthropic_version": "vertex-2023-10-16"}
 
 
 QUIRKS: Final[dict[str, Quirk]] = {
     "vertex_body": Quirk(
-        source="https://docs.claude.com/en/api/claude-on-vertex-ai (2026-11): the path names the model, the body the version",
+        source="https://docs.claude.com/en/api/claude-on-vertex-ai (2026-11): model in the path, version in the body",
         apply=_version_in_body,
     ),
 }

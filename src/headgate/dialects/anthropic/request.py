@@ -1,4 +1,4 @@
-"""Reads a request of the Messages API: all of it into canonical words, or only its head, or a patch of its top level."""
+"""Reads a request of the Messages API: into canonical words, or only its head; and patches its top level."""
 
 from typing import Final
 
@@ -18,6 +18,7 @@ from headgate.core.request import (
     ToolChoice,
 )
 from headgate.dialects.anthropic import wire
+from headgate.dialects.anthropic.forms import RequestForm
 from headgate.dialects.anthropic.parts import mark_of, parts_of
 from headgate.dialects.anthropic.quirks import QUIRKS
 from headgate.dialects.anthropic.reading import check_body, read, read_top
@@ -27,6 +28,9 @@ from headgate.dialects.anthropic.wire import LooseRequestWire, Members, Number, 
 from headgate.dialects.base import Envelope, Head, Target
 
 EFFORTS: Final[dict[str, Effort]] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+
+_TRUE: Final = Raw(b"true")
+_FALSE: Final = Raw(b"false")
 
 _DISPLAYS: Final = {"summarized": True, "omitted": False}
 
@@ -40,6 +44,11 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         # a block of a kind that the fast structs do not list, or a fault: the slow way tells which
         request = parse_request(body, envelope)
         return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+    if head.tools and not all(tool.name or _is_server_tool(tool) for tool in head.tools):
+        parse_request(body, envelope)
+    _whole(head.top_k, "top_k")
+    if isinstance(head.thinking, wire.EnabledWire):
+        _whole(head.thinking.budget_tokens, "thinking.budget_tokens")
     return Head(
         model=_model(head.model, envelope),
         is_stream=bool(head.stream),
@@ -53,8 +62,8 @@ def patch(body: bytes, target: Target) -> bytes:
         return render_request(parse_request(body, Envelope()), target, set())
     members = wire.OBJECT.decode(body)
     members["model"] = wire.raw_of(target.model)
-    if target.is_stream != (members.get("stream") == b"true"):
-        members["stream"] = Raw(b"true" if target.is_stream else b"false")
+    if target.is_stream != (members.get("stream") == _TRUE):
+        members["stream"] = _TRUE if target.is_stream else _FALSE
     if target.quirks:
         changed: dict[str, object] = dict(members)
         for name in target.quirks:
@@ -68,14 +77,12 @@ def parse_request(body: bytes, envelope: Envelope) -> Request:
     members = read_top(body)
     top = read(wire.LOOSE_REQUEST, body, "")
     model = _model(top.model, envelope)
-    form = f"{envelope.version} stream" if "stream" in members and top.stream is not None else envelope.version
+    form = RequestForm(version=envelope.version, has_stream=top.stream is not None, has_tools=top.tools is not None)
     messages = (*_instructions(top), *(_message(raw, f"messages[{at}]") for at, raw in enumerate(top.messages)))
     tools = tuple(_tool(raw, f"tools[{at}]") for at, raw in enumerate(top.tools or ()))
     choice = _choice(top, members)
     knobs = _knobs(top, members)
-    take(members, "model", "messages", "system", "stream")
-    if top.tools:
-        take(members, "tools")
+    take(members, "model", "messages", "system", "stream", "tools")
     return Request(
         dialect=NAME,
         model=model,
@@ -84,7 +91,7 @@ def parse_request(body: bytes, envelope: Envelope) -> Request:
         tool_choice=choice,
         knobs=knobs,
         is_stream=bool(top.stream),
-        form=form,
+        form=form.text,
         extras=members,
     )
 
@@ -124,8 +131,10 @@ def _message(raw: Raw, where: str) -> Message:
 
 def _tool(raw: Raw, where: str) -> Tool | ServerTool:
     tool = read(wire.TOOL, raw, where)
-    if tool.type not in (None, "custom"):
-        return ServerTool(name=tool.type, raw=raw)
+    if _is_server_tool(tool):
+        return ServerTool(name=tool.type or "", raw=raw)
+    if not tool.name:
+        raise InvalidRequest(f"{where}.name is missing; name the tool", param=f"{where}.name")
     members = wire.OBJECT.decode(raw)
     cache = mark_of(members, tool.cache_control)
     schema = members.get("input_schema")
@@ -136,11 +145,14 @@ def _tool(raw: Raw, where: str) -> Tool | ServerTool:
         parameters=None if schema is None or wire.is_null(schema) else schema,
         is_strict=tool.strict,
         cache=cache,
-        form=" ".join(
-            word for word in (tool.type or "", "described" if tool.description == "" else "") if word
-        ),
+        form=" ".join(word for word in (tool.type or "", "described" if tool.description == "" else "") if word),
         extras=members,
     )
+
+
+def _is_server_tool(tool: wire.ToolWire) -> bool:
+    """Whether the service knows the tool by its type: most have a name as well, a toolset has none."""
+    return tool.type not in (None, "custom")
 
 
 def _choice(top: LooseRequestWire, members: Members) -> ToolChoice | None:
@@ -198,7 +210,8 @@ def _output_format(top: LooseRequestWire, members: Members, output: Members) -> 
     config = top.output_config.format if top.output_config else None
     if config is not None and config.type == "json_schema" and config.schema is not None:
         return _schema(output.pop("format"), "output_config")
-    if top.output_format is not None and top.output_format.type == "json_schema" and top.output_format.schema is not None:
+    older = top.output_format
+    if older is not None and older.type == "json_schema" and older.schema is not None:
         return _schema(members.pop("output_format"), "output_format")
     return None
 

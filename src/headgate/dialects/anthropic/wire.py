@@ -146,7 +146,7 @@ class LooseTurnWire(Struct):
 class ToolWire(Struct):
     """A tool; `type` is missing or `custom` for a caller's own."""
 
-    name: str
+    name: str = ""
     type: str | None = None
     description: str | None = None
     strict: bool | None = None
@@ -278,7 +278,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 def is_null(raw: Raw) -> bool:
     """Whether the JSON is `null`."""
-    return bytes(raw) == b"null"
+    return raw == Raw(b"null")
 
 
 def raw_of(value: object) -> Raw:
@@ -294,9 +294,19 @@ def take(members: Members, *names: str) -> None:
             del members[name]
 
 
+def first_of(raw: Raw) -> bytes:
+    """The first byte of the JSON, which tells its type."""
+    return bytes(memoryview(raw)[:1])
+
+
+def one_line(json: bytes) -> bytes:
+    """The JSON without line breaks, which can only stand between its tokens: an event's data is one line."""
+    return json.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in json or b"\r" in json else json
+
+
 def text_in(raw: Raw | None) -> str:
     """The JSON string, or "" where something else stands: an answer is read as it comes."""
-    if raw is None or bytes(raw[:1]) != b'"':
+    if raw is None or first_of(raw) != b'"':
         return ""
     try:
         return str(ANY.decode(raw))

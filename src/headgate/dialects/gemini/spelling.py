@@ -45,6 +45,11 @@ class Fields:
         self.mark(other)
         return raw
 
+    def give_back(self, name: str, raw: Raw) -> None:
+        """Makes a member that was taken an extra again, as it was spelt."""
+        other = snake(name)
+        self.left[other if other in self.marks else name] = raw
+
     def mark(self, word: str, raw: Raw | None = None) -> None:
         """Remembers `word`, and a JSON value with it."""
         self.marks.append(word if raw is None else f"{word}:{text_of(raw)}")
@@ -100,7 +105,7 @@ class Frame:
         """Puts leftovers back at home, reports them as dropped abroad. Dotted names go into the inner object."""
         for name, raw in extras.items():
             if self.is_home:
-                _put(out, name, raw)
+                put(out, name, raw)
             elif not is_null(raw):
                 self.dropped.add(f"{owner}.{name}" if owner else name)
 
@@ -110,10 +115,11 @@ class Frame:
             self.dropped.add(name)
 
 
-def _put(out: dict[str, object], name: str, raw: Raw) -> None:
+def put(out: dict[str, object], name: str, raw: Raw) -> None:
+    """Puts a leftover where it stood, unless something stands there now."""
     head, dot, tail = name.partition(".")
-    inner = (out.get(head) or out.get(snake(head))) if dot else None
+    inner = out.get(head, out.get(snake(head))) if dot else None
     if isinstance(inner, dict):
-        _put(inner, tail, raw)  # pyright: ignore[reportUnknownArgumentType]
+        put(inner, tail, raw)  # pyright: ignore[reportUnknownArgumentType]
     else:
         out.setdefault(name, raw)

@@ -6,13 +6,15 @@ The checks accept all of that; whatever is not named here is carried, not judged
 """
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from headgate.core.problems import InvalidRequest
 from headgate.dialects.depth import check_depth
+
+_T = TypeVar("_T")
 
 NAME: Final = "gemini"
 
@@ -187,7 +189,7 @@ class TextPart(Struct, gc=False, forbid_unknown_fields=True):
 class TextContent(Struct, gc=False, forbid_unknown_fields=True):
     """The content of a chunk that only brings text."""
 
-    parts: list[TextPart]
+    parts: tuple[TextPart]
     role: str = ""
 
 
@@ -201,7 +203,7 @@ class TextCandidate(Struct, gc=False, forbid_unknown_fields=True):
 class TextChunk(Struct, gc=False, forbid_unknown_fields=True):
     """The usual chunk of a stream: text. Any other is read member by member."""
 
-    candidates: list[TextCandidate]
+    candidates: tuple[TextCandidate]
     usageMetadata: Raw | UnsetType = UNSET
     modelVersion: str = ""
     responseId: str = ""
@@ -232,11 +234,20 @@ _WORDS: Final = {
 
 def checked(body: bytes) -> GenerateContent:
     """`body`, judged: raises `InvalidRequest` naming the member that is wrong."""
+    return _decoded(GENERATE, body)
+
+
+def checked_object(body: bytes) -> dict[str, Raw]:
+    """The members of `body`, judged only as far as to be an object."""
+    return _decoded(OBJECT, body)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     check_depth(body)
     try:
         if not body.isascii():
             body.decode()
-        return GENERATE.decode(body)
+        return decoder.decode(body)
     except UnicodeDecodeError:
         raise InvalidRequest("The request body is not valid UTF-8; encode it as UTF-8.") from None
     except msgspec.ValidationError as error:
@@ -266,9 +277,29 @@ def is_null(raw: Raw) -> bool:
     return raw == NULL
 
 
+def is_list(raw: Raw) -> bool:
+    """Whether a JSON value is a list."""
+    return memoryview(raw)[0] == ord("[")
+
+
+def is_object(raw: Raw) -> bool:
+    """Whether a JSON value is an object."""
+    return memoryview(raw)[0] == ord("{")
+
+
+def is_string(raw: Raw) -> bool:
+    """Whether a JSON value is a string."""
+    return memoryview(raw)[0] == ord('"')
+
+
 def text_of(raw: Raw) -> str:
     """A JSON value as it was written."""
     return bytes(raw).decode("utf-8", "replace")
+
+
+def compact(raw: Raw) -> str:
+    """A JSON value without white space between its tokens."""
+    return msgspec.json.format(bytes(raw), indent=-1).decode("utf-8", "replace")
 
 
 def raw_of(value: object) -> Raw:

@@ -19,6 +19,8 @@ _TEXTS: Final = Decoder(list[str])
 _OBJECT: Final = Decoder(dict[str, Raw])
 _ARRAY: Final = Decoder(list[Raw])
 
+_EMPTY: Final = Raw()
+
 _SHAPES: Final = {
     ord('"'): "a string",
     ord("["): "an array",
@@ -55,6 +57,10 @@ class Members:
         """A string."""
         return self._take(name, _TEXT, "a string")
 
+    def word(self, name: str) -> str | None:
+        """A string, if it is one; anything else stays among the leftovers."""
+        return self.text(name) if self.shape(name) == "a string" else None
+
     def flag(self, name: str) -> bool | None:
         """A boolean."""
         return self._take(name, _FLAG, "a boolean")
@@ -82,10 +88,24 @@ class Members:
         members = self._take(name, _OBJECT, "an object")
         return None if members is None else Members(members, self.at(name))
 
-    def objects(self, name: str) -> "list[Members] | None":
-        """An array of objects."""
-        items = self._take(name, _ARRAY, "an array of objects")
-        return None if items is None else [opened(raw, f"{self.at(name)}[{i}]") for i, raw in enumerate(items)]
+    def array(self, name: str) -> list[Raw]:
+        """An array of anything; empty when there is none. An array that is empty stays among the leftovers."""
+        raw = self.rest.get(name, _EMPTY)
+        items = self._take(name, _ARRAY, "an array") or []
+        if not items and raw != _EMPTY:
+            self.rest[name] = raw
+        return items
+
+    def objects(self, name: str) -> "list[Members]":
+        """An array of objects, likewise."""
+        return [opened(raw, f"{self.at(name)}[{i}]") for i, raw in enumerate(self.array(name))]
+
+    def take_empty(self, name: str) -> bool:
+        """Whether the member is an empty array, which is then no leftover either."""
+        is_empty = self.shape(name) == "an array" and not _ARRAY.decode(self.rest[name])
+        if is_empty:
+            del self.rest[name]
+        return is_empty
 
     def keep(self, name: str, leftover: "Members") -> None:
         """What is left of a nested object stays here under its name."""

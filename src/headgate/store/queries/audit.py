@@ -27,5 +27,5 @@ def add(connection: Connection, entry: AuditEntry) -> None:
 def newest(connection: Connection, limit: int) -> list[AuditEntry]:
     """The latest changes, newest first."""
     columns = [AUDIT.c[name] for name in AuditEntry.__struct_fields__]
-    rows = connection.execute(select(*columns).order_by(AUDIT.c.id.desc()).limit(limit))
-    return [AuditEntry(**dict(row._mapping)) for row in rows]  # noqa: SLF001  its public way to names
+    rows = connection.execute(select(*columns).order_by(AUDIT.c.id.desc()).limit(limit)).mappings()
+    return [AuditEntry(**row) for row in rows]

@@ -115,7 +115,7 @@ def _attempt_row(record: CallRecord, attempt: Attempt) -> dict[str, Any]:
 
 
 def _us(milliseconds: float | None) -> int | None:
-    return None if milliseconds is None else round(milliseconds * 1000)
+    return None if milliseconds is None else _int64(round(milliseconds * 1000))
 
 
 def _int64(number: int) -> int:

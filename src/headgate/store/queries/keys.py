@@ -1,7 +1,7 @@
 """Keys: kept, listed, revoked, each change with its line in the audit. Knows what is kept of a key, never a key."""
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from headgate.store.tables import KEYS
 
@@ -36,12 +36,12 @@ def revision(connection: Connection) -> int:
 def changed_since(connection: Connection, seen: int) -> list[KeyRow]:
     """The keys that changed after revision `seen`, oldest first; 0: all keys."""
     wanted = select(KEYS).where(KEYS.c.revision > seen).order_by(KEYS.c.created_us, KEYS.c.kid)
-    return [_from_row(row) for row in connection.execute(wanted)]
+    return [_from_row(row) for row in connection.execute(wanted).mappings()]
 
 
 def find(connection: Connection, kid: str) -> KeyRow | None:
     """One key."""
-    row = connection.execute(select(KEYS).where(KEYS.c.kid == kid)).one_or_none()
+    row = connection.execute(select(KEYS).where(KEYS.c.kid == kid)).mappings().one_or_none()
     return None if row is None else _from_row(row)
 
 
@@ -60,9 +60,8 @@ def revoke(connection: Connection, kid: str, now_us: int) -> bool:
     return result.rowcount > 0
 
 
-def _from_row(row: "Row[tuple[object, ...]]") -> KeyRow:
-    values = dict(row._mapping)  # noqa: SLF001  its public way to names
-    del values["revision"]
+def _from_row(row: RowMapping) -> KeyRow:
+    values = {name: row[name] for name in KeyRow.__struct_fields__}
     models, limits = values.pop("models"), values.pop("limits")
     return KeyRow(
         **values, models=None if models is None else _decode_models(models), limits=msgspec.Raw(limits.encode())

@@ -1,0 +1,126 @@
+"""The server face: the client listener and the administration on one loop, until a signal ends them."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+
+from headgate import __version__
+from headgate.app import wiring
+from headgate.app.config import Setup
+from headgate.app.core import Core, open_core
+from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.welcome import Welcome, base_url, lines
+from headgate.core.problems import ConfigError
+from headgate.server.exchange import Spawn
+
+GRACE_S = 30
+"""How long calls under way may take to end once the server is told to stop."""
+BACKLOG = 2048
+KEEP_ALIVE_S = 75
+"""How long a client's idle connection is kept: longer than common load balancers keep theirs."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: there are two of them in this process and one boss."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(setup: Setup, announce: Callable[[Sequence[str]], None]) -> None:
+    """Serves until SIGINT or SIGTERM. `announce` gets the lines to print, once, as soon as clients can call."""
+    config = setup.config.server
+    client_socket = _listen(config.host, config.port)
+    admin_socket = _listen(config.admin_host, config.admin_port)
+    async with open_core(setup) as core, wiring.open_engine(core) as (engine, spawn):
+        given = setup.config.admin_key
+        made = first_keys(core.store, core.pepper, given.reveal() if given else "")
+        core.keys.refresh()
+        spawn(core.keys.keep_fresh())
+        listener = wiring.client_listener(core, engine, spawn, core.keys)
+        async with _running(listener, client_socket, spawn):
+            announce(lines(_welcome(setup, made, client_socket, admin_socket)))
+            async with _running(await asyncio.to_thread(_administration, core, made), admin_socket, spawn):
+                await _told_to_stop()
+
+
+def _administration(core: Core, made: FirstKeys) -> Any:
+    """In a thread, since what it is built with takes longer to import than everything else together."""
+    from headgate.app.administration import admin_doors  # noqa: PLC0415
+    from headgate.server.admin.application import create_admin  # noqa: PLC0415
+
+    return create_admin(admin_doors(core), made.admin, core.setup.config.server.admin_names)
+
+
+def _welcome(setup: Setup, made: FirstKeys, client_socket: socket.socket, admin_socket: socket.socket) -> Welcome:
+    config = setup.config.server
+    return Welcome(
+        version=__version__,
+        clients=base_url(config.host, client_socket.getsockname()[1]),
+        administration=base_url(config.admin_host, admin_socket.getsockname()[1]),
+        providers=tuple(settings.name for settings in setup.providers),
+        routes=tuple(setup.config.routes),
+        client_key=made.client_plain,
+        admin_key=made.admin_plain,
+        notes=setup.notes,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, before anything else is opened: a port that is taken is the most common fault."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{host}:{port} cannot be listened on: {reason}. Choose another port in `server`.") from None
+
+
+@asynccontextmanager
+async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> AsyncIterator[None]:
+    """Serves an application on a socket and, on the way out, lets its calls end."""
+    server = _Server(
+        uvicorn.Config(
+            application,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    task = spawn(server.serve(sockets=[listening]))
+    await server.is_ready.wait()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

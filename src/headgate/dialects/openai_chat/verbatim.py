@@ -1,0 +1,264 @@
+"""What passes unconverted: a body looked at, a body patched, and the one event of a stream that is withheld."""
+
+import re
+from typing import Final, cast
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
+
+from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.depth import check_depth
+from headgate.dialects.openai_chat.quirks import QUIRKS, Wire, raw_of
+from headgate.dialects.openai_chat.request import parse_request
+from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
+from headgate.dialects.sse import EVENT_BYTES_MAX
+
+
+class _Url(Struct, gc=False):
+    url: str
+
+
+class _Sound(Struct, gc=False):
+    data: str
+    format: str | None = None
+
+
+class _File(Struct, gc=False):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class _Part(Struct, gc=False):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: str | _Url | None = None
+    video_url: str | _Url | None = None
+    file_url: str | _Url | None = None
+    input_audio: str | _Sound | None = None
+    file: _File | None = None
+
+
+class _Function(Struct, gc=False):
+    name: str
+    arguments: str | dict[str, Raw] | None = None
+
+
+class _Call(Struct, gc=False):
+    function: _Function
+
+
+class _Legacy(Struct, gc=False):
+    name: str | None = None
+    arguments: str | dict[str, Raw] | None = None
+
+
+class _Message(Struct, gc=False):
+    role: str
+    content: str | list[_Part] | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+    function_call: _Legacy | None = None
+
+
+class _Schema(Struct, gc=False):
+    name: str
+    parameters: dict[str, Raw] | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class _Tool(Struct, gc=False):
+    function: _Schema | None = None
+    type: str | None = None
+
+
+class _Options(Struct, gc=False):
+    include_usage: bool | None = None
+
+
+class _Named(Struct, gc=False):
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+    mode: str | None = None
+
+
+class _Choice(Struct, gc=False):
+    type: str | None = None
+    name: str | None = None
+    function: _Named | None = None
+    custom: _Named | None = None
+    allowed_tools: _Named | None = None
+
+
+class _Format(Struct, gc=False):
+    type: str | None = None
+    json_schema: _Named | None = None
+
+
+class _Thinking(Struct, gc=False):
+    max_tokens: int | None = None
+    budget_tokens: int | None = None
+
+
+class _Body(Struct, gc=False):
+    """Every member that `parse_request` may refuse, at least as strict: what does not fit is left to it."""
+
+    messages: list[_Message]
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: _Options | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    n: int | None = None
+    seed: int | None = None
+    random_seed: int | None = None
+    stop: str | list[str] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    top_logprobs: int | None = None
+    parallel_tool_calls: bool | None = None
+    user: str | None = None
+    reasoning_effort: str | None = None
+    reasoning: _Thinking | None = None
+    thinking: _Thinking | None = None
+    thinking_budget: int | None = None
+    response_format: _Format | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: str | _Choice | None = None
+    functions: list[_Schema] | None = None
+    function_call: str | _Named | None = None
+
+
+_BODY: Final = Decoder(_Body)
+
+
+def peek(body: bytes, envelope: Envelope) -> Head:
+    """What must be known of a body that passes as it is; refuses what `parse_request` refuses."""
+    check_depth(body)
+    try:
+        if not body.isascii():
+            body.decode()
+        seen = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _parsed_head(body, envelope)
+    if not seen.messages or not _is_plain(seen):
+        return _parsed_head(body, envelope)
+    is_stream = bool(seen.stream) if envelope.is_stream is None else envelope.is_stream
+    asked = seen.stream_options is not None and seen.stream_options.include_usage
+    return Head(
+        model=seen.model or envelope.model,
+        is_stream=is_stream,
+        wants_usage=bool(asked) or not is_stream,
+        max_tokens=seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
+    )
+
+
+def _is_plain(seen: _Body) -> bool:
+    """Whether every part has what its type promises; a doubt is `parse_request`'s to settle."""
+    for message in seen.messages:
+        content = message.content
+        if type(content) is list:
+            for part in content:
+                if part.type in _PROMISES and getattr(part, part.type) is None:
+                    return False
+    return all(tool.function is not None or tool.type not in (None, "function") for tool in seen.tools or ())
+
+
+_PROMISES: Final = frozenset({"text", "image_url", "video_url", "file_url", "input_audio", "file", "refusal"})
+
+
+def _parsed_head(body: bytes, envelope: Envelope) -> Head:
+    """The slow way: with its complaint, if there is one."""
+    request = parse_request(body, envelope)
+    return Head(
+        model=request.model,
+        is_stream=request.is_stream,
+        wants_usage=request.wants_usage,
+        max_tokens=request.knobs.max_tokens,
+    )
+
+
+def patch(body: bytes, target: Target) -> bytes:
+    """The body with the model, the stream flag and a wish for usage put in; the rest byte for byte."""
+    wire = cast(Wire, OBJECT.decode(body))
+    if target.model:
+        wire["model"] = target.model
+    if target.is_stream:
+        if wire.get("stream") != _TRUE:
+            wire["stream"] = True
+        if wire.get("stream_options") != _ASKED:
+            wire["stream_options"] = _asking(wire.get("stream_options"))
+    elif wire.get("stream") == _TRUE:
+        wire["stream"] = False
+    for name in target.quirks:
+        wire = QUIRKS[name].apply(wire)
+    return ENCODE(wire)
+
+
+_TRUE: Final = Raw(b"true")
+_ASKED: Final = Raw(b'{"include_usage":true}')
+
+
+def _asking(options: object) -> object:
+    """The stream's options with the wish for usage, its other members as they were."""
+    raw = raw_of(options)
+    if bytes(raw)[:1] != b"{":
+        return _ASKED
+    members = cast(Wire, OBJECT.decode(raw))
+    return raw if members.get("include_usage") == _TRUE else {**members, "include_usage": True}
+
+
+class _Told(Struct):
+    choices: list[Raw] | None = None
+    usage: Raw = Raw()
+
+
+_TOLD: Final = Decoder(_Told)
+_BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+
+
+class UsageFilter:
+    """Withholds the event that tells usage and nothing else, since the client did not ask for it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The complete events so far, byte for byte."""
+        buffer = self._rest + data if self._rest else data
+        passed: list[bytes] = []
+        start = 0
+        for found in _BOUNDARY.finditer(buffer):
+            event = buffer[start : found.end()]
+            if not _tells_only_usage(event):
+                passed.append(event)
+            start = found.end()
+        self._rest = buffer[start:]
+        if len(self._rest) > EVENT_BYTES_MAX:
+            passed.append(self.close())
+        return b"".join(passed)
+
+    def close(self) -> bytes:
+        """What came after the last complete event."""
+        rest, self._rest = self._rest, b""
+        return b"" if _tells_only_usage(rest) else rest
+
+
+def _tells_only_usage(event: bytes) -> bool:
+    if b'"usage"' not in event:
+        return False
+    data = b"".join(
+        line[5:] for line in event.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:")
+    )
+    try:
+        told = _TOLD.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return told.choices == [] and bytes(told.usage)[:1] == b"{"

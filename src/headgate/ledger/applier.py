@@ -1,0 +1,259 @@
+"""Carries the journal into the store, in a thread of its own. Must not know how the journal was written or who reads.
+
+Every batch and the place it ends at are committed in one transaction, and a call is kept once, so applying a part of
+the journal again changes nothing. Calls that were started by a process that is gone, and not ended, are kept as such.
+"""
+
+import logging
+import time
+from contextlib import suppress
+from threading import Condition, Thread
+from typing import NamedTuple
+
+import msgspec
+
+from headgate.core.problems import Outcome
+from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
+from headgate.ledger.journal import Journal
+from headgate.ledger.segments import (
+    ATTEMPT_STARTED,
+    CALL_ENDED,
+    CALL_STARTED,
+    OFFSET_BITS,
+    OFFSET_MASK,
+    DamagedJournal,
+    Entry,
+    Follower,
+    segment_numbers,
+    segment_path,
+)
+from headgate.store.base import Store, StoreError
+from headgate.store.queries import calls, meta
+
+CUT_SHORT = "the gateway stopped during this call"
+_ENTRIES_MAX = 400
+"""Records of about 200 calls: what one transaction takes."""
+_ROUND_S = 0.05
+_RETRY_S_MAX = 5.0
+_DRAIN_S = 10.0
+
+_log = logging.getLogger("headgate")
+_decode_start = msgspec.json.Decoder(CallStart).decode
+_decode_attempt = msgspec.json.Decoder(AttemptStart).decode
+_decode_record = msgspec.json.Decoder(CallRecord).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_decode_id = msgspec.json.Decoder(_Id).decode
+
+
+class _Open(NamedTuple):
+    lsn: int
+    start: CallStart
+    attempts: list[AttemptStart]
+
+
+class Applier:
+    """Runs from its creation until `close`."""
+
+    def __init__(self, journal: Journal, store: Store) -> None:
+        self._journal = journal
+        self._store = store
+        self._directory = journal.settings.directory
+        self._follower = Follower(self._directory)
+        self._pending: list[Entry] = []
+        self._open: dict[str, _Open] = {}
+        self._kept_before: int | None = None
+        self._is_recovered = self._is_closing = self._is_hurried = False
+        self._oldest_segment = 0
+        self._caught_up_s = time.monotonic()
+        self.applied = 0
+        """Everything before this lsn is in the store."""
+        self.failure = ""
+        """Why nothing is applied at present; empty: all is well. Calls go on, the journal grows."""
+        self.cut_short = 0
+        """How many calls were found cut short by the end of an earlier process."""
+        self.rejected = 0
+        """How many records could not be read; they are in `rejected.jsonl` beside the journal."""
+        self._turn = Condition()
+        self._thread = Thread(target=self._run, name="headgate-applier", daemon=True)
+        self._thread.start()
+
+    @property
+    def lag_bytes(self) -> int:
+        """How much of the journal is not in the store."""
+        applied = self.applied
+        later = [number for number in segment_numbers(self._directory) if number >= applied >> OFFSET_BITS]
+        sizes = (segment_path(self._directory, number).stat().st_size for number in later)
+        return sum(sizes) - (applied & OFFSET_MASK)
+
+    @property
+    def lag_s(self) -> float:
+        """How long ago the store had everything."""
+        return 0.0 if self.applied >= self._journal.end else time.monotonic() - self._caught_up_s
+
+    def drain(self, timeout_s: float = _DRAIN_S) -> bool:
+        """Waits until everything written so far is in the store. False: it is not, after `timeout_s`."""
+        wanted = self._journal.end
+        with self._turn:
+            self._is_hurried = True
+            self._turn.notify_all()
+            return self._turn.wait_for(lambda: self.applied >= wanted, timeout_s)
+
+    def close(self) -> None:
+        """Applies what is there, then ends. What the store does not take stays in the journal."""
+        if not self.failure:
+            self.drain()
+        with self._turn:
+            self._is_closing = True
+            self._turn.notify_all()
+        self._thread.join()
+        self._follower.close()
+
+    def _run(self) -> None:
+        wait_s = _ROUND_S
+        while not self._is_closing:
+            try:
+                is_busy = self._round()
+                self.failure, wait_s = "", _ROUND_S
+            except (StoreError, OSError, DamagedJournal) as fault:
+                if not self.failure:
+                    _log.error("event=journal_not_applied error=%r", str(fault))
+                self.failure, wait_s, is_busy = str(fault), min(wait_s * 2, _RETRY_S_MAX), False
+            if not is_busy:
+                with self._turn:
+                    self._turn.wait_for(lambda: self._is_closing or self._is_hurried, wait_s)
+                    self._is_hurried = False
+
+    def _round(self) -> bool:
+        """Applies one batch. False: there is nothing more."""
+        if self._kept_before is None:
+            with self._store.read() as connection:
+                self._kept_before = meta.get_number(connection, self._place_name)
+        limit = self._journal.end if self._is_recovered else self._journal.start
+        if not self._pending:
+            self._pending = self._follower.read(limit)
+        if self._pending:
+            self._apply(self._pending[:_ENTRIES_MAX], self._kept_before)
+            del self._pending[:_ENTRIES_MAX]
+        elif not self._is_recovered:
+            self._keep_cut_short()
+            self._is_recovered = True
+        else:
+            self._reached(limit)
+            self._caught_up_s = time.monotonic()
+            return False
+        return True
+
+    def _apply(self, entries: list[Entry], kept_before: int) -> None:
+        ended: list[tuple[CallRecord, bytes]] = []
+        rejects: list[bytes] = []
+        for entry in entries:
+            if entry.type == CALL_ENDED and entry.lsn >= kept_before:
+                try:
+                    ended.append((_decode_record(entry.payload), entry.payload))
+                except msgspec.DecodeError:
+                    rejects.append(entry.payload)
+        end = entries[-1].end
+        if ended:
+            with self._store.write() as connection:
+                calls.add(connection, ended)
+                meta.put(connection, self._place_name, str(end))
+        if rejects:
+            self._reject(rejects)
+        for entry in entries:
+            _FOLLOW.get(entry.type, _ignore)(self._open, entry)
+        self._reached(end)
+
+    @property
+    def _place_name(self) -> str:
+        return f"journal {self._journal.id} applied"
+
+    def _reached(self, lsn: int) -> None:
+        oldest = min((call.lsn for call in self._open.values()), default=lsn) >> OFFSET_BITS
+        if oldest > self._oldest_segment:
+            for number in segment_numbers(self._directory):
+                if number < oldest:
+                    segment_path(self._directory, number).unlink(missing_ok=True)
+            self._oldest_segment = oldest
+        with self._turn:
+            self.applied = lsn
+            self._turn.notify_all()
+
+    def _reject(self, payloads: list[bytes]) -> None:
+        path = self._directory / "rejected.jsonl"
+        _log.error("event=journal_records_rejected count=%d path=%s", len(payloads), path)
+        with path.open("ab") as rejected:
+            rejected.writelines(payload + b"\n" for payload in payloads)
+        self.rejected += len(payloads)
+
+    def _keep_cut_short(self) -> None:
+        records = [_cut_short(call) for call in self._open.values()]
+        if records:
+            with self._store.write() as connection:
+                calls.add(connection, [(record, _encode(record)) for record in records])
+            self.cut_short = len(records)
+            self._open.clear()
+
+
+def _started(opened: dict[str, _Open], entry: Entry) -> None:
+    start = _decode_start(entry.payload)
+    opened[start.id] = _Open(entry.lsn, start, [] if start.attempt is None else [start.attempt])
+
+
+def _attempted(opened: dict[str, _Open], entry: Entry) -> None:
+    attempt = _decode_attempt(entry.payload)
+    if (call := opened.get(attempt.call_id)) is not None:
+        call.attempts.append(attempt)
+
+
+def _ended(opened: dict[str, _Open], entry: Entry) -> None:
+    with suppress(msgspec.DecodeError):  # rejected already
+        opened.pop(_decode_id(entry.payload).id, None)
+
+
+def _ignore(opened: dict[str, _Open], entry: Entry) -> None:
+    """A filler."""
+
+
+_FOLLOW = {CALL_STARTED: _started, ATTEMPT_STARTED: _attempted, CALL_ENDED: _ended}
+
+
+def _cut_short(call: _Open) -> CallRecord:
+    """All that is known of a call whose end nobody wrote down: not what it used, so not what it cost."""
+    start = call.start
+    return CallRecord(
+        id=start.id,
+        started_us=start.started_us,
+        key_id=start.key_id,
+        surface=start.surface,
+        operation=start.operation,
+        model=start.model,
+        is_stream=start.is_stream,
+        user=start.user,
+        session=start.session,
+        outcome=Outcome.LOCAL,
+        error=CUT_SHORT,
+        attempts=[
+            Attempt(
+                number=attempt.number,
+                provider=attempt.provider,
+                model=attempt.model,
+                dialect=attempt.dialect,
+                lane=attempt.lane,
+                started_ms=(attempt.started_us - start.started_us) / 1000,
+                outcome=Outcome.LOCAL,
+                message=CUT_SHORT,
+                usage_source="crash_recovered",
+                price_version=attempt.price_version,
+                is_priced=False,
+            )
+            for attempt in call.attempts
+        ],
+        usage_source="crash_recovered",
+        is_priced=False,
+    )

@@ -1,0 +1,74 @@
+"""What people ask about calls: one by its id, at once after its end, or the newest that fit. Must not know who asks."""
+
+import asyncio
+from typing import NamedTuple
+
+import msgspec
+
+from headgate.core.problems import InvalidRequest
+from headgate.core.record import CallRecord
+from headgate.ledger.applier import Applier
+from headgate.store.base import Store
+from headgate.store.queries import calls
+from headgate.store.queries.calls import CallFilter
+
+PAGE_MAX = 500
+_DRAIN_S = 1.0
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(CallRecord).decode
+
+
+class Page(NamedTuple):
+    """A part of a list, newest first."""
+
+    records: list[CallRecord]
+    next: str
+    """What to ask the next page with; empty: this is the last."""
+
+
+class Calls:
+    """The calls of this process and of all before it. Recent ones are kept as JSON: small, and nothing to collect."""
+
+    def __init__(self, store: Store, applier: Applier | None = None, *, recent_max: int = 10_000) -> None:
+        self._store = store
+        self._applier = applier
+        self._recent: dict[str, bytes] = {}
+        self._recent_max = recent_max
+
+    def remember(self, record: CallRecord) -> None:
+        """Keeps a call at hand that has just ended."""
+        self._recent[record.id] = _encode(record)
+        if len(self._recent) > self._recent_max:
+            self._recent.pop(next(iter(self._recent)), None)
+
+    async def find(self, call_id: str) -> CallRecord | None:
+        """The record of a call."""
+        recent = self._recent.get(call_id)
+        return _decode(recent) if recent is not None else await asyncio.to_thread(self._find, call_id)
+
+    async def recent(self, wanted: CallFilter, *, limit: int = 50, after: str = "") -> Page:
+        """The newest calls that fit, `limit` (at most 500) of them; `after` is `Page.next` of the page before. What
+        ended just now is on it, unless the store has a problem."""
+        if after:
+            wanted = msgspec.structs.replace(wanted, before=_place(after))
+        return await asyncio.to_thread(self._list, wanted, max(1, min(limit, PAGE_MAX)))
+
+    def _find(self, call_id: str) -> CallRecord | None:
+        with self._store.read() as connection:
+            return calls.find(connection, call_id)
+
+    def _list(self, wanted: CallFilter, limit: int) -> Page:
+        if self._applier is not None and not self._applier.failure:
+            self._applier.drain(_DRAIN_S)
+        with self._store.read() as connection:
+            records = calls.newest(connection, wanted, limit + 1)
+        is_last = len(records) <= limit
+        page = records[:limit]
+        return Page(page, "" if is_last else f"{page[-1].started_us}.{page[-1].id}")
+
+
+def _place(cursor: str) -> tuple[int, str]:
+    started_us, dot, call_id = cursor.partition(".")
+    if not dot or not started_us.isdecimal() or len(started_us) > 18:
+        raise InvalidRequest(f"{cursor!r} is not where a page ends; send the `next` of the page before.", param="after")
+    return int(started_us), call_id

@@ -1,0 +1,135 @@
+"""Who calls: a presented key is checked in memory, and memory follows the store. Must not know what is called."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from hmac import compare_digest
+from threading import Lock
+from typing import NamedTuple
+
+from headgate.core.principal import Principal
+from headgate.core.problems import ConfigError
+from headgate.policies.key_text import is_well_formed, kid_of
+from headgate.policies.pepper import Pepper
+from headgate.store.base import Store, StoreError
+from headgate.store.queries import keys, meta
+from headgate.store.queries.keys import KeyRow
+
+PEPPER_NAME = "pepper"
+"""Under which the fingerprint of the pepper of all keys is kept."""
+_REFRESH_S = 1.0
+_REFRESH_S_MIN = 0.2
+"""Not more often, whatever is presented."""
+_NO_HMAC = bytes(32)
+
+
+class Refusal(StrEnum):
+    """Why a key is refused: for logs. The caller is told the same in every case."""
+
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class _Held(NamedTuple):
+    hmac: bytes
+    principal: Principal
+    is_revoked: bool
+    expires_us: int | None
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1000
+
+
+class KeyRing:
+    """Every key of a store. Waits for the store when it is made, then only in threads."""
+
+    def __init__(self, store: Store, pepper: Pepper, clock_us: Callable[[], int] = _wall_us) -> None:
+        self._store = store
+        self._pepper = pepper
+        self._clock_us = clock_us
+        self._held: dict[bytes, _Held] = {}
+        self._revision = 0
+        self._refreshed_s = 0.0
+        self._lock = Lock()
+        self.failure = ""
+        """Why the keys may be out of date; empty: they are not."""
+        with store.read() as connection:
+            known = meta.get(connection, PEPPER_NAME)
+        if known not in (None, pepper.fingerprint):
+            raise ConfigError(
+                "The keys in this database were made with another pepper, so none of them would work. "
+                "Give back the HEADGATE_PEPPER or the file `pepper` that they were made with."
+            )
+        self.refresh()
+
+    def check(self, presented: str | bytes) -> Principal | Refusal:
+        """The caller whose key this is, by what is in memory."""
+        key = presented.encode("utf-8", "replace") if isinstance(presented, str) else presented
+        if not is_well_formed(key):
+            return Refusal.MALFORMED
+        held = self._held.get(kid_of(key))
+        # The same work whether the key is there or not, so that time tells nothing.
+        is_genuine = compare_digest(self._pepper.digest(key), _NO_HMAC if held is None else held.hmac)
+        if held is None or not is_genuine:
+            return Refusal.UNKNOWN
+        if held.is_revoked:
+            return Refusal.REVOKED
+        if held.expires_us is not None and self._clock_us() >= held.expires_us:
+            return Refusal.EXPIRED
+        return held.principal
+
+    async def identify(self, presented: str | bytes) -> Principal | None:
+        """The caller whose key this is; a key that is not in memory is looked for in the store. None: refused."""
+        found = self.check(presented)
+        if found is Refusal.UNKNOWN:
+            await self._look_again()
+            found = self.check(presented)
+        return found if isinstance(found, Principal) else None
+
+    def refresh(self) -> None:
+        """Reads what changed in the store."""
+        with self._lock:
+            self._read_changes()
+
+    async def keep_fresh(self) -> None:
+        """Refreshes once a second, forever: how a revocation by another process gets here."""
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            await self._refresh_since(time.monotonic())
+
+    async def _look_again(self) -> None:
+        arrived_s = time.monotonic()
+        await asyncio.sleep(max(0.0, self._refreshed_s + _REFRESH_S_MIN - arrived_s))
+        if self._refreshed_s < arrived_s:
+            await self._refresh_since(arrived_s)
+
+    async def _refresh_since(self, moment_s: float) -> None:
+        try:
+            await asyncio.to_thread(self._refresh_unless_after, moment_s)
+            self.failure = ""
+        except StoreError as fault:
+            self.failure = str(fault)
+
+    def _refresh_unless_after(self, moment_s: float) -> None:
+        with self._lock:
+            if self._refreshed_s < moment_s:
+                self._read_changes()
+
+    def _read_changes(self) -> None:
+        now_s = time.monotonic()
+        with self._store.read() as connection:
+            revision = keys.revision(connection)
+            changed = keys.changed_since(connection, self._revision) if revision != self._revision else []
+        if changed:
+            self._held = self._held | {row.kid.encode(): _hold(row) for row in changed}
+        self._revision = revision
+        self._refreshed_s = now_s
+
+
+def _hold(row: KeyRow) -> _Held:
+    principal = Principal(key_id=row.kid, name=row.name, team=row.team, models=row.models)
+    return _Held(row.hmac, principal, row.revoked_us is not None, row.expires_us)

@@ -1,0 +1,51 @@
+"""What the administration is joined to: the books, handed in by `app`."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from headgate.core.record import CallRecord
+from headgate.ledger.calls import Page
+from headgate.policies.issuing import NewKey
+from headgate.store.queries.calls import CallFilter
+from headgate.store.queries.keys import KeyRow
+
+
+class Keys(Protocol):
+    """The book of keys. Waits for a disk: called in threads."""
+
+    def create(self, wanted: NewKey) -> tuple[str, KeyRow]:
+        """A new key, in plain for this once, and what is kept of it."""
+        ...
+
+    def list(self) -> Sequence[KeyRow]:
+        """All keys, revoked ones too, oldest first."""
+        ...
+
+    def revoke(self, kid: str) -> KeyRow:
+        """Ends a key; one that had ended stays so. Raises `NotFound`."""
+        ...
+
+
+class Calls(Protocol):
+    """What happened."""
+
+    async def recent(self, wanted: CallFilter, *, limit: int = 50, after: str = "") -> Page:
+        """A page of the newest calls that fit; `after` is `next` of the page before."""
+        ...
+
+    async def find(self, call_id: str) -> CallRecord | None:
+        """One call."""
+        ...
+
+
+class Doors(Struct, frozen=True, kw_only=True):
+    """Everything the administration can ask for."""
+
+    keys: Keys
+    calls: Calls
+    providers: Callable[[], Sequence[dict[str, object]]]
+    models: Callable[[], bytes]
+    """The list of models as JSON, in the shape of `GET /v1/models`."""
+    now_us: Callable[[], int]

@@ -1,0 +1,64 @@
+"""A fake provider on real sockets: answers like one, fails on command, and keeps a log that is the judge.
+
+    from headgate.transport.fake import CutAfter, FakeUpstream
+
+    async with FakeUpstream() as upstream:
+        upstream.fail(CutAfter(bytes=100), times=1)
+        ...  # send calls to f"{upstream.url}/v1"
+        assert upstream.log[0].closed_early is False
+
+As a process: `python -m headgate.transport.fake --port 9101`. See `FakeUpstream` for everything it can do.
+"""
+
+from headgate.transport.fake.answers import Answer
+from headgate.transport.fake.faults import (
+    BlackHole,
+    CutAfter,
+    Drip,
+    Empty200,
+    Fault,
+    HeadersThenSilence,
+    HtmlBody,
+    InBandError,
+    MalformedEvent,
+    NotHttp,
+    PingsOnly,
+    Refuse,
+    Reset,
+    SlowFirstByte,
+    StallAfter,
+    Status,
+)
+from headgate.transport.fake.log import Attempt
+from headgate.transport.fake.steps import Close, Repeat, ResetNow, Send, Silence, Step, Wait
+from headgate.transport.fake.upstream import FakeSettings, FakeUpstream
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "BlackHole",
+    "Close",
+    "CutAfter",
+    "Drip",
+    "Empty200",
+    "FakeSettings",
+    "FakeUpstream",
+    "Fault",
+    "HeadersThenSilence",
+    "HtmlBody",
+    "InBandError",
+    "MalformedEvent",
+    "NotHttp",
+    "PingsOnly",
+    "Refuse",
+    "Repeat",
+    "Reset",
+    "ResetNow",
+    "Send",
+    "Silence",
+    "SlowFirstByte",
+    "StallAfter",
+    "Status",
+    "Step",
+    "Wait",
+]

@@ -1,0 +1,113 @@
+"""What a fake upstream will do with the next request: faults first, then scripted answers, then the API's own. Must
+not know sockets.
+"""
+
+import random
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from headgate.transport.fake.answers import Answer
+from headgate.transport.fake.faults import Fault
+from headgate.transport.fake.steps import Send, Step
+from headgate.transport.fake.voices import Ask, answer_by_default
+
+
+class _ScriptedAnswer(Struct):
+    """An answer for a path (None: for all), for streamed or whole calls (None: both), so many times (None: always)."""
+
+    answer: Answer | Sequence[Step]
+    path: str | None
+    for_stream: bool | None
+    times: int | None
+
+    def fits(self, ask: Ask) -> bool:
+        return self.path in (None, ask.path) and self.for_stream in (None, ask.wants_stream)
+
+
+class _PlannedFault(Struct):
+    fault: Fault
+    times: int | None
+    probability: float
+    path: str | None
+
+
+class Play(Struct, frozen=True):
+    """What is to be done with one request."""
+
+    steps: list[Step]
+    fault: str | None
+    status: int | None
+
+
+class Playbook:
+    """The scripts and faults of one fake upstream; chance comes from a seed."""
+
+    def __init__(self, gap_s: float, seed: int) -> None:
+        self._gap_s = gap_s
+        self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._once: list[_ScriptedAnswer] = []
+        self._always: list[_ScriptedAnswer] = []
+        self._faults: list[_PlannedFault] = []
+
+    def add_answer(
+        self,
+        answer: Answer | Sequence[Step],
+        *,
+        path: str | None = None,
+        for_stream: bool | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Answers so; with `times`, that often and before any standing answer."""
+        scripted = _ScriptedAnswer(answer, path, for_stream, times)
+        if times is None:
+            self._always.insert(0, scripted)
+        else:
+            self._once.append(scripted)
+
+    def add_fault(self, fault: Fault, *, times: int | None, probability: float, path: str | None) -> None:
+        """Fails so, from the next request on."""
+        self._faults.append(_PlannedFault(fault, times, probability, path))
+
+    def clear_faults(self, kind: type[Fault] = Fault) -> None:
+        """Takes faults back: all, or those of one kind."""
+        self._faults = [planned for planned in self._faults if not isinstance(planned.fault, kind)]
+
+    def play(self, ask: Ask) -> Play:
+        """Decides what the next request gets."""
+        answer = self._answer(ask)
+        fault = self._fault(ask)
+        if fault is not None:
+            shaped = answer if isinstance(answer, Answer) else answer_by_default(ask, self._gap_s)
+            return _play(fault.steps(shaped), fault.name)
+        return _play(answer.steps() if isinstance(answer, Answer) else list(answer), None)
+
+    def _answer(self, ask: Ask) -> Answer | Sequence[Step]:
+        for scripted in [*self._once, *self._always]:
+            if scripted.fits(ask):
+                if scripted.times is not None:
+                    scripted.times -= 1
+                    if not scripted.times:
+                        self._once.remove(scripted)
+                return scripted.answer
+        return answer_by_default(ask, self._gap_s)
+
+    def _fault(self, ask: Ask) -> Fault | None:
+        for planned in self._faults:
+            if planned.path not in (None, ask.path):
+                continue
+            if planned.probability < 1 and self._dice.random() >= planned.probability:
+                continue
+            if planned.times is not None:
+                planned.times -= 1
+                if not planned.times:
+                    self._faults.remove(planned)
+            return planned.fault
+        return None
+
+
+def _play(steps: list[Step], fault: str | None) -> Play:
+    first = next((step.data for step in steps if isinstance(step, Send)), b"")
+    version, _, rest = first[:12].partition(b" ")
+    is_answer = version.startswith(b"HTTP/1.") and rest.isdigit()
+    return Play(steps, fault, int(rest) if is_answer else None)

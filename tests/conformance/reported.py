@@ -1,0 +1,107 @@
+"""The usage that a recorded answer reports, read straight from its JSON: a second reading to compare ours with."""
+
+import json
+import re
+from typing import Any
+
+Counts = dict[str, int]
+
+
+def reported_usage(dialect: str, body: bytes) -> Counts | None:
+    """Canonical counts as the provider told them last; None when it told none."""
+    usages = [found for item in documents(body) for found in _USAGES[dialect](item)]
+    if not usages:
+        return None
+    merged: dict[str, Any] = {}
+    for usage in usages:
+        merged.update({name: value for name, value in usage.items() if value is not None})
+    return _COUNTS[dialect](merged if dialect == "anthropic" else usages[-1])
+
+
+def documents(body: bytes) -> list[dict[str, Any]]:
+    """Every JSON object of an answer: of a stream's `data` lines, of an array, or the one it is."""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("{"):
+        return [json.loads(text)]
+    if text.startswith("["):
+        return list(json.loads(text))
+    found: list[dict[str, Any]] = []
+    for block in re.split(r"\r?\n\r?\n", text):
+        data = "\n".join(line[5:].removeprefix(" ") for line in re.split(r"\r?\n", block) if line.startswith("data:"))
+        try:
+            item = json.loads(data)
+        except ValueError:
+            continue
+        if isinstance(item, dict):
+            found.append(item)
+    return found
+
+
+def _chat_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    groq = item.get("x_groq") or {}
+    last = [choice.get("usage") for choice in item.get("choices") or [] if isinstance(choice, dict)]
+    return [usage for usage in (*last, groq.get("usage"), item.get("usage")) if isinstance(usage, dict) and usage]
+
+
+def _chat_counts(usage: dict[str, Any]) -> Counts:
+    prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    details = usage.get("completion_tokens_details") or {}
+    reasoning = details.get("reasoning_tokens") or 0
+    cached = (
+        (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+    )
+    total = usage.get("total_tokens") or 0
+    outside = reasoning if reasoning and total == prompt + completion + reasoning else 0
+    return {"input": prompt, "output": completion + outside, "cached": cached}
+
+
+def _responses_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage") or (item.get("response") or {}).get("usage")
+    return [usage] if isinstance(usage, dict) else []
+
+
+def _responses_counts(usage: dict[str, Any]) -> Counts:
+    cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
+    return {"input": usage.get("input_tokens") or 0, "output": usage.get("output_tokens") or 0, "cached": cached}
+
+
+def _anthropic_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage") or (item.get("message") or {}).get("usage")
+    return [usage] if isinstance(usage, dict) else []
+
+
+def _anthropic_counts(usage: dict[str, Any]) -> Counts:
+    cached = usage.get("cache_read_input_tokens") or 0
+    written = usage.get("cache_creation_input_tokens") or 0
+    return {
+        "input": (usage.get("input_tokens") or 0) + cached + written,
+        "output": usage.get("output_tokens") or 0,
+        "cached": cached,
+    }
+
+
+def _gemini_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usageMetadata")
+    return [usage] if isinstance(usage, dict) and usage else []
+
+
+def _gemini_counts(usage: dict[str, Any]) -> Counts:
+    return {
+        "input": (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0),
+        "output": (usage.get("candidatesTokenCount") or 0) + (usage.get("thoughtsTokenCount") or 0),
+        "cached": usage.get("cachedContentTokenCount") or 0,
+    }
+
+
+_USAGES = {
+    "openai_chat": _chat_usages,
+    "openai_responses": _responses_usages,
+    "anthropic": _anthropic_usages,
+    "gemini": _gemini_usages,
+}
+_COUNTS = {
+    "openai_chat": _chat_counts,
+    "openai_responses": _responses_counts,
+    "anthropic": _anthropic_counts,
+    "gemini": _gemini_counts,
+}

@@ -1,0 +1,320 @@
+"""The conformance suite over real recorded exchanges: every dialect, every exchange, six properties.
+
+Where no recordings lie beside the project there is nothing to run over, which one skipped test says; the same
+properties are tested over hand-written fixtures in tests/unit/dialects.
+"""
+
+import contextlib
+import itertools
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from headgate.core.events import Event, Failed, Finished
+from headgate.core.fold import Answer, fold
+from headgate.core.problems import ClientError, Outcome
+from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
+from headgate.dialects.registry import DIALECTS
+from tests.conformance.exceptions import EXCEPTIONS
+from tests.conformance.reported import reported_usage
+from tests.conformance.traffic import FOLDER, Exchange, exchanges, families
+
+CUTS = 6
+"""Random cuts tried for each stream, besides one byte at a time for short ones."""
+ONE_BYTE_AT_A_TIME_MAX = 3000
+
+Check = Callable[[Exchange, Dialect], str | None]
+"""Why the property does not hold for an exchange, or None."""
+
+
+def envelope(exchange: Exchange) -> Envelope:
+    if exchange.dialect != "gemini":
+        return Envelope(version=exchange.headers.get("anthropic-version", ""))
+    return Envelope(model=exchange.path_model, is_stream="stream" in exchange.url)
+
+
+def target(exchange: Exchange, model: str) -> Target:
+    return Target(model=model, is_stream=exchange.is_stream)
+
+
+def body_of(exchange: Exchange) -> bytes:
+    return json.dumps(exchange.request, ensure_ascii=False).encode()
+
+
+def events_of(exchange: Exchange, dialect: Dialect, cuts: list[int] | None = None) -> list[Event]:
+    if not exchange.is_stream:
+        return dialect.parse_response(exchange.body)
+    parser = dialect.stream_parser()
+    events: list[Event] = []
+    edges = [0, *(cuts or []), len(exchange.body)]
+    for start, end in itertools.pairwise(edges):
+        events += parser.feed(exchange.body[start:end])
+    return events + parser.close()
+
+
+def comparable(answer: Answer) -> Answer:
+    """The answer without what only its own dialect can say."""
+    usage = structs.replace(answer.usage, extras={}) if answer.usage else None
+    parts = [structs.replace(part, extras={}, form="", opaques=[], index=0) for part in answer.parts]
+    return structs.replace(
+        answer, parts=parts, usage=usage, extras={}, opaques=[], wire_reason="", problem=None, created=0
+    )
+
+
+def plain(value: Any) -> Any:
+    """JSON values as they compare: numbers by value, objects by content."""
+    return json.loads(json.dumps(value, sort_keys=True))
+
+
+def same_dialect_requests(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.request is None or exchange.status >= 400:
+        return None
+    body = body_of(exchange)
+    request = dialect.parse_request(body, envelope(exchange))
+    head = dialect.peek(body, envelope(exchange))
+    if (head.model, head.is_stream) != (request.model, request.is_stream):
+        return "peek and parse_request disagree"
+    dropped: set[str] = set()
+    back = json.loads(dialect.render_request(request, target(exchange, request.model), dropped))
+    expected = dict(exchange.request)
+    if dropped:
+        return f"dropped {dropped}"
+    if plain(back) != plain(expected):
+        return f"rendered {json.dumps(back)[:400]}"
+    return None
+
+
+def refused_requests_are_read(exchange: Exchange, dialect: Dialect) -> str | None:
+    """What a provider refused may be refused by us too, but only as the client's fault."""
+    if exchange.request is None or exchange.status < 400:
+        return None
+    with contextlib.suppress(ClientError):
+        dialect.parse_request(body_of(exchange), envelope(exchange))
+    return None
+
+
+def verbatim_requests(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.request is None or exchange.status >= 400:
+        return None
+    body = body_of(exchange)
+    patched = json.loads(dialect.patch(body, target(exchange, "another-model")))
+    expected = dict(exchange.request)
+    if dialect.name != "gemini":  # whose model is in the path, and sometimes in the body too
+        expected["model"] = "another-model"
+    elif "model" in expected:
+        expected["model"] = "models/another-model"
+    if dialect.name == "openai_chat" and expected.get("stream"):
+        expected["stream_options"] = {**(expected.get("stream_options") or {}), "include_usage": True}
+    return None if plain(patched) == plain(expected) else f"patched {json.dumps(patched)[:300]}"
+
+
+def cuts_change_nothing(exchange: Exchange, dialect: Dialect) -> str | None:
+    if not exchange.is_stream or exchange.status >= 400:
+        return None
+    whole = events_of(exchange, dialect)
+    size = len(exchange.body)
+    dice = random.Random(exchange.id)
+    if size <= ONE_BYTE_AT_A_TIME_MAX and events_of(exchange, dialect, list(range(1, size))) != whole:
+        return "one byte at a time gives other events"
+    for _ in range(CUTS):
+        cuts = sorted(dice.sample(range(1, size), min(8, size - 1))) if size > 1 else []
+        if events_of(exchange, dialect, cuts) != whole:
+            return f"cut at {cuts} gives other events"
+    return None
+
+
+def answers_are_complete(exchange: Exchange, dialect: Dialect) -> str | None:
+    """A good answer ends with exactly one `Finished`, a failed one with `Failed`."""
+    if exchange.status >= 400:
+        return None
+    events = events_of(exchange, dialect)
+    if not events:
+        return "no events"
+    ends = [event for event in events if isinstance(event, Finished | Failed)]
+    if len(ends) != 1 or ends[0] is not events[-1]:
+        return f"ends with {[type(event).__name__ for event in events[-3:]]}"
+    if isinstance(ends[0], Failed) and b'"error"' not in exchange.body:
+        return f"failed: {ends[0].problem.message[:200]}"
+    return None
+
+
+def usage_is_the_recorded(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.status >= 400:
+        return None
+    usage = fold(events_of(exchange, dialect)).usage
+    reported = reported_usage(dialect.name, exchange.body)
+    if reported is None:
+        return None if usage is None else f"{usage} out of nothing"
+    ours = (
+        {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.cached_tokens} if usage else None
+    )
+    return None if ours == reported else f"{ours} where {reported} was reported"
+
+
+def same_dialect_answers(exchange: Exchange, dialect: Dialect) -> str | None:
+    """A whole comes back as it was; a stream comes back as one that folds to the same answer."""
+    if exchange.status >= 400:
+        return None
+    events = events_of(exchange, dialect)
+    if any(isinstance(event, Failed) for event in events):
+        return None
+    dropped: set[str] = set()
+    reply_to = ReplyTo(id="x", model="x", is_stream=exchange.is_stream)
+    if not exchange.is_stream:
+        back = json.loads(dialect.render_response(events, reply_to, dropped))
+        if plain(back) != plain(json.loads(exchange.body)) or dropped:
+            return f"dropped {dropped}, rendered {json.dumps(back)[:400]}"
+        return None
+    renderer = dialect.stream_renderer(reply_to)
+    wire = renderer.render(events)
+    parser = dialect.stream_parser()
+    again = parser.feed(wire) + parser.close()
+    if comparable(fold(again)) != comparable(fold(events)) or renderer.dropped:
+        return (
+            f"dropped {renderer.dropped}, again {comparable(fold(again))!r:.600} was {comparable(fold(events))!r:.600}"
+        )
+    return None
+
+
+def a_stream_folds_to_the_whole(exchange: Exchange, dialect: Dialect) -> str | None:
+    """The stream's answer, written as a whole and read again, is the same answer; and the other way round."""
+    if exchange.status >= 400:
+        return None
+    events = events_of(exchange, dialect)
+    if any(isinstance(event, Failed) for event in events):
+        return None
+    reply_to = ReplyTo(id="x", model="x", is_stream=not exchange.is_stream)
+    if exchange.is_stream:
+        again = dialect.parse_response(dialect.render_response(events, reply_to, set()))
+    else:
+        parser = dialect.stream_parser()
+        again = parser.feed(dialect.stream_renderer(reply_to).render(events)) + parser.close()
+    was, now = comparable(fold(events)), comparable(fold(again))
+    return None if was == now else f"now {now!r:.600} was {was!r:.600}"
+
+
+def other_dialects_take_the_request(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.request is None or exchange.status >= 400:
+        return None
+    request = dialect.parse_request(body_of(exchange), envelope(exchange))
+    for other in DIALECTS.values():
+        if other is dialect:
+            continue
+        try:
+            wire = other.render_request(request, target(exchange, "m"), set())
+            other.parse_request(wire, Envelope(model="m", is_stream=exchange.is_stream))
+        except ClientError as error:
+            if error.problem.code != "unsupported_feature":
+                return f"{other.name} refuses: {error}"
+    return None
+
+
+def other_dialects_tell_the_answer(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.status >= 400:
+        return None
+    events = events_of(exchange, dialect)
+    was = fold(events)
+    for other in DIALECTS.values():
+        if other is dialect:
+            continue
+        reply_to = ReplyTo(id="x", model="x", is_stream=True)
+        renderer = other.stream_renderer(reply_to)
+        parser = other.stream_parser()
+        streamed = fold(parser.feed(renderer.render(events)) + parser.close())
+        if was.problem is not None:
+            if streamed.problem is None:
+                return f"{other.name} ends a failed answer cleanly"
+            continue
+        whole = fold(other.parse_response(other.render_response(events, reply_to, set())))
+        for now in (streamed, whole):
+            if now.text != was.text and "text" not in " ".join(renderer.dropped):
+                return f"{other.name} tells {now.text[:200]!r} for {was.text[:200]!r}"
+            if _calls(now) != _calls(was):
+                return f"{other.name} tells {_calls(now)} for {_calls(was)}"
+    return None
+
+
+def _calls(answer: Answer) -> list[tuple[str, Any]]:
+    return [
+        (part.name, _arguments(part.text))
+        for part in answer.parts
+        if part.kind == "tool_call" and part.choice == 0 and not part.is_custom
+    ]
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return plain(json.loads(text or "{}"))
+    except ValueError:
+        return text
+
+
+def errors_have_their_class(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.status < 400:
+        return None
+    problem = dialect.parse_error(exchange.status, exchange.headers, exchange.body)
+    allowed = _CLASSES.get(exchange.status, _CLASSES[400] if exchange.status < 500 else _CLASSES[500])
+    if problem.outcome not in allowed or not problem.message:
+        return f"{exchange.status} is {problem.outcome} ({problem.message[:200]!r})"
+    status, body = dialect.render_error(problem)
+    if (status, body) != (exchange.status, exchange.body) and exchange.body:
+        return "the error is not passed on as it was"
+    for other in DIALECTS.values():
+        status, body = other.render_error(structs.replace(problem, raw=b""))
+        if status < 400 or not json.loads(body):
+            return f"{other.name} makes no error of it"
+    return None
+
+
+_OURS = {Outcome.CLIENT, Outcome.CONTEXT, Outcome.POLICY}
+_CLASSES: dict[int, set[Outcome]] = {
+    400: _OURS | {Outcome.ACCOUNT, Outcome.SERVER},
+    401: {Outcome.ACCOUNT},
+    402: {Outcome.ACCOUNT},
+    403: {Outcome.ACCOUNT, Outcome.POLICY},
+    404: {Outcome.CLIENT},
+    429: {Outcome.RATE, Outcome.ACCOUNT, Outcome.OVERLOAD},
+    500: {Outcome.SERVER, Outcome.OVERLOAD, Outcome.RATE},
+    503: {Outcome.OVERLOAD, Outcome.SERVER},
+    529: {Outcome.OVERLOAD},
+}
+
+CHECKS: list[Check] = [
+    same_dialect_requests,
+    refused_requests_are_read,
+    verbatim_requests,
+    cuts_change_nothing,
+    answers_are_complete,
+    usage_is_the_recorded,
+    same_dialect_answers,
+    a_stream_folds_to_the_whole,
+    other_dialects_take_the_request,
+    other_dialects_tell_the_answer,
+    errors_have_their_class,
+]
+
+
+@pytest.mark.skipif(not families(), reason=f"no recorded traffic at {FOLDER}: set HEADGATE_TRAFFIC to run over one")
+def test_there_is_traffic():
+    assert sum(len(exchanges(family)) for family in families()) > 0
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("family", families())
+def test_every_exchange(family: str, check: Check):
+    excepted = EXCEPTIONS.get(check.__name__, {})
+    failures: list[str] = []
+    for exchange in exchanges(family):
+        try:
+            fault = check(exchange, DIALECTS[exchange.dialect])
+        except (ClientError, Malformed) as error:
+            fault = f"{type(error).__name__}: {error}"
+        except Exception as error:
+            fault = f"a bug: {error!r}"
+        if fault is not None and exchange.id not in excepted:
+            failures.append(f"{exchange.id} ({exchange.dialect}): {fault}")
+    assert not failures, f"{len(failures)} of {len(exchanges(family))}:\n" + "\n".join(failures[:25])

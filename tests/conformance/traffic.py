@@ -1,0 +1,102 @@
+"""Recorded exchanges of real providers, where a checkout of them lies beside this one. Never a part of the project.
+
+`HEADGATE_TRAFFIC` names another folder. Each file is gzipped JSON lines, one exchange a line.
+"""
+
+import base64
+import gzip
+import json
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(os.environ.get("HEADGATE_TRAFFIC", Path(__file__).parents[3] / "shared" / "traffic" / "open"))
+
+_DIALECTS = (
+    (re.compile(r"/chat/completions(\?|$)"), "openai_chat"),
+    (re.compile(r"/responses(\?|$)"), "openai_responses"),
+    (re.compile(r"/messages(\?|$)"), "anthropic"),
+    (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),
+    (re.compile(r":(streamR|r)awPredict(\?|$)"), "anthropic"),
+)
+
+
+class Exchange(NamedTuple):
+    """One recorded call."""
+
+    id: str
+    family: str
+    dialect: str
+    url: str
+    request: dict[str, Any] | None
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    is_stream: bool
+    is_exact: bool
+    """Whether the body's bytes are as they were on the wire."""
+
+    @property
+    def path_model(self) -> str:
+        """The model in the URL, for dialects that have it there."""
+        match = re.search(r"/models/([^:]+):", self.url)
+        return match[1] if match else ""
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """The files that hold exchanges of our dialects; empty where there is no traffic."""
+    if not FOLDER.is_dir():
+        return ()
+    names = sorted(path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.jsonl.gz"))
+    return tuple(name for name in names if not name.startswith(("bedrock", "cohere", "ollama", "realtime")))
+
+
+@cache
+def exchanges(family: str) -> tuple[Exchange, ...]:
+    """Every exchange of a family that speaks one of our dialects."""
+    return tuple(_read(family))
+
+
+def _read(family: str) -> Iterator[Exchange]:
+    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            dialect = _dialect(record)
+            if dialect is not None:
+                yield _exchange(record, family, dialect)
+
+
+def _dialect(record: dict[str, Any]) -> str | None:
+    if record["method"] != "POST" or "body_format" in record:
+        return None
+    path = record["url"]
+    if "/threads/" in path:  # OpenAI's retired Assistants
+        return None
+    return next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
+
+
+def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
+    body = record.get("response_body")
+    if record.get("response_encoding") == "base64":
+        data = base64.b64decode(body or "")
+    elif isinstance(body, str):
+        data = body.encode()
+    else:
+        data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    request = record.get("request_body")
+    return Exchange(
+        id=record["id"],
+        family=family,
+        dialect=dialect,
+        url=record["url"],
+        request=request if isinstance(request, dict) and "request_encoding" not in record else None,
+        status=record.get("status") or 200,
+        headers={name.lower(): str(value) for name, value in (record.get("response_headers") or {}).items()},
+        body=data,
+        is_stream=bool(record.get("streaming")),
+        is_exact=isinstance(body, str) and not record.get("response_reserialised"),
+    )

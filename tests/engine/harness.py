@@ -1,0 +1,118 @@
+"""A gateway in process with fake upstreams on real sockets: what the engine's tests stand on."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from headgate.app import wiring
+from headgate.app.config import build
+from headgate.app.core import Core, open_core
+from headgate.app.inprocess import AsyncTransport
+from headgate.core.principal import Principal
+from headgate.core.record import CallRecord
+from headgate.transport.fake import FakeUpstream
+
+PROVIDERS = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "openai_responses": "openai"}
+DIALECTS = ("openai_chat", "anthropic", "gemini", "openai_responses")
+"""Those that a client may speak and an upstream may be made to."""
+
+
+class Anyone:
+    """Every key is good and means the same caller."""
+
+    async def identify(self, presented: bytes) -> Principal | None:
+        return Principal(key_id="test", name="test")
+
+
+class Bench:
+    """A running gateway and its upstreams `a`, `b`, …, as providers `a_<dialect>` with the model `m`."""
+
+    def __init__(self, core: Core, client: httpx2.AsyncClient, upstreams: Mapping[str, FakeUpstream]) -> None:
+        self.core = core
+        self.client = client
+        self.upstreams = upstreams
+
+    async def post(self, dialect: str, model: str, **members: Any) -> httpx2.Response:
+        """A whole call in a dialect."""
+        path, body = call(dialect, model, is_stream=False)
+        return await self.client.post(path, json={**body, **members})
+
+    @asynccontextmanager
+    async def stream(self, dialect: str, model: str, **members: Any) -> AsyncIterator[httpx2.Response]:
+        """A streaming call in a dialect."""
+        path, body = call(dialect, model, is_stream=True)
+        async with self.client.stream("POST", path, json={**body, **members}) as response:
+            yield response
+
+    async def record(self, response: httpx2.Response) -> CallRecord:
+        """What was written down of a call."""
+        found = await self.core.calls.find(response.headers["x-headgate-request-id"])
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def bench(
+    folder: Path, names: str = "a", routes: Mapping[str, Any] | None = None, **route: Any
+) -> AsyncIterator[Bench]:
+    """A gateway in front of the upstreams `names`. The route `r` tries them in order, in the client's dialect's place:
+    `r_<dialect>` has the doors that speak `dialect` only. `route` are further settings of these routes."""
+    async with AsyncExitStack() as stack:
+        upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in names}
+        providers = {
+            f"{name}_{dialect}": {
+                "like": PROVIDERS[dialect],
+                "base_url": upstream.url,
+                "speaks": [dialect],
+                "api_key": "env:UPSTREAM_KEY",
+            }
+            for name, upstream in upstreams.items()
+            for dialect in DIALECTS
+        }
+        made = {f"r_{dialect}": {"targets": [f"{name}_{dialect}/m" for name in names], **route} for dialect in DIALECTS}
+        tree = {"data_dir": str(folder), "providers": providers, "routes": {**made, **(routes or {})}}
+        setup = build(tree, environ={"UPSTREAM_KEY": "upstream-secret"})
+        core = await stack.enter_async_context(open_core(setup))
+        engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
+        listener = wiring.client_listener(core, engine, spawn, Anyone())
+        transport = AsyncTransport(listener, spawn)
+        client = httpx2.AsyncClient(
+            transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
+        )
+        yield Bench(core, await stack.enter_async_context(client), upstreams)
+
+
+def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:
+    """Path and body of a small call."""
+    words = "say pong"
+    match dialect:
+        case "openai_chat":
+            body = {"model": model, "messages": [{"role": "user", "content": words}]}
+            return "/v1/chat/completions", {**body, "stream": True} if is_stream else body
+        case "openai_responses":
+            body = {"model": model, "input": words}
+            return "/v1/responses", {**body, "stream": True} if is_stream else body
+        case "anthropic":
+            body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": words}]}
+            return "/v1/messages", {**body, "stream": True} if is_stream else body
+        case _:
+            verb = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
+            return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": words}]}]}
+
+
+def text_of(dialect: str, body: bytes) -> str:
+    """The words of a whole answer."""
+    answer = json.loads(body)
+    match dialect:
+        case "openai_chat":
+            return answer["choices"][0]["message"]["content"]
+        case "openai_responses":
+            return "".join(part["text"] for item in answer["output"] for part in item.get("content", ()))
+        case "anthropic":
+            return "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+        case _:
+            return "".join(part.get("text", "") for part in answer["candidates"][0]["content"]["parts"])

@@ -1,0 +1,150 @@
+"""The command line, called as a shell calls it: what stands on stdout, what on stderr, and the exit code."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from headgate import __version__
+from headgate.app.cli import main
+from headgate.policies.key_text import is_well_formed
+
+
+class Shell:
+    """Runs commands in a folder of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["headgate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = self._capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    for name in os.environ:
+        if name.startswith("HEADGATE_") or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HEADGATE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return Shell(monkeypatch, capsys)
+
+
+def test_a_key_is_printed_alone(shell: Shell) -> None:
+    code, out, err = shell("keys", "create", "--name", "ci")
+    assert (code, err) == (0, "")
+    assert out.endswith("\n")
+    assert is_well_formed(out.strip().encode())
+
+
+def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:
+    made = json.loads(
+        shell("keys", "create", "--name", "ci", "--models", "demo/echo,smart", "--expires", "30d", "--json")[1]
+    )
+    assert made["models"] == ["demo/echo", "smart"]
+    assert is_well_formed(made.pop("key").encode())
+    assert json.loads(shell("keys", "list", "--json")[1]) == [made]
+
+    assert shell("keys", "revoke", made["id"]) == (0, f"{made['id']} is revoked\n", "")
+    (listed,) = json.loads(shell("keys", "list", "--json")[1])
+    assert listed["revoked"] is not None
+    assert shell("keys", "list")[1].splitlines()[0].split() == ["id", "name", "models", "created", "expires", "revoked"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("keys", "revoke", "nope"), "headgate: There is no key with the id 'nope'.\n"),
+        (("keys", "create", "--name", "x", "--expires", "soon"), "headgate: 'soon' is no time; write 30d, 12h, "),
+        (("keys", "create", "--name", "x", "--models", ","), "headgate: --models takes names of models or routes"),
+        (("check", "--config", "missing.yaml"), "headgate: cannot read the configuration file missing.yaml: No such"),
+        (("serve", "--port", "70000"), "headgate: --port: $.server.port: must be at most 65535, not 70000\n"),
+        (("serve", "--port", "x"), "Usage: headgate serve"),
+        (("unknown",), "Usage: headgate"),
+    ],
+)
+def test_a_fault_is_told_plainly_with_code_2(shell: Shell, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = shell(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert "Traceback" not in err
+
+
+def test_every_fault_of_a_file_has_its_own_line(shell: Shell) -> None:
+    Path("headgate.yaml").write_text("server: {prot: 1}\nshared: x\n")
+    code, _, err = shell("check")
+    assert code == 2
+    assert [line.split(": ")[:3] for line in err.splitlines()] == [
+        ["headgate", "headgate.yaml", "$.server.prot"],
+        ["headgate", "headgate.yaml", "$.shared"],
+    ]
+
+
+def test_check_says_what_would_be_used(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    Path("headgate.yaml").write_text(
+        "routes: {r: {strategy: weighted, targets: [{model: openai/a, weight: 3}, demo/echo]}, "
+        "s: {targets: [{model: demo/echo, weight: 2}]}}"
+    )
+    code, out, err = shell("check")
+    data = Path.cwd() / "data"
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "configuration   headgate.yaml",
+        f"data            {data}",
+        f"store           {data}/headgate.db",
+        "clients         http://127.0.0.1:8080",
+        "administration  http://127.0.0.1:8081, its key is made at the first start",
+        "provider        openai: https://api.openai.com/v1, with a key",
+        "provider        demo: demo:///openai_chat, without a key",
+        "route           r: weighted over openai/a (3), demo/echo (1)",
+        "route           s: ordered over demo/echo",
+        "note            $.routes.s.targets[0].weight: has no effect under the strategy 'ordered'",
+        "The configuration can be used.",
+    ]
+    found = json.loads(shell("check", "--json")[1])
+    assert (found["file"], found["routes"]["s"]) == ("headgate.yaml", {"strategy": "ordered", "targets": ["demo/echo"]})
+    assert "canary" not in json.dumps(found)
+
+
+def test_check_finds_a_route_that_leads_nowhere(shell: Shell) -> None:
+    Path("headgate.yaml").write_text("routes: {r: {targets: [demo/echo, nobody/x]}}")
+    code, _, err = shell("check")
+    assert (code, err.startswith("headgate: $.routes.r.targets[1]: The model 'nobody/x' is not known")) == (2, True)
+
+
+def test_the_schema_of_the_file_is_published(shell: Shell) -> None:
+    schema = json.loads(shell("check", "--schema")[1])
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["RouteEntry"]["properties"]["strategy"]["enum"] == ["ordered", "weighted"]
+    assert schema["$defs"]["ProviderEntry"]["properties"]["api_key"]["anyOf"][0]["pattern"] == "^(env:.+|file:.+|none)$"
+
+
+def test_providers_are_listed_with_what_they_need(shell: Shell) -> None:
+    rows = {row["name"]: row for row in json.loads(shell("providers", "--json")[1])}
+    assert (rows["demo"]["used"], rows["openai"]["used"]) == (True, False)
+    assert rows["openai"]["key"] == "OPENAI_API_KEY is not set"
+    assert shell("providers")[1].splitlines()[0].split() == ["name", "used", "dialects", "key", "address"]
+
+
+def test_models_are_listed(shell: Shell) -> None:
+    names = [row["id"] for row in json.loads(shell("models", "--json")[1])]
+    assert "demo/echo" in names
+    assert "demo/echo" in shell("models")[1]
+
+
+def test_the_version_is_told(shell: Shell) -> None:
+    assert shell("--version") == (0, f"headgate {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["", "serve", "models", "providers", "check", "keys", "keys create"])
+def test_help_is_enough(shell: Shell, command: str) -> None:
+    code, out, _ = shell(*command.split(), "--help")
+    assert (code, out.startswith(f"Usage: headgate {command}".strip())) == (0, True)

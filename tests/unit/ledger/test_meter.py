@@ -1,0 +1,192 @@
+"""Costs: hand-computed figures, and what must hold for all of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.core.usage import Usage
+from headgate.ledger.meter import Cost, CostItem, cost, nano_usd
+from headgate.ledger.prices import Price, Rates, Tier
+
+OPENAI = Price(Rates(input=2_500_000, output=10_000_000, cached=1_250_000))
+CLAUDE = Price(
+    Rates(input=3_000_000, output=15_000_000, cached=300_000, write=3_750_000, write_1h=6_000_000),
+    tiers=(Tier(200_000, Rates(6_000_000, 22_500_000, 600_000, 7_500_000, 12_000_000)),),
+    search=10_000_000,
+)
+AUDIO = Price(Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000, audio_output=12_000_000))
+SONAR = Price(Rates(input=2_000_000, output=8_000_000, reasoning=3_000_000), request=12_000_000)
+CHEAP = Price(Rates(input=37_500, output=150_000))
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "expected"),
+    [
+        (OPENAI, Usage(), Cost(0, ())),
+        (
+            # 1200 × $2.50/M + 300 × $10/M = $0.003 + $0.003
+            OPENAI,
+            Usage(input_tokens=1200, output_tokens=300),
+            Cost(6_000_000, (CostItem("input", 1200, 3_000_000), CostItem("output", 300, 3_000_000))),
+        ),
+        (
+            # cached tokens are a part of the input: 200 × $2.50/M + 1000 × $1.25/M
+            OPENAI,
+            Usage(input_tokens=1200, cached_tokens=1000),
+            Cost(1_750_000, (CostItem("input", 200, 500_000), CostItem("cached_input", 1000, 1_250_000))),
+        ),
+        (
+            # reasoning is a part of the output and has no rate of its own
+            OPENAI,
+            Usage(output_tokens=300, reasoning_tokens=250),
+            Cost(3_000_000, (CostItem("output", 300, 3_000_000),)),
+        ),
+        (
+            # 1500 plain, 3000 read, 400 written for minutes, 100 for an hour
+            CLAUDE,
+            Usage(
+                input_tokens=5000,
+                cached_tokens=3000,
+                cache_write_tokens=500,
+                cache_write_1h_tokens=100,
+                output_tokens=300,
+            ),
+            Cost(
+                12_000_000,
+                (
+                    CostItem("input", 1500, 4_500_000),
+                    CostItem("cached_input", 3000, 900_000),
+                    CostItem("cache_write", 400, 1_500_000),
+                    CostItem("cache_write_1h", 100, 600_000),
+                    CostItem("output", 300, 4_500_000),
+                ),
+            ),
+        ),
+        (
+            # the tier is chosen by all of the input, cached or not, and holds for the output too
+            CLAUDE,
+            Usage(input_tokens=200_001, cached_tokens=200_000, output_tokens=1),
+            Cost(
+                120_028_500,
+                (
+                    CostItem("input", 1, 6_000),
+                    CostItem("cached_input", 200_000, 120_000_000),
+                    CostItem("output", 1, 22_500),
+                ),
+            ),
+        ),
+        (
+            CLAUDE,
+            Usage(input_tokens=1, web_searches=3),
+            Cost(30_003_000, (CostItem("input", 1, 3_000), CostItem("web_search", 3, 30_000_000))),
+        ),
+        (
+            # no rate for cached input: plain input
+            CHEAP,
+            Usage(input_tokens=1000, cached_tokens=900),
+            Cost(37_500, (CostItem("input", 1000, 37_500),)),
+        ),
+        (
+            AUDIO,
+            Usage(input_tokens=100, input_audio_tokens=40, output_tokens=50, output_audio_tokens=50),
+            Cost(
+                658_000,
+                (
+                    CostItem("input", 60, 18_000),
+                    CostItem("input_audio", 40, 40_000),
+                    CostItem("output_audio", 50, 600_000),
+                ),
+            ),
+        ),
+        (
+            SONAR,
+            Usage(input_tokens=10, output_tokens=10, reasoning_tokens=4),
+            Cost(
+                12_080_000,
+                (
+                    CostItem("input", 10, 20_000),
+                    CostItem("output", 6, 48_000),
+                    CostItem("reasoning", 4, 12_000),
+                    CostItem("request", 1, 12_000_000),
+                ),
+            ),
+        ),
+        (
+            # 37.5 nano-USD per token: a half is rounded to the even neighbour
+            CHEAP,
+            Usage(input_tokens=1),
+            Cost(38, (CostItem("input", 1, 38),)),
+        ),
+        (CHEAP, Usage(input_tokens=3), Cost(112, (CostItem("input", 3, 112),))),
+        (Price(Rates(input=20_000)), Usage(input_tokens=50), Cost(1000, (CostItem("input", 50, 1000),))),
+    ],
+)
+def test_hand_computed(price: Price, usage: Usage, expected: Cost):
+    assert cost(price, usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "unpriced"),
+    [
+        (Price(Rates(input=1)), Usage(output_tokens=5), ("output",)),
+        (Price(Rates(output=1)), Usage(input_tokens=5, cached_tokens=2), ("input",)),
+        (OPENAI, Usage(web_searches=1), ("web_search",)),
+    ],
+)
+def test_what_has_no_rate_is_named(price: Price, usage: Usage, unpriced: tuple[str, ...]):
+    assert cost(price, usage) == Cost(0, (), unpriced)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        (Rates(input=4, write=5), 8),  # twice the input
+        (Rates(input=4, write=9), 9),  # but never less than a short-lived write
+        (Rates(input=4, write=5, write_1h=7), 7),
+        (Rates(input=4), 4),  # writes cost nothing extra there
+    ],
+)
+def test_a_long_lived_write_without_a_rate(rates: Rates, expected: int):
+    usage = Usage(input_tokens=1000, cache_write_tokens=1000, cache_write_1h_tokens=1000)
+
+    assert cost(Price(rates), usage).nano_usd == expected
+
+
+@pytest.mark.parametrize(
+    ("pico", "nano"), [(0, 0), (499, 0), (500, 0), (501, 1), (1499, 1), (1500, 2), (2500, 2), (2501, 3)]
+)
+def test_halves_go_to_the_even_neighbour(pico: int, nano: int):
+    assert nano_usd(pico) == nano
+
+
+COUNTS = st.integers(-5, 10**7)
+NAMES = [name for name in Usage.__struct_fields__ if name not in ("is_estimated", "extras")]
+USAGES = st.fixed_dictionaries({name: COUNTS for name in NAMES}).map(lambda counts: Usage(**counts))
+RATE = st.none() | st.integers(0, 10**8)
+PRICES = st.builds(
+    lambda rates, request, search: Price(Rates(*rates), request=request, search=search),
+    st.lists(RATE, max_size=10),
+    RATE,
+    RATE,
+)
+
+
+@given(PRICES, USAGES)
+def test_the_sum_is_the_items_and_nothing_is_negative(price: Price, usage: Usage):
+    bill = cost(price, usage)
+
+    assert bill.nano_usd == sum(item.nano_usd for item in bill.items)
+    assert all(item.quantity > 0 and item.nano_usd >= 0 for item in bill.items)
+    tokens = sum(item.quantity for item in bill.items if item.name not in ("request", "web_search"))
+    assert tokens <= max(usage.input_tokens, 0) + max(usage.output_tokens, 0)
+
+
+@given(
+    st.sampled_from([OPENAI, CLAUDE, AUDIO, SONAR, CHEAP]), USAGES, st.sampled_from(["input_tokens", "output_tokens"])
+)
+def test_more_tokens_never_cost_less(price: Price, usage: Usage, more: str):
+    counts = {name: getattr(usage, name) for name in NAMES}
+    larger = Usage(**{**counts, more: counts[more] + 1})
+
+    rounding = 5
+    assert cost(price, larger).nano_usd >= cost(price, usage).nano_usd - rounding

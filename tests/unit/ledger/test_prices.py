@@ -1,0 +1,143 @@
+"""The price book: figures as the providers publish them, under every name their models go by."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from headgate.ledger.prices import ModelFacts, Price, PriceBook, Rates, Tier
+
+BOOK = PriceBook()
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        # https://openai.com/api/pricing, USD 2.50 / 1.25 / 10.00 per million (2026-11)
+        ("openai", "gpt-4o", Rates(input=2_500_000, output=10_000_000, cached=1_250_000)),
+        ("openai", "gpt-4o-2024-08-06", Rates(input=2_500_000, output=10_000_000, cached=1_250_000)),
+        ("openai", "gpt-4o-mini-2024-07-18", Rates(input=150_000, output=600_000, cached=75_000)),
+        ("openai", "text-embedding-3-small", Rates(input=20_000)),
+        (
+            # https://docs.anthropic.com/en/docs/about-claude/pricing (2026-11)
+            "anthropic",
+            "claude-haiku-4-5-20251001",
+            Rates(input=1_000_000, output=5_000_000, cached=100_000, write=1_250_000, write_1h=2_000_000),
+        ),
+        (
+            "anthropic",
+            "claude-sonnet-4-5-20250929",
+            Rates(input=3_000_000, output=15_000_000, cached=300_000, write=3_750_000, write_1h=6_000_000),
+        ),
+        # https://ai.google.dev/gemini-api/docs/pricing (2026-11)
+        (
+            "google",
+            "gemini-2.5-flash",
+            Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000),
+        ),
+        ("demo", "echo", Rates(input=1_000_000, output=2_000_000, cached=100_000)),
+        ("demo", "lorem@50ms", Rates(input=1_000_000, output=2_000_000, cached=100_000)),
+        ("openrouter", "openai/gpt-oss-20b:free", Rates(input=0, output=0)),
+    ],
+)
+def test_models_are_found_under_their_names(provider: str, model: str, expected: Rates):
+    price = BOOK.find(provider, model)
+
+    assert price is not None
+    assert price.rates == expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("openai", "no-such-model"), ("openai", "claude-sonnet-4-5"), ("nobody", "gpt-4o"), ("openai", "")],
+)
+def test_what_is_not_known_has_no_price(provider: str, model: str):
+    assert BOOK.find(provider, model) is None
+
+
+def test_names_are_found_in_any_case_and_with_compact_dates():
+    assert BOOK.find("openai", "GPT-4o") == BOOK.find("openai", "gpt-4o-20240806") == BOOK.find("openai", "gpt-4o")
+
+
+def test_a_service_that_offers_anothers_models_has_their_prices():
+    assert BOOK.find("azure", "claude-sonnet-4-5") == BOOK.find("anthropic", "claude-sonnet-4-5")
+
+
+def test_a_long_prompt_has_its_own_rates():
+    price = BOOK.find("google", "gemini-2.5-pro")
+
+    assert price is not None
+    assert price.rates_for(200_000).input == 1_250_000
+    assert price.rates_for(200_001).input == 2_500_000
+
+
+def test_the_last_tier_that_is_passed_holds():
+    price = Price(Rates(1, 1), tiers=(Tier(10, Rates(2, 2)), Tier(20, Rates(3, 3))))
+
+    assert [price.rates_for(tokens).input for tokens in (0, 10, 11, 20, 21)] == [1, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(("hour", "rate"), [(0, 150_000), (1, 300_000), (3, 300_000), (4, 150_000), (9, 300_000)])
+def test_a_price_may_depend_on_the_hour(hour: int, rate: int):
+    at = datetime(2026, 11, 22, hour, 30, tzinfo=UTC).timestamp()
+
+    price = PriceBook(clock=lambda: at).find("deepseek", "deepseek-v4-flash")
+
+    assert price is not None
+    assert price.rates.input == rate
+
+
+def test_a_price_may_begin_on_a_day():
+    now = [datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp()]
+    book = PriceBook(clock=lambda: now[0])
+
+    before = book.find("google", "gemini-4-argon")
+    now[0] += 60
+    after = book.find("google", "gemini-4-argon")
+
+    assert before is not None
+    assert after is not None
+    assert before != after
+
+
+def test_models_are_listed_with_what_is_known_of_them():
+    by_id = {facts.id: facts for facts in BOOK.models("openai")}
+
+    assert len(by_id) > 50
+    assert by_id["gpt-4o"] == ModelFacts(
+        id="gpt-4o", name="gpt 4o", context_tokens=128_000, price=BOOK.find("openai", "gpt-4o")
+    )
+    assert by_id["gpt-4o"].shown_prices() == {
+        "prompt": "0.0000025",
+        "completion": "0.00001",
+        "input_cache_read": "0.00000125",
+        "web_search": "0.01",
+    }
+    assert BOOK.models("nobody") == []
+
+
+def test_facts_keep_the_name_that_was_asked_for():
+    facts = BOOK.facts("openai", "gpt-4o-2024-08-06")
+
+    assert facts is not None
+    assert (facts.id, facts.context_tokens) == ("gpt-4o-2024-08-06", 128_000)
+    assert BOOK.facts("openai", "nope") is None
+
+
+def test_a_model_sold_by_other_units_is_listed_without_a_price():
+    facts = {each.id: each for each in BOOK.models("groq")}["whisper-large-v3"]
+
+    assert facts.price is None
+    assert facts.shown_prices() is None
+
+
+def test_every_row_can_be_read_and_is_sound():
+    for provider in BOOK.providers:
+        for facts in BOOK.models(provider):
+            assert facts.id
+            for rates in (facts.price.rates, *(tier.rates for tier in facts.price.tiers)) if facts.price else ():
+                amounts = [getattr(rates, name) for name in Rates.__struct_fields__]
+                assert all(amount is None or 0 <= amount < 10**10 for amount in amounts), (provider, facts.id)
+
+
+def test_the_edition_is_named():
+    assert BOOK.version.startswith("genai-prices ")

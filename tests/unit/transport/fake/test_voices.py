@@ -1,0 +1,92 @@
+"""The default answers: whole and streamed they say the same, in each API's own shape."""
+
+import msgspec
+import pytest
+
+from headgate.transport.fake.voices import answer_by_default, parse_ask
+
+TEXT = "Good morning, dear tester."
+
+
+def body_of(path, body=b"{}"):
+    answer = answer_by_default(parse_ask(path, body, TEXT), 0.0)
+    return answer, b"".join(answer.chunks)
+
+
+def events_of(body):
+    """Name and data of each event."""
+    events = []
+    for block in body.decode().strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        data = fields["data"]
+        events.append((fields.get("event", ""), data if data == "[DONE]" else msgspec.json.decode(data)))
+    return events
+
+
+@pytest.mark.parametrize("wants_usage", [True, False])
+def test_chat_completions(wants_usage):
+    options = b',"stream_options":{"include_usage":true}' if wants_usage else b""
+    _, whole = body_of("/v1/chat/completions", b'{"model":"m"}')
+    answer, stream = body_of("/openai/v1/chat/completions", b'{"model":"m","stream":true%b}' % options)
+    message = msgspec.json.decode(whole)
+    *chunks, done = [data for _, data in events_of(stream)]
+    usage = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks if chunk["choices"])
+    assert (message["model"], message["choices"][0]["message"]["content"], text, done) == ("m", TEXT, TEXT, "[DONE]")
+    assert answer.is_stream
+    assert [part["completion_tokens"] for part in usage] == ([4] if wants_usage else [])
+
+
+def test_messages():
+    _, whole = body_of("/v1/messages", b'{"model":"m"}')
+    _, stream = body_of("/v1/messages", b'{"model":"m","stream":true}')
+    events = events_of(stream)
+    text = "".join(data["delta"]["text"] for name, data in events if name == "content_block_delta")
+    assert (msgspec.json.decode(whole)["content"][0]["text"], text) == (TEXT, TEXT)
+    assert all(name == data["type"] for name, data in events)
+    assert [name for name, _ in events if name != "content_block_delta"] == [
+        "message_start",
+        "content_block_start",
+        "ping",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+
+
+def test_responses():
+    _, whole = body_of("/v1/responses", b'{"model":"m"}')
+    _, stream = body_of("/v1/responses", b'{"model":"m","stream":true}')
+    events = events_of(stream)
+    text = "".join(data["delta"] for name, data in events if name == "response.output_text.delta")
+    assert (msgspec.json.decode(whole)["output"][0]["content"][0]["text"], text) == (TEXT, TEXT)
+    assert [data["sequence_number"] for _, data in events] == list(range(len(events)))
+    assert events[-1] == (
+        "response.completed",
+        {
+            "type": "response.completed",
+            "sequence_number": len(events) - 1,
+            "response": msgspec.json.decode(whole) | {"usage": events[-1][1]["response"]["usage"]},
+        },
+    )
+
+
+def test_gemini_whole_by_events_and_as_an_array():
+    _, whole = body_of("/v1beta/models/gemini-x:generateContent")
+    _, stream = body_of("/v1beta/models/gemini-x:streamGenerateContent?alt=sse")
+    answer, array = body_of("/v1beta/models/gemini-x:streamGenerateContent")
+    parts = [data for _, data in events_of(stream)]
+    text = "".join(part["candidates"][0]["content"]["parts"][0]["text"] for part in parts)
+    assert (msgspec.json.decode(whole)["modelVersion"], text) == ("gemini-x", TEXT)
+    assert msgspec.json.decode(array) == parts
+    assert dict(answer.headers)["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"model":null,"stream":"yes","stream_options":3}'])
+def test_any_body_has_an_answer(body):
+    answer, _ = body_of("/v1/chat/completions", body)
+    assert (answer.status, answer.is_stream) == (200, False)
+
+
+def test_an_unknown_path_is_not_found():
+    assert body_of("/v1/unknown")[0].status == 404
