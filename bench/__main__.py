@@ -29,8 +29,8 @@ def arguments() -> argparse.Namespace:
     known = {gateway.name.lower() for gateway in GATEWAYS}
     if unknown := {name.lower() for name in given.only or ()} - known:
         parser.error(f"--only knows {names}, not {', '.join(sorted(unknown))}")
-    if given.quick and given.write:
-        parser.error("a smoke run is not for the record: --quick and --write exclude each other")
+    if given.write and (given.quick or given.only):
+        parser.error("only a whole run is for the record: --write goes with neither --quick nor --only")
     if (given.rounds is not None and not 1 <= given.rounds <= 50) or (given.seconds and not 0.2 <= given.seconds <= 60):
         parser.error("--rounds is 1 to 50, --seconds 0.2 to 60")
     return given

@@ -114,7 +114,7 @@ def row(results: Results, name: str) -> Row:
         loaded_mb=_median(samples, lambda one: one.loaded_mb),
         failed=sum(outcome.failed for outcome in outcomes),
         first_fault=next((outcome.first_fault for outcome in outcomes if outcome.first_fault), ""),
-        others_share=statistics.median(map(_others_share, outcomes)),
+        others_share=statistics.median(_others_share(one.outcomes[load]) for one in samples for load in loads),
     )
 
 

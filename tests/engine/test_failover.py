@@ -63,10 +63,8 @@ def test_a_call_moves_on_when_its_first_upstream_fails(tmp_path: Path, fault: Fa
             assert response.headers["x-headgate-provider"] == "b_openai_chat"
             assert response.headers["x-headgate-attempts"] == "2"
             record = await gateway.record(response)
-            assert [attempt.outcome for attempt in record.attempts] in (
-                [outcome, Outcome.OK],
-                [Outcome.CONNECT, Outcome.OK] if outcome is Outcome.CUT else None,
-            )
+            seen = Outcome.SLOW if is_stream and outcome is Outcome.STALL else outcome
+            assert [attempt.outcome for attempt in record.attempts] == [seen, Outcome.OK]
             assert len(gateway.upstreams["b"].log) == 1
 
     asyncio.run(run())

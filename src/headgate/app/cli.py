@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from headgate import __version__
-from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table, run
+from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
 
 cli = typer.Typer(
@@ -61,9 +61,9 @@ def serve(
     """Run the gateway until it is told to stop."""
     given = {"server.host": host, "server.port": port}
     setup = load_setup(config, {name: value for name, value in given.items() if value is not None})
-    from headgate.app.serving import serve as serve_until_stopped  # noqa: PLC0415 - the server, only when wanted
+    from headgate.app.serving import run_until_stopped  # noqa: PLC0415 - the server, only when it is wanted
 
-    run(serve_until_stopped(setup, lambda lines: typer.echo("\n".join(lines))))
+    run_until_stopped(setup, lambda lines: typer.echo("\n".join(lines)))
 
 
 @cli.command()
@@ -97,13 +97,13 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the file instead.")] = False,
 ) -> None:
     """Say whether the configuration can be used, and what it comes to."""
-    from headgate.app.commands import checking  # noqa: PLC0415
-
     if schema:
         from headgate.app.config import Config  # noqa: PLC0415
 
         print_json(Config.model_json_schema())
         return
+    from headgate.app.commands import checking  # noqa: PLC0415
+
     setup = load_setup(config)
     checking.check(setup)
     if json:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from headgate.app.config_errors import explain, json_path
+from headgate.app.config_errors import explain
 from headgate.app.config_models import Config, ProviderEntry, RouteEntry, Server, TargetEntry
 from headgate.app.config_providers import provider_settings
 from headgate.app.config_secrets import Secret, Surroundings
@@ -119,7 +119,7 @@ def _clashes(config: Config) -> list[str]:
 
 def _notes(config: Config) -> list[str]:
     return [
-        f"{json_path(('routes', name, 'targets', position))}.weight: has no effect under the strategy {route.strategy!r}"
+        f"$.routes.{name}.targets[{position}].weight: has no effect under the strategy {route.strategy!r}"
         for name, route in config.routes.items()
         for position, target in enumerate(route.targets)
         if target.weight != 1 and route.strategy != "weighted"

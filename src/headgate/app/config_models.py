@@ -53,10 +53,13 @@ def _target(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
-_TEXT_SCHEMA = {"type": "string"}
-_REFERENCE_SCHEMA = {"type": "string", "pattern": f"^(env:.+|file:.+|{NO_KEY})$"}
-SecretReference = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema(_REFERENCE_SCHEMA)]
-HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema(_TEXT_SCHEMA)]
+REFERENCE_FORM = "^(env|file):.+$"
+REFERENCE_OR_NONE_FORM = f"^(env:.+|file:.+|{NO_KEY})$"
+Reference = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": REFERENCE_FORM})]
+ReferenceOrNone = Annotated[
+    Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": REFERENCE_OR_NONE_FORM})
+]
+HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema({"type": "string"})]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=253)]
 Entry = TypeVar("Entry")
@@ -118,7 +121,7 @@ class ProviderEntry(Section):
     """The packaged provider whose API it speaks. Empty: the one of the entry's own name."""
     base_url: str = ""
     """Where it is. Empty: the provider's usual address."""
-    api_key: SecretReference | None = None
+    api_key: ReferenceOrNone | None = None
     """Its credential: `env:NAME`, `file:PATH`, or `none`. Not given: the provider's usual variable."""
     version: str = ""
     """API version to send, for providers that have several. Empty: the usual one."""
@@ -206,7 +209,7 @@ class Config(Section):
 
     data_dir: Annotated[Path, Field(strict=False)] = Path()
     """Folder of everything that is kept. Not given: `$XDG_DATA_HOME/headgate`, else `~/.local/share/headgate`."""
-    admin_key: SecretReference | None = None
+    admin_key: Reference | None = None
     """The key of the administration, at least 32 characters. Not given: the first start makes one, shown once."""
     server: Annotated[Server, BeforeValidator(_section)] = Server()
     """Where Headgate listens."""

@@ -27,8 +27,7 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One exchange; returns when its head is known."""
         visit = _Visit(request, await request.aread())
-        visit.task = self._spawn(visit.run(self._listener))
-        status, headers = await visit.head()
+        status, headers = await visit.begin(self._spawn, self._listener)
         return httpx2.Response(status, headers=headers, stream=_AsyncBody(visit))
 
 
@@ -43,12 +42,8 @@ class SyncTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """One exchange; returns when its head is known."""
         visit = _Visit(request, request.read())
-        status, headers = self._wait(self._begin(visit))
+        status, headers = self._wait(visit.begin(self._spawn, self._listener))
         return httpx2.Response(status, headers=headers, stream=_SyncBody(visit, self._wait))
-
-    async def _begin(self, visit: "_Visit") -> tuple[int, list[tuple[bytes, bytes]]]:
-        visit.task = self._spawn(visit.run(self._listener))
-        return await visit.head()
 
     def _wait(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -70,20 +65,25 @@ class _Visit:
         self._is_read = False
         self._is_left = asyncio.Event()
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=64)
-        self.task: asyncio.Task[None] | None = None
 
-    async def run(self, listener: ClientListener) -> None:
+    async def begin(self, spawn: Spawn, listener: ClientListener) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Status and headers, when they are known; a caller who does not wait so long has left."""
+        spawn(self._run(listener))
+        try:
+            message = await self._messages.get()
+        except asyncio.CancelledError:
+            self.leave()
+            raise
+        if message is None:
+            raise httpx2.RemoteProtocolError("Headgate ended this call without an answer")
+        return message["status"], list(message["headers"])
+
+    async def _run(self, listener: ClientListener) -> None:
         try:
             await listener(self._scope, self._receive, self._send)
         finally:
             if not self._is_left.is_set():
                 await self._messages.put(None)
-
-    async def head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
-        message = await self._messages.get()
-        if message is None:
-            raise httpx2.RemoteProtocolError("Headgate ended this call without an answer")
-        return message["status"], list(message["headers"])
 
     async def next(self) -> bytes:
         """More of the body; b"" at its end."""
@@ -94,7 +94,7 @@ class _Visit:
                 break
         return b""
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """The caller wants no more."""
         self._is_left.set()
         while not self._messages.empty():  # a writer that waits for room must not wait for ever
@@ -121,7 +121,7 @@ class _AsyncBody(httpx2.AsyncByteStream):
             yield data
 
     async def aclose(self) -> None:
-        await self._visit.leave()
+        self._visit.leave()
 
 
 class _SyncBody(httpx2.SyncByteStream):
@@ -134,4 +134,7 @@ class _SyncBody(httpx2.SyncByteStream):
             yield data
 
     def close(self) -> None:
-        self._wait(self._visit.leave())
+        self._wait(self._leave())
+
+    async def _leave(self) -> None:
+        self._visit.leave()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from headgate import __version__
 from headgate.app import wiring
@@ -41,8 +42,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(setup: Setup, announce: Callable[[Sequence[str]], None]) -> None:
-    """Serves until SIGINT or SIGTERM. `announce` gets the lines to print, once, as soon as clients can call."""
+Announce = Callable[[Sequence[str]], None]
+"""Gets the lines to print, once, as soon as clients can call."""
+
+
+def run_until_stopped(setup: Setup, announce: Announce) -> None:
+    """Serves on a loop of its own until SIGINT or SIGTERM."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(setup, announce))
+
+
+async def serve(setup: Setup, announce: Announce) -> None:
+    """Serves on the running loop until SIGINT or SIGTERM."""
     config = setup.config.server
     client_socket = _listen(config.host, config.port)
     admin_socket = _listen(config.admin_host, config.admin_port)

@@ -21,10 +21,14 @@ class ServerSentEvent(Struct, frozen=True, gc=False):
 
 
 class Splitter:
-    """Feeds on bytes, yields complete events. Bounded: an event over the limit (4 MiB) raises `Malformed`."""
+    """Feeds on bytes, yields complete events. Bounded: an event over the limit (4 MiB) raises `Malformed`.
 
-    def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+    `bare` is what data begin with that stand without any field name, as Google writes its errors; empty: none do.
+    """
+
+    def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX, *, bare: bytes = b"") -> None:
         self._rest = b""
+        self._bare = bare
         self._event_bytes_max = event_bytes_max
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -41,12 +45,13 @@ class Splitter:
                 raise Malformed(f"a stream event is over the limit of {self._event_bytes_max} bytes")
             return []
         self._rest = buffer[end + 2 :] + held
-        return [event for block in buffer[:end].split(b"\n\n") if (event := _parsed(block)) is not None]
+        return [event for block in buffer[:end].split(b"\n\n") if (event := _parsed(block, self._bare)) is not None]
 
     def close(self) -> list[ServerSentEvent]:
         """An event that the end of the bytes left without its blank line: lenient, as servers often forget it."""
         rest, self._rest = self._rest, b""
-        event = _parsed(rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")) if rest.strip() else None
+        block = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        event = _parsed(block, self._bare) if block.strip() else None
         return [event] if event is not None else []
 
 
@@ -57,15 +62,15 @@ def _without_returns(buffer: bytes) -> tuple[bytes, bytes]:
     return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), held
 
 
-def _parsed(block: bytes) -> ServerSentEvent | None:
+def _parsed(block: bytes, bare: bytes) -> ServerSentEvent | None:
     if block.startswith(b"data: ") and b"\n" not in block:  # the usual case: one line, unnamed
         return ServerSentEvent("", block[6:])
     if block.startswith(b"event: "):  # the other usual case: a name line, a data line
         named, _, text = block[7:].partition(b"\ndata: ")
         if text and b"\n" not in text and b"\n" not in named:
             return ServerSentEvent(named.decode("utf-8", "replace"), text)
-    if (bare := block.strip()).startswith(b"{"):  # an error written bare into the stream, as Google's servers do
-        return ServerSentEvent("", bare)
+    if bare and (data_alone := block.strip()).startswith(bare):
+        return ServerSentEvent("", data_alone)
     name = ""
     data: list[bytes] = []
     for line in block.split(b"\n"):

@@ -59,7 +59,7 @@ class Attempting:
             await flight.head()
             await self._refuse_unless_good(flight)
             if self._head.is_stream:
-                await self._stream(flight, deadline_s)
+                await self._stream(flight, allowance_s, deadline_s)
             else:
                 await self._whole(flight)
         except (UpstreamError, Malformed) as error:
@@ -145,29 +145,19 @@ class Attempting:
         self._win(dropped)
         await self._answerer.whole(body, content_type, self._attempt)
 
-    async def _stream(self, flight: Flight, deadline_s: float) -> None:
+    async def _stream(self, flight: Flight, allowance_s: float, deadline_s: float) -> None:
         """A streamed answer: held back until its first event has parsed, then passed on as it comes."""
-        passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
         if _is_whole(flight):
             await self._read_whole(flight)
             return
-        held = b""
+        passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
+        data, events = await self._first_events(flight, passage, allowance_s)
+        self._win(self._prepared.dropped)
+        await self._answerer.begin(self._stream_type(flight), self._attempt)
         while True:
-            data = await flight.read()
-            events = passage.read(data)
-            if not self._answerer.is_committed:
-                self._judge(events)
-                if not events and data:
-                    held += passage.write(data, events)
-                    continue
-                if not events:
-                    raise Malformed("the answer is an empty stream")
-                self._win(self._prepared.dropped)
-                await self._answerer.begin(self._stream_type(flight), self._attempt)
-            out = held + passage.write(data, events)
-            held = b""
             if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
                 self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+            out = passage.write(data, events)
             if out:
                 await self._answerer.more(out)
             if passage.failed is not None:
@@ -178,7 +168,27 @@ class Attempting:
                 flight.abort(Outcome.SLOW)
             elif passage.finished is not None:
                 asyncio.get_running_loop().call_later(LINGER_S, flight.abort, Outcome.OK)
+            data = await flight.read()
+            events = passage.read(data)
         await self._finish_stream()
+
+    async def _first_events(self, flight: Flight, passage: Passage, allowance_s: float) -> tuple[bytes, list[Event]]:
+        """Everything up to the first event. Silence, headers and comments alone are no answer, however long."""
+        left_s = allowance_s - (time.monotonic() - self._sent_s)
+        timer = asyncio.get_running_loop().call_later(left_s, flight.abort, Outcome.SLOW)
+        held = b""
+        try:
+            while True:
+                data = await flight.read()
+                if not data and not held:
+                    raise Malformed("the answer is empty")
+                events = passage.read(data)
+                self._judge(events)
+                held += data
+                if events or not data:
+                    return held, events
+        finally:
+            timer.cancel()
 
     async def _read_whole(self, flight: Flight) -> None:
         """An upstream that was asked for a stream and answered whole: its answer is rendered as the stream."""

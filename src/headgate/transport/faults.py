@@ -67,7 +67,7 @@ def _connect_words(error: OSError, origin: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the certificate of {origin} is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: no secure connection with {origin}: {error.reason or error}"
+        return f"TLS: no secure connection with {origin}: {error.strerror or error}"
     if error.errno in _WORDS_OF_ERRNO:
         return _WORDS_OF_ERRNO[error.errno].format(origin=origin)
     if isinstance(error, ConnectionError):  # asyncio raises these without a number when a TLS handshake ends early

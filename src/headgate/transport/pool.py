@@ -178,17 +178,18 @@ class OriginPool:
 
     async def _wait(self, flight: PooledFlight) -> None:
         """Until the flight has a connection or may open one."""
+        wait_s = min(self.settings.wait_s_max, flight.timeouts.head_s)
         waiter = self.loop.create_future()
         entry = (flight, waiter)
         self._waiting.append(entry)
         try:
-            async with asyncio.timeout(self.settings.wait_s_max) as flight.opening:
+            async with asyncio.timeout(wait_s) as flight.opening:
                 await waiter
         except TimeoutError:
-            words = f"no connection to {self.origin} came free in wait_s_max={self.settings.wait_s_max:g} s"
             limits = f"connections_per_origin_max={self.settings.connections_per_origin_max}"
+            limits += f", wait_s_max={self.settings.wait_s_max:g}"
             self._leave(entry)
-            flight.fail(problem(Outcome.LOCAL, f"{words} ({limits})"))
+            flight.fail(problem(Outcome.LOCAL, f"no connection to {self.origin} came free in {wait_s:g} s ({limits})"))
         except BaseException:
             self._leave(entry)
             raise
@@ -210,6 +211,7 @@ class OriginPool:
         """Opens a connection for the flight, whose place among `_opening` is taken."""
         try:
             async with asyncio.timeout(flight.timeouts.connect_s) as flight.opening:
+                flight.check()  # it may have been aborted in the moment in which its turn came
                 connection = await self._connection()
         except TimeoutError:
             words = f"connect timeout: no connection to {self.origin} in {flight.timeouts.connect_s:g} s"

@@ -11,7 +11,7 @@ class PoolSettings(Struct, frozen=True, kw_only=True):
     waiting_per_origin_max: int = 1000
     """Requests that wait for a connection; the next one fails at once (LOCAL)."""
     wait_s_max: float = 10.0
-    """How long a request waits for a connection before it fails (LOCAL)."""
+    """How long a request waits for a connection before it fails (LOCAL); never longer than its own `head_s`."""
     idle_per_origin_max: int = 256
     """Connections kept open without a request."""
     idle_s_max: float = 55.0

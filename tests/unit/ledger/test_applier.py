@@ -151,6 +151,7 @@ def test_a_call_without_an_end_is_kept_as_cut_short_once_its_process_is_gone(tmp
         for number in (1, 2)
     ]
     assert applier.cut_short == 1
+    assert len(list(tmp_path.glob("*.journal"))) == 1
     assert kept(store) == [
         CallRecord(
             id="a",

@@ -181,6 +181,15 @@ def test_a_flipped_bit_is_never_believed(tmp_path_factory: pytest.TempPathFactor
     Journal(settings_in(directory)).close()  # repaired for good
 
 
+def test_a_good_record_in_the_wrong_place_is_not_believed(tmp_path: Path):
+    whole = written(tmp_path, "a", "b")
+    segment(tmp_path).write_bytes(whole + whole[: len(whole) // 2])
+
+    Journal(settings_in(tmp_path)).close()
+
+    assert ended_ids(tmp_path) == ["a", "b"]
+
+
 def test_damage_at_the_end_of_an_older_segment_is_not_a_torn_tail(tmp_path: Path):
     whole = written(tmp_path, "a", "b")
     older = segment(tmp_path)

@@ -276,6 +276,11 @@ def test_a_body_has_a_length_and_a_limit(admin: Admin) -> None:
     assert admin("POST", "/admin/v1/keys", {}, transfer_encoding="chunked").status == 411
 
 
+def test_a_body_is_json_whatever_it_is_called(admin: Admin) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert admin("POST", "/admin/v1/keys", {"name": "curl"}, content_type=form).status == 201
+
+
 def test_unknown_paths_and_methods_have_the_same_shape(admin: Admin) -> None:
     assert admin("GET", "/nowhere").json["error"]["message"] == "GET /nowhere: Not Found."
     wrong = admin("PUT", "/admin/v1/keys")

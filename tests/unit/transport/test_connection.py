@@ -276,6 +276,16 @@ def test_a_compressed_answer_that_ends_too_early_is_a_cut():
     assert asyncio.run(scene()) is Outcome.CUT
 
 
+@pytest.mark.parametrize("body", [b"no gzip at all", compressed(bytes(3_000_000), 31)])
+def test_a_compressed_answer_that_lies_or_explodes_is_refused(body):
+    async def scene():
+        bench = Bench()
+        bench.feed([HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body])
+        return await all_of(bench.flight), bench.wire.acts
+
+    assert asyncio.run(scene()) == ((b"", Outcome.PROTOCOL), ["abort"])
+
+
 def test_requests_that_end_in_time_make_one_timer():
     async def scene():
         bench = Bench()

@@ -1,7 +1,6 @@
 """Every way in which an upstream can fail, over real sockets: its outcome, its words, and what had come before."""
 
 import asyncio
-import socket
 import time
 
 import pytest
@@ -25,7 +24,6 @@ from headgate.transport.fake import (
     SlowFirstByte,
     StallAfter,
 )
-from headgate.transport.faults import connect_problem
 from headgate.transport.pool import Pool
 from headgate.transport.settings import PoolSettings
 
@@ -297,8 +295,3 @@ def test_an_event_can_be_read_as_soon_as_it_comes(run):
     events, delays_s = run(scene())
     assert b"".join(events) == b"".join(b"data: %d\n\n" % number for number in range(20))
     assert sorted(delays_s)[10] < 0.005
-
-
-def test_not_enough_files_is_our_own_fault():
-    assert connect_problem(OSError(24, "Too many open files"), "http://a").outcome is Outcome.LOCAL
-    assert connect_problem(socket.gaierror(24, "odd"), "http://a").outcome is Outcome.CONNECT

@@ -1,11 +1,9 @@
 """What the commands share: their common options, and the two ways to print. Imports nothing heavy."""
 
-import asyncio
 import json
-import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +14,6 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The configuration file. Else HEADGATE_CONFIG, else ./headgate.yaml.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Result = TypeVar("Result")
 
 
 def load_setup(config: Path | None, options: Mapping[str, object] | None = None) -> "Setup":
@@ -24,14 +21,6 @@ def load_setup(config: Path | None, options: Mapping[str, object] | None = None)
     from headgate.app.config import load  # noqa: PLC0415 - pydantic, only when a command needs it
 
     return load(config, options=options)
-
-
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Does `work` on an event loop of its own; Ctrl-C ends it without a traceback."""
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def print_json(value: object) -> None:

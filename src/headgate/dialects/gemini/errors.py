@@ -54,9 +54,10 @@ _OF_MESSAGE: Final = (
     # no code tells these apart from other invalid arguments (seen 2026-11)
     (
         "INVALID_ARGUMENT",
-        re.compile(r"token count.*exceeds|exceeds the maximum number of tokens", re.I),
+        re.compile(r"token count.*(?:exceeds|but.*supports)|exceeds the maximum number of tokens", re.I),
         Outcome.CONTEXT,
     ),
+    ("INVALID_ARGUMENT", re.compile(r"responsible ai|violat.*polic|blocked.*safety", re.I), Outcome.POLICY),
     ("INVALID_ARGUMENT", re.compile(r"api key (?:not valid|expired)", re.I), Outcome.ACCOUNT),
     ("INVALID_ARGUMENT", re.compile(r"location is not supported", re.I), Outcome.ACCOUNT),
     ("RESOURCE_EXHAUSTED", re.compile(r"credits? (?:are|is) (?:depleted|exhausted)|limit: 0\b", re.I), Outcome.ACCOUNT),

@@ -84,7 +84,7 @@ class ChunkSplitter:
         if begun[0] in b"[{":
             self._objects = ObjectSplitter()
             return self._objects.feed(begun)
-        self._events, self._is_between = Splitter(CHUNK_BYTES_MAX), True
+        self._events, self._is_between = Splitter(CHUNK_BYTES_MAX, bare=b"{"), True
         return self.feed(begun)
 
     def close(self) -> list[bytes]:

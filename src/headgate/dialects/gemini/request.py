@@ -1,6 +1,10 @@
 """Requests of Gemini, both ways. Model and verb are in the path, so the body has neither. Must not know answers."""
 
+import re
+from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Knobs, Message, Request, ToolChoice
@@ -13,7 +17,8 @@ from headgate.dialects.gemini.tools import has_functions, parse_choice, parse_to
 from headgate.dialects.gemini.turns import Turns
 from headgate.dialects.gemini.wire import ENCODER, NAME, OBJECT, checked, is_string
 
-_PREFIX = "models/"
+_PREFIX: Final = "models/"
+_MODEL_MEMBER = re.compile(rb'"model"\s*:')
 
 
 def bare(model: str) -> str:
@@ -54,7 +59,7 @@ def model_path(model: str) -> str:
 
 def patch(body: bytes, target: Target) -> bytes:
     """The same bytes, unless the body names the model once more or a quirk of the service asks for a change."""
-    if b'"model"' not in body and not target.quirks:
+    if not target.quirks and not _MODEL_MEMBER.search(body):
         return body
     members = OBJECT.decode(body)
     told = members.get("model")
@@ -83,7 +88,13 @@ def _renamed(told: str, model: str) -> str:
 def parse_request(body: bytes, envelope: Envelope) -> Request:
     """The canonical request."""
     seen = checked(body)
-    model = _model(envelope, seen.model)
+    try:
+        return _parsed(body, envelope, _model(envelope, seen.model))
+    except msgspec.DecodeError as error:  # a broken escape where the checks do not look
+        raise InvalidRequest(f"The request body is not valid JSON; send one JSON object. Seen: {error}.") from None
+
+
+def _parsed(body: bytes, envelope: Envelope, model: str) -> Request:
     fields = Fields(body)
     if (told := fields.take("model")) is not None:
         fields.mark("=model", told)

@@ -66,7 +66,7 @@ def _rewrite_words(out: _Schema) -> None:
         word = _TYPES[kind]
         out.pop("type") if word is None else out.update(type=word)
     for name in _LIMITS:
-        if isinstance(limit := out.get(name), str) and limit.isdecimal():
+        if isinstance(limit := out.get(name), str) and limit.isdecimal() and len(limit) < 19:
             out[name] = int(limit)
     out.pop("propertyOrdering", None)  # an order of writing, which JSON Schema has no word for
     if out.get("format") == "enum":

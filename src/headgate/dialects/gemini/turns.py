@@ -44,7 +44,7 @@ _RESULT_MEDIA = re.compile(r"gemini-[12](?![0-9])")
 
 def arguments_object(text: str) -> object:
     """A call's arguments as the object that Gemini wants; what is no JSON object goes under `input`."""
-    if not text.strip():
+    if text.strip() in ("", "null"):
         return {}
     try:
         OBJECT.decode(text)
@@ -87,13 +87,25 @@ class Turns:
 
     def _add_at_home(self, message: Message) -> None:
         spelling = self._frame.spelling(message.form)
-        if message.role in _INSTRUCTIONS and self.system is None and not self.contents:
-            self.system = self._content(message, spelling, role=None)
-            if spelling.has("=string") and len(message.parts) == 1 and isinstance(text := message.parts[0], Text):
-                self.system = text.text
+        if message.role in _INSTRUCTIONS and not self.contents:
+            self._add_system_at_home(message, spelling)
             return
         role = "model" if message.role == "assistant" else "user"
         self.contents.append(self._content(message, spelling, role=role))
+
+    def _add_system_at_home(self, message: Message, spelling: Spelling) -> None:
+        """The first is the one that was told; a later one was put there by us."""
+        content = self._content(message, spelling, role=None)
+        text = message.parts[0] if message.parts else None
+        if self.system is not None:
+            told = cast(Wire, {"parts": [{"text": self.system}]} if isinstance(self.system, str) else self.system)
+            before, more = told.get("parts", []), content["parts"]
+            listed = cast(list[Wire], before if isinstance(before, list) else [before])
+            self.system = {**told, "parts": [*listed, *cast(list[Wire], more)]}
+        elif spelling.has("=string") and len(message.parts) == 1 and isinstance(text, Text):
+            self.system = text.text
+        else:
+            self.system = content
 
     def _content(self, message: Message, spelling: Spelling, role: str | None) -> Wire:
         out: Wire = {}

@@ -47,7 +47,7 @@ def _count(members: dict[str, Raw], name: str) -> int:
 
 
 def _number(value: object) -> int:
-    return max(0, int(value)) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    return min(max(0, int(value)), 2**53) if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
 def _details(members: dict[str, Raw], *names: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 NAME: Final = "gemini"
 
-Whole = Annotated[float, Meta(multiple_of=1)]
+Whole = Annotated[float, Meta(multiple_of=1, ge=-(2**53), le=2**53)]
 Enum = str | int | None
 Json = dict[str, Raw] | None
 

@@ -6,7 +6,6 @@ Text goes out at once; a function call, a picture or a sound is one part on this
 from collections.abc import Iterable
 from typing import Final, cast
 
-import msgspec
 from msgspec import Raw, Struct, field
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
@@ -32,8 +31,6 @@ class Draft(Struct):
     started: PartStarted
     texts: list[str] = field(default_factory=list[str])
     ended: PartEnded | None = None
-    is_said: bool = False
-    """Whether some of its words are out already."""
 
     def wire(self, *, is_home: bool) -> Wire:
         """The part."""
@@ -92,6 +89,12 @@ def candidate_members(finished: Finished, choice: int, *, is_home: bool) -> Wire
     return {"finishReason": WORDS[reason], "index": choice}
 
 
+def report(finished: Finished, dropped: set[str]) -> None:
+    """Gemini does not tell which stop sequence came up."""
+    if finished.stop_sequence is not None:
+        dropped.add("stop_sequence")
+
+
 def has_no_candidates(finished: Finished, *, is_home: bool) -> bool:
     """Whether the prompt was blocked, so that there was no candidate at all."""
     return is_home and _CANDIDATES in finished.extras
@@ -125,6 +128,7 @@ class Whole:
             case Opaque():
                 self._add_opaque(event)
             case Finished():
+                report(event, self._dropped)
                 self._finished = event
             case Failed():
                 self._failed = event
@@ -197,7 +201,6 @@ class StreamRenderer:
                     if wrapper is None:
                         self._drafts[index].texts.append(text)
                     else:
-                        self._drafts[index].is_said = True
                         out.append(self._chunk(wrapper[0] + ENCODER.encode(text) + wrapper[1]))
                 case Started():
                     self._start(event)
@@ -216,7 +219,7 @@ class StreamRenderer:
     def _chunk(self, body: bytes) -> bytes:
         if not self._is_array:
             if b"\n" in body:  # leftovers of an answer that was written over several lines
-                body = msgspec.json.format(body, indent=-1)
+                body = body.replace(b"\r", b"").replace(b"\n", b"")
             return b"data: " + body + b"\r\n\r\n"
         begin = b"[" if self._is_first else b",\r\n"
         self._is_first = False
@@ -268,6 +271,7 @@ class StreamRenderer:
 
     def _finish(self, event: Finished, out: list[bytes]) -> None:
         is_home = self._head.is_home
+        report(event, self.dropped)
         body: Wire = {}
         if not has_no_candidates(event, is_home=is_home):
             body[_CANDIDATES] = [self._last_candidate(event, choice) for choice in range(1 + len(event.more_reasons))]

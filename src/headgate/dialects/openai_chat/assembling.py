@@ -121,6 +121,10 @@ class Assembler:
         raw = raw.copy()
         self.events.append(Opaque(name=name, raw=raw, dialect=NAME, index=index, choice=number, slot="part"))
 
+    def is_saying(self, number: int, kind: str) -> bool:
+        """Whether a part of this kind is open."""
+        return number in self._choices and self._choices[number].kind == kind
+
     def has_said(self, number: int) -> bool:
         """Whether the choice has any part yet."""
         return number in self._choices and self._parts > 0
@@ -160,10 +164,7 @@ class Assembler:
 
     def sign(self, number: int, signature: Signature) -> None:
         """A signature for whatever part is open."""
-        choice = self._choices.get(number) or self._choice(number)
-        if choice.index < 0:
-            self._open(choice, "text")
-        choice.signature = signature
+        self._choices[number].signature = signature
 
     def seal(self, number: int, signature: Signature, form: str) -> None:
         """Thinking that is shown to nobody."""
@@ -219,7 +220,7 @@ class Assembler:
             return False
         form = call.form
         if not call_id:
-            form += "" if "_id" in form else " no_id"
+            form += "" if form else "no_id"
         index = self._next(choice, "tool_call")
         self.events.append(
             PartStarted(

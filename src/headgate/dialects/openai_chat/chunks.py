@@ -64,12 +64,11 @@ def _think(assembler: Assembler, number: int, delta: Delta) -> None:
     if not any(detail.text or detail.summary for detail in details) and names:
         assembler.reasoning(number, delta.reasoning_content or delta.reasoning or "", ",".join(names))
     for detail in details:
-        add_detail(assembler, number, detail, ",".join(names))
+        add_detail(assembler, number, detail, f"{','.join(names)} {_bookkeeping(detail)}")
 
 
-def add_detail(assembler: Assembler, number: int, detail: DetailDelta, names: str, key: str = "") -> None:
-    """One reasoning detail; `names` are the strings that repeat it, `key` sets it apart from those before it."""
-    form = f"{names} {_bookkeeping(detail)}"
+def add_detail(assembler: Assembler, number: int, detail: DetailDelta, form: str, key: str = "") -> None:
+    """One reasoning detail; `form` is how to write it again, `key` sets it apart from those before it."""
     if detail.type not in TEXT_FIELD:
         if detail.data:
             assembler.seal(number, _signature(detail.data), form)

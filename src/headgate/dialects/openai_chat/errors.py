@@ -54,7 +54,9 @@ _BILLING: Final = frozenset({"insufficient_quota", "insufficient_credits", "insu
 # looked at, so that a message that merely quotes them does not count.
 _PHRASES: Final = (
     (
-        re.compile(r"maximum context length|context window|context size|too many tokens|prompt is too long", re.I),
+        re.compile(
+            r"maximum context length|context window|context size|too many tokens|token limit|prompt is too long", re.I
+        ),
         Outcome.CONTEXT,
     ),
     (re.compile(r"content management policy|content[ _]policy|safety system|flagged", re.I), Outcome.POLICY),

@@ -38,6 +38,8 @@ _LONE_SURROGATE = re.compile(
 )
 _EMPTIES: Final = frozenset({b"null", b"[]", b'""', b"{}"})
 
+_TELLING: Final = frozenset({*TEXT_FIELD.values(), *PROOF_FIELD.values()})
+
 # Together, Perplexity and others repeat a delta under another name; the padding hides lengths and says nothing
 _ECHOES: Final = frozenset({"text", "message"})
 _PADDING: Final = frozenset({"obfuscation", "p"})
@@ -134,20 +136,25 @@ class Message:
         elif "role" not in self._members:
             self._assembler.extras[f"choices.{self._number}.message.role"] = NULL
         self._add_reasoning()
-        signature = take_signature(Members(self._members, ""))
         self._add_content()
+        self._add_signature()
         self._add_text("refusal", self._assembler.refusal)
         self._add_audio()
         self._add_images()
         self._add_calls()
-        if signature:
-            self._assembler.sign(self._number, unseal(signature, spoken="gemini"))
         keep(self._assembler, self._members, self._number, "message", is_whole=self._is_whole)
 
     def _add_text(self, name: str, tell: Callable[[int, str], None]) -> None:
         text = _take(self._members, name, _TEXT, but=b'""')
         if text:
             tell(self._number, text)
+
+    def _add_signature(self) -> None:
+        """Google's proof of words; that of a call is in the call."""
+        if self._assembler.is_saying(self._number, "text"):
+            signature = take_signature(Members(self._members, ""))
+            if signature:
+                self._assembler.sign(self._number, unseal(signature, spoken="gemini"))
 
     def _add_reasoning(self) -> None:
         details = _take(self._members, "reasoning_details", _RAWS, but=b"[]") or []
@@ -166,7 +173,8 @@ class Message:
                 if self._is_whole or detail is None:
                     self._assembler.leave("reasoning_details", raw, self._number, "detail")
             else:
-                add_detail(self._assembler, self._number, detail, ",".join(same), str(order) * self._is_whole)
+                form = f"{','.join(same)} {_bookkeeping(raw)}"
+                add_detail(self._assembler, self._number, detail, form, str(order) * self._is_whole)
 
     def _add_content(self) -> None:
         self._add_text("content", self._assembler.text)
@@ -217,11 +225,11 @@ class Message:
     def _add_calls(self) -> None:
         for call in _take(self._members, "tool_calls", _OBJECTS, but=b"[]") or []:
             self._add_call(call)
-        function = _take(self._members, "function_call", OBJECT)
-        if function is not None:
-            piece = Call(key=-1, form="function_call", name=_take(function, "name", _TEXT) or "")
-            piece.arguments = _take(function, "arguments", _TEXT) or ""
-            self._assembler.call(self._number, piece)
+        function = _peek(self._members, "function_call", OBJECT) or {}
+        name, arguments = _take(function, "name", _TEXT) or "", _take(function, "arguments", _TEXT) or ""
+        if name or arguments:
+            del self._members["function_call"]
+            self._assembler.call(self._number, Call(-1, "", name, arguments, "function_call"))
 
     def _add_call(self, members: Extras) -> None:
         place = _peek(members, "index", _NUMBER)
@@ -252,6 +260,12 @@ class Message:
         for name, raw in members.items():
             if index >= 0 and (self._is_whole or raw != NULL):
                 self._assembler.hang(self._number, name, raw, index)
+
+
+def _bookkeeping(raw: Raw) -> str:
+    """The members that say which detail it is, as JSON."""
+    members = OBJECT.decode(raw)
+    return ENCODE({name: value for name, value in members.items() if name not in _TELLING}).decode()
 
 
 def _is_telling(detail: DetailDelta) -> bool:

@@ -13,11 +13,6 @@ from headgate.dialects.openai_chat.reasoning import DETAIL, STRINGS
 from headgate.dialects.openai_chat.wire import ENCODE, FORM, NAME
 
 
-def is_own(parts: Iterable[AnswerPart]) -> bool:
-    """Whether this dialect's parser made them."""
-    return any(part.form.startswith(FORM) for part in parts)
-
-
 def own_form(part: AnswerPart) -> str:
     """The hint on spelling, when it is ours."""
     return part.form[len(FORM) :] if part.form.startswith(FORM) else ""
@@ -27,9 +22,8 @@ def write_message(parts: list[AnswerPart], dropped: set[str], pieces: Iterable[o
     """The message of one choice; `pieces` are entries of a content list that are no parts."""
     message: Wire = {"role": "assistant"}
     message |= _content(parts, list(pieces))
-    refusal = "".join(part.text for part in parts if part.kind == "refusal")
-    if refusal or not is_own(parts):
-        message["refusal"] = refusal or None
+    if refusal := "".join(part.text for part in parts if part.kind == "refusal"):
+        message["refusal"] = refusal
     message |= _thoughts([part for part in parts if part.kind == "reasoning" and not _is_thinking(part)])
     message |= _calls([part for part in parts if part.kind == "tool_call"])
     message |= _media(parts, dropped)
@@ -47,7 +41,7 @@ def _content(parts: list[AnswerPart], pieces: list[object]) -> Wire:
     texts = [part for part in parts if part.kind == "text"]
     if not pieces and not any(own_form(part) == "list" or _is_thinking(part) for part in parts):
         text = "".join(part.text for part in texts)
-        return {"content": text} if text else {} if is_own(parts) else {"content": None}
+        return {"content": text} if text else {}
     content: list[object] = []
     for part in parts:
         leftovers = {opaque.name: opaque.raw for opaque in part.opaques if opaque.dialect == NAME}

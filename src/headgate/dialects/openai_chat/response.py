@@ -12,11 +12,11 @@ from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.openai_chat.assembling import Assembler
 from headgate.dialects.openai_chat.errors import render_error
 from headgate.dialects.openai_chat.loose import add_members, repaired
-from headgate.dialects.openai_chat.message import is_own, write_message
-from headgate.dialects.openai_chat.parts import Wire
+from headgate.dialects.openai_chat.message import write_message
+from headgate.dialects.openai_chat.parts import Wire, merged
 from headgate.dialects.openai_chat.reasons import word_of
 from headgate.dialects.openai_chat.usage import write_usage
-from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, NAME, NULL, OBJECT
+from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, FORM, NAME, NULL, OBJECT
 
 
 def parse_response(body: bytes) -> list[Event]:
@@ -109,15 +109,28 @@ def _choice(answer: Answer, number: int, dropped: set[str]) -> Wire:
     details = slot(answer.opaques, "detail", number).values()
     if details:
         message["reasoning_details"] = [*_list(message.get("reasoning_details")), *details]
-    message |= slot(answer.opaques, "message", number) | _kept(answer, f"choices.{number}.message.")
+    if not _is_own(answer):
+        message = {"content": None, "refusal": None} | message
+    leftovers = slot(answer.opaques, "message", number) | _kept(answer, f"choices.{number}.message.")
+    merged(message, {name: Raw(ENCODE(value)) for name, value in leftovers.items()})
     if message.get("role") == NULL:
         del message["role"]
     reasons = (answer.reason or "other", *answer.more_reasons)
-    word = word_of(reasons[number] if number < len(reasons) else "stop", answer.wire_reason if number == 0 else "", has_refusal="refusal" in message)
+    word = word_of(
+        reasons[number] if number < len(reasons) else "stop",
+        answer.wire_reason if number == 0 else "",
+        has_refusal="refusal" in message,
+    )
     choice: Wire = {"index": number, "message": message, "finish_reason": word}
-    if not is_own(answer.parts) and not answer.extras:
+    if not _is_own(answer):
         choice["logprobs"] = None
     return choice | slot(answer.opaques, "choice", number) | _kept(answer, f"choices.{number}.choice.")
+
+
+def _is_own(answer: Answer) -> bool:
+    """Whether this dialect's parser made the answer: then its leftovers say what else was on the wire."""
+    marks = (part.form.startswith(FORM) for part in answer.parts)
+    return any(marks) or any(name.startswith(("answer.", "choices.")) for name in answer.extras)
 
 
 def _list(value: object) -> list[object]:

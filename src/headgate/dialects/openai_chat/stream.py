@@ -64,9 +64,7 @@ class StreamParser:
         return self._taken()
 
     def _taken(self) -> list[Event]:
-        events = self._assembler.events
-        if events:
-            self._assembler.events = []
+        events, self._assembler.events = self._assembler.events, []
         return events
 
     def _read(self, data: bytes, *, is_error: bool) -> None:

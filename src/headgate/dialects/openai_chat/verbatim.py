@@ -254,9 +254,7 @@ class UsageFilter:
 def _tells_only_usage(event: bytes) -> bool:
     if b'"usage"' not in event:
         return False
-    data = b"".join(
-        line[5:] for line in event.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:")
-    )
+    data = b"".join(line[5:] for line in event.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:"))
     try:
         told = _TOLD.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):

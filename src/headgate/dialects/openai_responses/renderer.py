@@ -37,6 +37,7 @@ class StreamRenderer:
         self._inserted: dict[str, dict[int, Raw]] = {}
         self._writers: dict[int, PartWriter] = {}
         self._hung: dict[int, dict[str, Raw]] = {}
+        self._has_refusal = False
 
     def render(self, events: Iterable[Event]) -> bytes:
         """The bytes of `events`."""
@@ -82,6 +83,7 @@ class StreamRenderer:
         if make is None or event.choice:
             self.dropped.add("choices" if event.choice else event.kind)
             return
+        self._has_refusal |= event.kind == "refusal"
         form = event.form if is_home else ""
         item = self._at_home.get(form)
         if item is None or item.is_done:
@@ -129,6 +131,8 @@ class StreamRenderer:
 
     def _finish(self, event: Finished) -> None:
         envelope = self._open()
+        if event.reason == "refusal" and not self._has_refusal and not envelope.is_home:
+            event = structs.replace(event, reason="content_filter")  # without words of refusal, the only way to say it
         for index in tuple(self._writers):
             self._end_part(PartEnded(index=index))
         for item in self._items:

@@ -21,7 +21,7 @@ from headgate.core.request import (
 from headgate.dialects.base import Target
 from headgate.dialects.openai_responses.quirks import QUIRKS
 from headgate.dialects.openai_responses.wire import ENCODER, NAME, NULL, encoded, spelt
-from headgate.dialects.openai_responses.writing import ItemWriter, words_of
+from headgate.dialects.openai_responses.writing import KIN, ItemWriter, words_of
 
 STATE_FORM: Final = "state"
 """A message that holds references to state at one service: top-level members of the wire."""
@@ -41,27 +41,25 @@ _LOGPROBS: Final = "message.output_text.logprobs"
 _MODES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
 _NO_PARAMETERS: Final = encoded({"type": "object", "properties": {}})
 
-# Chat completions come from the same service: these members mean the same there, letter by letter.
-_KIN: Final[dict[str, frozenset[str]]] = {
-    "openai_chat": frozenset(
-        {
-            "metadata",
-            "prompt_cache_key",
-            "prompt_cache_options",
-            "prompt_cache_retention",
-            "safety_identifier",
-            "service_tier",
-            "store",
-        }
-    )
-}
+# Members of chat completions, from the same service, that mean the same here, letter by letter.
+_KINDRED: Final = frozenset(
+    {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+    }
+)
 
 
 def render_request(request: Request, target: Target, dropped: set[str]) -> bytes:
     """The body to send. `dropped` gains the names of what this dialect cannot say."""
     is_home = request.dialect == NAME
     members = settings_of(request) if is_home else _translated(request, dropped)
-    members |= _input(request, ItemWriter(is_home=is_home, dropped=dropped))
+    members |= _input(request, ItemWriter(request.dialect, dropped))
     if target.model:
         members["model"] = target.model
     if target.is_stream:
@@ -191,9 +189,9 @@ def _translated(request: Request, dropped: set[str]) -> dict[str, object]:
     if includes:
         members["include"] = includes
     _report_knobs(knobs, dropped)
-    kin = _KIN.get(request.dialect, frozenset[str]())
-    members |= {name: raw for name, raw in request.extras.items() if name in kin}
-    report({name: raw for name, raw in request.extras.items() if name not in kin}, "", dropped)
+    kindred = _KINDRED if request.dialect in KIN else frozenset[str]()
+    members |= {name: raw for name, raw in request.extras.items() if name in kindred and raw != NULL}
+    report({name: raw for name, raw in request.extras.items() if name not in kindred}, "", dropped)
     return members
 
 

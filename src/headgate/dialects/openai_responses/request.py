@@ -1,6 +1,6 @@
 """Requests of the Responses API: read, peeked at, patched. The other way is in `rendering`."""
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw
@@ -150,7 +150,7 @@ def patch(body: bytes, target: Target) -> bytes:
         request = parse_request(body, Envelope())
         target = msgspec.structs.replace(target, is_stream=request.is_stream)
         return render_request(request, target, set())
-    members: dict[str, object] = dict(MEMBERS.decode(body))
+    members = cast("dict[str, object]", MEMBERS.decode(body))
     if target.model:
         members["model"] = target.model
     for name in target.quirks:

@@ -14,6 +14,7 @@ from headgate.dialects.openai_responses.answer import AnswerReader
 from headgate.dialects.openai_responses.errors import problem_of_members, problem_of_response
 from headgate.dialects.openai_responses.usage import parse_usage
 from headgate.dialects.openai_responses.wire import (
+    DELTA_EVENT,
     MEMBERS,
     NAME,
     NULL,
@@ -63,6 +64,8 @@ _REPEATED: Final = (
 )
 
 _REASONS: Final[dict[str, StopReason]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""The last event repeats the whole answer, pictures in base64 included."""
 _KEPT: Final = frozenset({"id", "model", "output"})
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
@@ -72,7 +75,7 @@ class StreamParser:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self._splitter = Splitter()
+        self._splitter = Splitter(_EVENT_BYTES_MAX)
         self._reader = AnswerReader()
         self._start: Extras | None = None
         self._is_over = False
@@ -82,8 +85,25 @@ class StreamParser:
         """The events that `data` completes."""
         events: list[Event] = []
         for event in self._splitter.feed(data):
-            events += self._read(event)
+            kind = _DELTAS.get(event.name)
+            if kind is None:
+                events += self._read(event)
+            else:
+                self._read_delta(kind, event, events)
         return events
+
+    def _read_delta(self, kind: PartKind, sse: ServerSentEvent, events: list[Event]) -> None:
+        """The usual event by a shorter way: it is named, and few of its members are of interest."""
+        try:
+            event = DELTA_EVENT.decode(sse.data)
+        except _UNREADABLE:
+            events += self._read(sse)
+            return
+        if self._start is None:
+            events += self._opening()
+        if not self._is_over:
+            place = event.content_index or event.summary_index
+            events += self._reader.delta(event.output_index, kind, place, event.delta)
 
     def close(self) -> list[Event]:
         """The events that the end of the bytes completes."""
@@ -128,8 +148,8 @@ class StreamParser:
             return []
         kind = _DELTAS.get(event.type)
         if kind is not None:
-            index = event.content_index if event.summary_index is None else event.summary_index
-            return self._opening() + self._reader.delta(_key(event), kind, index or 0, event.delta)
+            place = event.content_index or event.summary_index or 0
+            return self._opening() + self._reader.delta(_key(event), kind, place, event.delta)
         verb = _VERBS.get(event.type or sse.name)
         if verb is not None:
             return verb(self, event)

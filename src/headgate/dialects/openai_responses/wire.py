@@ -116,8 +116,17 @@ class RequestHead(Struct):
     safety_identifier: str | None = None
 
 
+class DeltaEvent(Struct, gc=False):
+    """An event that brings more of a part: all that is read of it."""
+
+    delta: str
+    output_index: int
+    content_index: int = 0
+    summary_index: int = 0
+
+
 class StreamEvent(Struct):
-    """One event of a stream; deltas need no second look, the rest is decoded by need."""
+    """Any other event of a stream; what it holds is decoded by need."""
 
     type: str = ""
     delta: str = ""
@@ -131,6 +140,7 @@ class StreamEvent(Struct):
 
 
 REQUEST_HEAD: Final = json.Decoder(RequestHead)
+DELTA_EVENT: Final = json.Decoder(DeltaEvent)
 STREAM_EVENT: Final = json.Decoder(StreamEvent)
 
 

@@ -36,6 +36,9 @@ from headgate.dialects.openai_responses.wire import NAME, NULL, Members, element
 _SOUND_FORMATS: Final = {"mpeg": "mp3", "mp3": "mp3", "wav": "wav", "x-wav": "wav", "wave": "wav"}
 _NAME: Final = "OpenAI's Responses API"
 
+KIN: Final = frozenset({NAME, "openai_chat"})
+"""Dialects of the same service: its files and the members of the same name are the same."""
+
 
 def words_of(parts: Iterable[Part]) -> str:
     """The texts among `parts`, joined."""
@@ -45,8 +48,9 @@ def words_of(parts: Iterable[Part]) -> str:
 class ItemWriter:
     """Writes messages one after another into `items`."""
 
-    def __init__(self, *, is_home: bool, dropped: set[str]) -> None:
-        self.is_home = is_home
+    def __init__(self, dialect: str, dropped: set[str]) -> None:
+        self.is_home = dialect == NAME
+        self._shares_files = dialect in KIN
         self.items: list[object] = []
         self._dropped = dropped
         self._content: list[object] = []
@@ -152,7 +156,8 @@ class ItemWriter:
             return
         form = self._form(part.form)
         members: dict[str, object] = {**self._extras(part.extras), **form, "type": "reasoning"}
-        if joined(elements_of(form.get("content")), elements_of(form.get("summary"))) != part.text or not form:
+        said = joined(elements_of(form.get("content")), elements_of(form.get("summary")))
+        if said != part.text or not self.is_home:
             members.pop("content", None)
             members["summary"] = [{"type": "summary_text", "text": part.text}] if part.text else []
         if signature is not None:
@@ -240,7 +245,7 @@ class ItemWriter:
             case Link(url):
                 return {**members, "file_url" if inline == "file_data" else inline: url}
             case FileId(file_id):
-                if not self.is_home:
+                if not self._shares_files:
                     raise Unrenderable(
                         f"The file {file_id!r} was uploaded to another service; send its content or a URL.",
                         param="input",

@@ -61,7 +61,7 @@ class Guard:
         if refusal is not None:
             await _answer(send, *refusal)
             return
-        await self._application(scope, receive, _with_headers(send))
+        await self._application({**scope, "headers": _as_json(scope["headers"])}, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         """Status, code and message; None: come in."""
@@ -99,6 +99,11 @@ def _too_long(headers: dict[bytes, bytes]) -> tuple[int, str, str] | None:
     if not length.isdigit() or int(length) > BODY_BYTES_MAX:
         return 413, "request_too_large", f"The body is over the limit of {BODY_BYTES_MAX} bytes."
     return None
+
+
+def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Whatever a script calls its body (curl says it is a form), JSON is all that is taken here."""
+    return [*(field for field in headers if field[0] != b"content-type"), (b"content-type", b"application/json")]
 
 
 def _with_headers(send: Send) -> Send:

@@ -78,7 +78,7 @@ def test_a_script_is_played_to_the_letter():
         return (status, body, attempt.status, attempt.bytes_sent, attempt.completed), pause_s
 
     seen, pause_s = scene(play)
-    assert seen == (299, b"ok", 299, 47, True)
+    assert seen == (299, b"ok", 299, 41, True)
     assert pause_s >= 0.04
 
 

@@ -1,0 +1,254 @@
+"""Writes the generated pages of docs/reference from the code they describe: `make docs`. A test compares them."""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from headgate.app.cli import cli
+from headgate.app.config import Config
+from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM
+from headgate.core import problems
+from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
+from headgate.dialects.registry import DIALECTS
+from headgate.providers.spec import packaged
+from headgate.routing.verdicts import RULES
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+_NOTE = "<!-- Written by `make docs`; change the code it describes instead. -->\n"
+
+Schema = Mapping[str, Any]
+
+
+def configuration() -> str:
+    """Every setting, from the models of the file."""
+    schema: Schema = Config.model_json_schema()
+    return f"""# Configuration
+
+{_NOTE}
+Settings come from, in this order, each over the one before: the defaults below; a YAML file (`--config`, else
+`HEADGATE_CONFIG`, else `./headgate.yaml`; none is needed); variables; options of the command line.
+
+A setting's variable is `HEADGATE_` and its path, with two underscores between levels: `HEADGATE_SERVER__PORT=8090`.
+Its text is read as YAML, so a list is written `[a, b]`. A variable that holds a secret may hold the secret itself.
+
+A secret in the file is a reference: `env:NAME` for a variable, `file:PATH` for a file beside the configuration.
+Unknown settings are refused with their path, all faults at once. `headgate check` says whether a file can be used,
+`headgate check --schema` prints its JSON Schema. `HEADGATE_PEPPER`, at least 16 characters, may give the secret that
+stored keys are hashed with; else `data_dir/pepper` is made and holds it.
+
+```yaml
+server:    {{host: 127.0.0.1, port: 8080, admin_port: 8081}}
+store:     sqlite:///headgate.db
+providers:
+  openai:  {{api_key: env:OPENAI_API_KEY}}
+  lab:     {{like: openai, base_url: http://127.0.0.1:9101/v1, api_key: none, models: [llama-3.3-70b]}}
+routes:
+  smart:   {{strategy: ordered, targets: [openai/gpt-4o-mini, lab/llama-3.3-70b]}}
+  spread:  {{strategy: weighted, targets: [{{model: lab/llama-3.3-70b, weight: 3}}, openai/gpt-4o-mini]}}
+```
+
+{"".join(_settings(schema, schema, ""))}"""
+
+
+def _settings(schema: Schema, node: Schema, prefix: str) -> Iterator[str]:
+    for name, field in node["properties"].items():
+        path = f"{prefix}{name}"
+        inner, place = _section(schema, field)
+        if "$ref" not in field:
+            facts = _facts(_kind(schema, field), field, name in node.get("required", ()), path)
+            yield f"## {path}\n\n{facts}\n\n{field['description']}\n\n"
+        else:
+            yield f"## {path}\n\n{field['description']}\n\n"
+        if inner is not None:
+            yield from _settings(schema, inner, f"{path}{place}.")
+
+
+def _section(schema: Schema, field: Schema) -> tuple[Schema | None, str]:
+    """The section that a setting holds, and how its entries are addressed."""
+    for holder, place in ((field, ""), (field.get("additionalProperties"), ".NAME"), (field.get("items"), "[]")):
+        if isinstance(holder, dict) and "$ref" in holder:
+            return schema["$defs"][holder["$ref"].rpartition("/")[2]], place
+    return None, ""
+
+
+def _facts(kind: str, field: Schema, is_required: bool, path: str) -> str:
+    if is_required:
+        return f"{kind}. Required."
+    default = field.get("default")
+    shown = (
+        ""
+        if default in (None, "", [], {}, ".")
+        else f" Default `{str(default).lower() if default in (True, False) else default}`."
+    )
+    variable = "" if "NAME" in path or "[]" in path else f" Variable `HEADGATE_{path.upper().replace('.', '__')}`."
+    return f"{kind}.{shown}{variable}"
+
+
+def _kind(schema: Schema, field: Schema) -> str:
+    if "anyOf" in field:
+        return _kind(schema, field["anyOf"][0])
+    if "enum" in field:
+        return "One of " + ", ".join(f"`{word}`" for word in field["enum"])
+    match field.get("type"):
+        case "integer":
+            return f"Whole number{_range(field)}"
+        case "number":
+            return f"Number{_range(field)}"
+        case "boolean":
+            return "`true` or `false`"
+        case "array":
+            return "List"
+        case "object":
+            return "Mapping"
+        case "null":
+            return "Nothing"
+        case _:
+            return _SECRETS.get(field.get("pattern"), "Text")
+
+
+_SECRETS = {
+    REFERENCE_FORM: "Secret: `env:NAME` or `file:PATH`",
+    REFERENCE_OR_NONE_FORM: "Secret: `env:NAME`, `file:PATH` or `none`",
+}
+
+
+def _range(field: Schema) -> str:
+    low, high = field.get("minimum"), field.get("maximum")
+    above = field.get("exclusiveMinimum")
+    start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
+    return start + (f" to {high}" if high is not None else "")
+
+
+def commands() -> str:
+    """Every command and option, from the commands themselves."""
+    command = typer.main.get_command(cli)
+    pages = "".join(_command(command, "headgate"))
+    return f"""# Command line
+
+{_NOTE}
+Faults of the operator are told in plain lines on stderr with exit code 2. `--json` prints JSON where it is offered.
+
+{pages}"""
+
+
+def _command(command: Any, path: str) -> Iterator[str]:
+    context = command.make_context(path, [], resilient_parsing=True)
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    options = "".join(f"* `{name}`: {text}\n" for name, text in filter(None, records) if "--help" not in name)
+    yield f"## {path}\n\n{inspect.cleandoc(command.help or '')}\n\n{options}{chr(10) if options else ''}"
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _command(inner, f"{path} {name}")
+
+
+def errors() -> str:
+    """Every error, from the vocabulary."""
+    kinds = "".join(f"| `{kind}` | {status} |\n" for kind, status in STATUS_OF_KIND.items())
+    classes = "".join(
+        f"## {name}\n\n{_first_line(kind)} Kind `{kind.kind}`{f', code `{kind.code}`' if kind.code else ''}.\n\n"
+        for name, kind in vars(problems).items()
+        if inspect.isclass(kind) and issubclass(kind, HeadgateError)
+    )
+    outcomes = "".join(f"| `{outcome.value}` | {_verdict(outcome)} |\n" for outcome in Outcome if outcome in RULES)
+    return f"""# Errors
+
+{_NOTE}
+Errors are told in the dialect of the path that was called: OpenAI's `{{"error": …}}`, Anthropic's
+`{{"type": "error", …}}`, Gemini's `{{"error": {{"status": …}}}}`. What the caller has to mend is a `ClientError`; what
+an upstream did is an `UpstreamError`; a configuration that cannot be used is a `ConfigError`. When attempts were made,
+`error.metadata` lists them, with the call's id.
+
+| kind | HTTP status |
+|---|---|
+{kinds}
+How an attempt at an upstream ended decides what follows, until the first byte of an answer has reached the client;
+from there on nothing is tried again, and a stream that fails ends with its dialect's error event.
+
+| outcome | what follows |
+|---|---|
+{outcomes}
+{classes}"""
+
+
+def _first_line(kind: type[HeadgateError]) -> str:
+    text = (kind.__doc__ or "").strip().splitlines()[0]
+    return text if text.endswith(".") else f"{text}."
+
+
+def _verdict(outcome: Outcome) -> str:
+    rule = RULES[outcome]
+    if rule.is_callers:
+        return "the upstream's words go to the caller"
+    if not rule.goes_elsewhere:
+        return "the call ends"
+    repeats = [
+        *(["once more at the same target where there is no other"] if rule.repeats_alone else []),
+        *(["first once more at the same one under `retry_same_first`"] if rule.repeats_first else []),
+    ]
+    return "; ".join(["the next target is tried", *repeats])
+
+
+def providers() -> str:
+    """Every packaged provider and quirk, from the TOML files and the dialects."""
+    pages: list[str] = []
+    for spec in packaged().values():
+        keys = " or ".join(f"`{name}`" for name in spec.auth.env)
+        pages.append(f"## {spec.name}\n\n{spec.title}. ")
+        pages.append(f"Key: {keys}, sent as `{spec.auth.scheme}`. " if keys else "No key. ")
+        pages.append(f"Docs: <{spec.docs}>, compared {spec.checked}. " if spec.docs.startswith("http") else "")
+        pages.append(f"Tier: {spec.tier}.\n\n| dialect | address | quirks |\n|---|---|---|\n")
+        pages += [
+            f"| {door.dialect} | `{door.base_url}` | {', '.join(f'`{quirk}`' for quirk in door.quirks) or '-'} |\n"
+            for door in spec.speaks
+        ]
+        pages.append("\n")
+    quirks = "".join(
+        f"* `{name}` ({dialect.name}): {_linked(quirk.source)}\n"
+        for dialect in DIALECTS.values()
+        for name, quirk in sorted(dialect.quirks.items())
+    )
+    return f"""# Providers
+
+{_NOTE}
+Each is one file of data in `src/headgate/providers/data`. `recorded` means compared with recorded traffic,
+`documented` with the provider's documentation. Any of them can be pointed elsewhere with `base_url`, and a service of
+your own is an entry `like` one of them: see [how to add a provider](../how-to/add-a-provider.md).
+
+{"".join(pages)}# Quirks
+
+A quirk is a named deviation of a service from the dialect it speaks.
+
+{quirks or "There is none yet."}
+""".replace("# Quirks", "## Quirks", 1)
+
+
+def _linked(source: str) -> str:
+    return re.sub(r"https?://[^\s,;)]+", lambda match: f"<{match[0]}>", source)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": configuration,
+    "cli.md": commands,
+    "errors.md": errors,
+    "providers.md": providers,
+}
+
+
+def page(name: str) -> str:
+    """A page as it should be."""
+    return PAGES[name]().rstrip() + "\n"
+
+
+def main() -> None:
+    """Writes every page."""
+    for name in PAGES:
+        (REFERENCE / name).write_text(page(name))
+        sys.stdout.write(f"docs/reference/{name}\n")
+
+
+if __name__ == "__main__":
+    main()
