@@ -15,26 +15,39 @@ def _all_but(kept: bytes) -> bytes:
 _STRING = re.compile(rb'"[^"]*"')
 _ALL_BUT_OPENERS: Final = _all_but(b"[{")
 _ALL_BUT_SYNTAX: Final = _all_but(rb'"[]{}\/bfnrtu')  # an escape is a backslash and one of these
+_ALL_BUT_BRACKETS: Final = _all_but(b"[]{}")
 _ALL_BUT_STRUCTURE: Final = _all_but(b'"[]{}')
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 def check_depth(body: bytes) -> None:
-    """Refuses a body nested deeper than `DEPTH_MAX`; whether it is JSON at all is the decoder's affair."""
-    if len(body.translate(None, _ALL_BUT_OPENERS)) > DEPTH_MAX and _is_deeper(body):
+    """Refuses a body nested deeper than `DEPTH_MAX`; whether it is JSON at all is the decoder's affair.
+
+    Three looks, each dearer than the one before: how many brackets there are; whether all of them, those in texts
+    too, pair off in few enough levels; how deep those outside of texts go. Texts made to deceive the second look
+    gain nothing: there the decoder's own limit stands.
+    """
+    if len(body.translate(None, _ALL_BUT_OPENERS)) <= DEPTH_MAX:
+        return
+    if not _unpaired(body.translate(_ONE_KIND, _ALL_BUT_BRACKETS)):
+        return
+    left = _unpaired(_outside_of_texts(body))
+    if b"[]" in left or left.count(b"[") > DEPTH_MAX:  # deeper still, or never closed
         raise InvalidRequest(f"the request body is nested deeper than {DEPTH_MAX} levels; send a flatter one")
 
 
-def _is_deeper(body: bytes) -> bool:
-    """The brackets outside of strings, then one level of innermost pairs taken away at a time."""
-    syntax = body.translate(None, _ALL_BUT_SYNTAX)
-    if b"\\" in syntax:
-        syntax = syntax.replace(rb"\\", b"").replace(rb"\"", b"")
-    brackets = _STRING.sub(b"", syntax.translate(_ONE_KIND, _ALL_BUT_STRUCTURE).replace(b'""', b""))
+def _unpaired(brackets: bytes) -> bytes:
+    """What is left when `DEPTH_MAX` levels of innermost pairs are taken away, one at a time."""
     for _ in range(DEPTH_MAX):
         fewer = brackets.replace(b"[]", b"")
         if len(fewer) == len(brackets):
             break
         brackets = fewer
-    # what no pass could take away is deeper still, or was never closed
-    return b"[]" in brackets or brackets.count(b"[") > DEPTH_MAX
+    return brackets
+
+
+def _outside_of_texts(body: bytes) -> bytes:
+    syntax = body.translate(None, _ALL_BUT_SYNTAX)
+    if b"\\" in syntax:
+        syntax = syntax.replace(rb"\\", b"").replace(rb"\"", b"")
+    return _STRING.sub(b"", syntax.translate(_ONE_KIND, _ALL_BUT_STRUCTURE).replace(b'""', b""))

@@ -76,9 +76,12 @@ def test_the_last_tier_that_is_passed_holds():
     assert [price.rates_for(tokens).input for tokens in (0, 10, 11, 20, 21)] == [1, 1, 2, 2, 3]
 
 
-@pytest.mark.parametrize(("hour", "rate"), [(0, 150_000), (1, 300_000), (3, 300_000), (4, 150_000), (9, 300_000)])
-def test_a_price_may_depend_on_the_hour(hour: int, rate: int):
-    at = datetime(2026, 11, 22, hour, 30, tzinfo=UTC).timestamp()
+@pytest.mark.parametrize(
+    ("hour", "minute", "rate"),
+    [(0, 59, 150_000), (1, 0, 300_000), (3, 59, 300_000), (4, 0, 150_000), (6, 0, 300_000), (23, 59, 150_000)],
+)
+def test_a_price_may_depend_on_the_hour(hour: int, minute: int, rate: int):
+    at = datetime(2026, 11, 22, hour, minute, tzinfo=UTC).timestamp()
 
     price = PriceBook(clock=lambda: at).find("deepseek", "deepseek-v4-flash")
 

@@ -132,15 +132,17 @@ def test_a_revocation_by_another_process_gets_here_within_two_seconds(tmp_path: 
 
 
 class Counting(Store):
-    """A store that counts how often it is read, and can be out of order."""
+    """A store that counts how often it is read, and can be slow or out of order."""
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
         self.reads = 0
+        self.delay_s = 0.0
         self.fault: Exception | None = None
 
     def read(self):
         self.reads += 1
+        time.sleep(self.delay_s)
         if self.fault is not None:
             raise self.fault
         return self._inner.read()
@@ -149,7 +151,7 @@ class Counting(Store):
 def test_a_flood_of_unknown_keys_does_not_become_a_flood_of_reads(store: Store):
     counting = Counting(store)
     ring = KeyRing(counting, PEPPER)
-    before = counting.reads
+    before, counting.delay_s = counting.reads, 0.05
 
     async def flood() -> list[object]:
         return await asyncio.gather(*(ring.identify(new_key()) for _ in range(100)))

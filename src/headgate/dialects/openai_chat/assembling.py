@@ -82,26 +82,20 @@ class Assembler:
         self._choices: dict[int, _Choice] = {}
         self._parts = 0
         self._answer_id = ""
-        self._is_started = False
+        self.is_started = False
+        """Whether the head is known."""
         self._seen: dict[str, Raw] = {}
         self._early: list[Opaque] = []
-        self.constants: tuple[Raw, ...] = ()
-        """The leftovers that every chunk repeats, as last told."""
 
     # what holds for the whole answer
 
     def start(self, answer_id: str, model: str, created: int) -> None:
         """The answer's head; only the first counts."""
-        if not self._is_started:
-            self._is_started = True
+        if not self.is_started:
+            self.is_started = True
             self._answer_id = answer_id
             self.events.append(Started(id=answer_id, model=model, created=created))
             self.events += self._early
-
-    @property
-    def is_started(self) -> bool:
-        """Whether the head is known."""
-        return self._is_started
 
     def tell(self, name: str, raw: Raw) -> None:
         """A leftover of the answer; one that says the same in every event is told once."""
@@ -109,7 +103,7 @@ class Assembler:
             return
         self._seen[name] = raw = raw.copy()
         opaque = Opaque(name=name, raw=raw, dialect=NAME, slot="answer")
-        (self.events if self._is_started else self._early).append(opaque)
+        (self.events if self.is_started else self._early).append(opaque)
 
     def leave(self, name: str, raw: Raw, number: int, slot: str) -> None:
         """A leftover of a choice or its message."""

@@ -1,54 +1,53 @@
 """Chunks in their ordinary form, given to the assembler: the hot path. Anything else is `loose.py`'s."""
 
+from msgspec import Raw
+
 from headgate.core.request import Signature
 from headgate.core.signatures import unseal
 from headgate.dialects.openai_chat.assembling import Assembler, Call
 from headgate.dialects.openai_chat.reasoning import TEXT_FIELD
 from headgate.dialects.openai_chat.usage import read_usage
-from headgate.dialects.openai_chat.wire import ENCODE, NAME, NULL, CallDelta, Choice, Chunk, Delta, DetailDelta
+from headgate.dialects.openai_chat.wire import ENCODE, NAME, CallDelta, Choice, Chunk, Delta, DetailDelta
 
 
 def add_chunk(assembler: Assembler, chunk: Chunk) -> None:
     """All that a chunk says."""
     if not assembler.is_started and (chunk.choices or chunk.model):
         assembler.start(chunk.id or "", chunk.model or "", chunk.created or 0)
-    if chunk.system_fingerprint or chunk.service_tier or chunk.provider:
         _tell(assembler, chunk)
-    if chunk.usage and chunk.usage != NULL:
-        assembler.usage = read_usage(chunk.usage) or assembler.usage
+    if chunk.usage:
+        assembler.usage = read_usage(chunk.usage)
+        _tell(assembler, chunk)
     for choice in chunk.choices:
-        _add_choice(assembler, choice)
+        delta = choice.delta
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details:
+            _think(assembler, choice.index, delta)
+        if delta.content:
+            assembler.text(choice.index, delta.content)
+        if delta.tool_calls:
+            for call in delta.tool_calls:
+                assembler.call(choice.index, _call(call))
+        if delta.refusal:
+            assembler.refusal(choice.index, delta.refusal)
+        if choice.logprobs or choice.content_filter_results or choice.native_finish_reason:
+            _leave(assembler, choice)
+        if choice.finish_reason:
+            assembler.stop(choice.index, choice.finish_reason)
 
 
 def _tell(assembler: Assembler, chunk: Chunk) -> None:
-    told = (chunk.system_fingerprint, chunk.service_tier, chunk.provider)
-    if told == assembler.constants:
-        return
-    assembler.constants = told
-    for name, raw in zip(("system_fingerprint", "service_tier", "provider"), told, strict=True):
-        if raw and raw != NULL:
-            assembler.tell(name, raw)
+    """What every chunk repeats, told from the first and looked at once more in one that counts tokens."""
+    for name in ("system_fingerprint", "service_tier", "provider"):
+        value = getattr(chunk, name)
+        if value is not None:
+            assembler.tell(name, Raw(ENCODE(value)))
 
 
-def _add_choice(assembler: Assembler, choice: Choice) -> None:
-    delta, number = choice.delta, choice.index
-    if delta.reasoning_details or delta.reasoning_content or delta.reasoning:
-        _think(assembler, number, delta)
-    if delta.content:
-        assembler.text(number, delta.content)
-    if delta.refusal:
-        assembler.refusal(number, delta.refusal)
-    if delta.tool_calls:
-        for call in delta.tool_calls:
-            assembler.call(number, _call(call))
-    if choice.logprobs and choice.logprobs != NULL:
-        assembler.leave("logprobs", choice.logprobs, number, "choice")
-    if choice.native_finish_reason and choice.native_finish_reason != NULL:
-        assembler.leave("native_finish_reason", choice.native_finish_reason, number, "choice")
-    if choice.content_filter_results and choice.content_filter_results not in (NULL, b"{}"):
-        assembler.leave("content_filter_results", choice.content_filter_results, number, "choice")
-    if choice.finish_reason:
-        assembler.stop(number, choice.finish_reason)
+def _leave(assembler: Assembler, choice: Choice) -> None:
+    for name in ("logprobs", "content_filter_results", "native_finish_reason"):
+        value = getattr(choice, name)
+        if value:
+            assembler.leave(name, Raw(ENCODE(value)), choice.index, "choice")
 
 
 def _call(delta: CallDelta) -> Call:

@@ -63,10 +63,9 @@ def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole:
         assembler.extras["answer.object"] = Raw(ENCODE(kind))
     if choices or model or is_whole:
         assembler.start(answer_id or "", model or "", int(created or 0))
-    usage = members.get("usage") or _inner_usage(members)
-    if usage is not None and (read := read_usage(usage)) is not None:
-        assembler.usage = read
-        members.pop("usage", None)
+    usage = _take(members, "usage", OBJECT, but=b"{}") or _inner_usage(members)
+    if usage:
+        assembler.usage = read_usage(usage)
     for place, choice in enumerate(choices):
         _add_choice(assembler, choice, place, is_whole=is_whole)
     for name, raw in members.items():
@@ -79,8 +78,8 @@ def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole:
 
 def _problem(members: Extras, body: bytes) -> Problem | None:
     """An error instead of an answer or in the middle of one: the body's, Groq's own, or a choice's."""
-    holders = [members, _take(dict(members), "x_groq", OBJECT) or {}]
-    holders += _take(dict(members), "choices", _OBJECTS) or []
+    holders = [members, _peek(members, "x_groq", OBJECT) or {}]
+    holders += _peek(members, "choices", _OBJECTS) or []
     for holder in holders:
         error = holder.get("error")
         if error is not None and bytes(error) not in (*_EMPTIES, b"false"):
@@ -88,9 +87,9 @@ def _problem(members: Extras, body: bytes) -> Problem | None:
     return None
 
 
-def _inner_usage(members: Extras) -> Raw | None:
+def _inner_usage(members: Extras) -> Extras | None:
     """Groq's place for it, https://console.groq.com/docs/api-reference#chat-create (2026-11)."""
-    return (_take(dict(members), "x_groq", OBJECT) or {}).get("usage")
+    return _peek(_peek(members, "x_groq", OBJECT) or {}, "usage", OBJECT)
 
 
 def _add_choice(assembler: Assembler, choice: Extras, place: int, *, is_whole: bool) -> None:
@@ -214,7 +213,7 @@ class Message:
     def _add_images(self) -> None:
         """OpenRouter, https://openrouter.ai/docs/features/multimodal/image-generation (2026-11)."""
         for image in _take(self._members, "images", _OBJECTS, but=b"[]") or []:
-            holder = _take(dict(image), "image_url", OBJECT) or {}
+            holder = _peek(image, "image_url", OBJECT) or {}
             source = source_of_url(_take(holder, "url", _TEXT) or "")
             if isinstance(source, Inline):
                 started = PartStarted(index=0, kind="image", media_type=source.media_type)

@@ -1,5 +1,6 @@
 """Streams of this dialect, read: bytes in, events out, however the network cut them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from headgate.dialects.openai_chat.errors import parse_error
 from headgate.dialects.openai_chat.loose import add_members, repaired
 from headgate.dialects.openai_chat.response import members_of
 from headgate.dialects.openai_chat.wire import CHUNK, OBJECT
-from headgate.dialects.sse import EVENT_BYTES_MAX, Splitter
+from headgate.dialects.sse import EVENT_BYTES_MAX, ServerSentEvent, Splitter
 
 _PLAIN_BYTES_MAX: Final = 8 * EVENT_BYTES_MAX
 
@@ -25,7 +26,8 @@ class StreamParser:
     def __init__(self) -> None:
         self._splitter = Splitter()
         self._assembler = Assembler()
-        self._is_sse: bool | None = None
+        self._is_sse = False
+        """Known at the first character."""
         self._plain = b""
         self._is_broken = False
         self._is_done = False
@@ -41,17 +43,15 @@ class StreamParser:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""
-        if self._is_sse is None or self._plain:
+        if not self._is_sse:
             data = self._opened(data)
         if data:
-            for event in self._splitter.feed(data):
-                self._read(event.data, is_error=event.name == "error")
+            self._read(self._splitter.feed(data))
         return self._taken()
 
     def close(self) -> list[Event]:
         """The events that the end of the bytes completes."""
-        for event in self._splitter.close():
-            self._read(event.data, is_error=event.name == "error")
+        self._read(self._splitter.close())
         if self._plain.strip():
             self._read_plain(self._plain.strip())
         assembler = self._assembler
@@ -67,16 +67,17 @@ class StreamParser:
         events, self._assembler.events = self._assembler.events, []
         return events
 
-    def _read(self, data: bytes, *, is_error: bool) -> None:
+    def _read(self, events: Iterable[ServerSentEvent]) -> None:
         assembler = self._assembler
-        if assembler.is_over:
-            return
-        try:
-            if not is_error:
-                return add_chunk(assembler, CHUNK.decode(data))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        return self._read_odd(data.strip(), is_error=is_error)
+        for event in events:
+            if assembler.is_over:
+                return
+            try:
+                chunk = CHUNK.decode(event.data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._read_odd(event.data.strip(), is_error=event.name == "error")
+            else:
+                add_chunk(assembler, chunk)
 
     def _read_odd(self, data: bytes, *, is_error: bool) -> None:
         """What is not an ordinary chunk: the end, an error, members unknown or of another type, or no JSON."""
@@ -119,8 +120,7 @@ class StreamParser:
         except Malformed as error:
             lines = body.splitlines()
             if len(lines) > 1 and lines[0].lstrip().startswith(b"{") and lines[0].rstrip().endswith(b"}"):
-                for line in lines:
-                    self._read(line, is_error=False)
+                self._read(ServerSentEvent("", line) for line in lines)
             else:
                 self._assembler.fail_by(Outcome.PROTOCOL, str(error))
             return

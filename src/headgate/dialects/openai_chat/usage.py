@@ -26,14 +26,8 @@ class _Counts(Struct):
         return next((self.numbers[name] for name in names if self.numbers.get(name)), 0)
 
 
-def read_usage(raw: Raw) -> Usage | None:
-    """The counts in a usage object, None when it is none."""
-    try:
-        members = OBJECT.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if not members:
-        return None
+def read_usage(members: dict[str, Raw]) -> Usage:
+    """The counts in a usage object."""
     counts = _Counts(_numbers(members))
     prompt, completion = counts.first("prompt_tokens"), counts.first("completion_tokens")
     cached = counts.first(

@@ -12,15 +12,9 @@ NAME: Final = "openai_chat"
 FORM: Final = "chat:"
 """Opens the `form` of an event's part, so that another dialect's hint is never taken for ours."""
 
-NOTHING: Final = Raw()
 NULL: Final = Raw(b"null")
 
 ENCODE: Final = Encoder().encode
-
-
-def is_given(raw: Raw) -> bool:
-    """Whether a raw member was there and not null."""
-    return raw != NOTHING and raw != NULL
 
 
 class FunctionDelta(Struct, gc=False, forbid_unknown_fields=True):
@@ -70,9 +64,9 @@ class Choice(Struct, forbid_unknown_fields=True):
     delta: Delta
     index: int = 0
     finish_reason: str | None = None
-    logprobs: Raw = NOTHING
-    native_finish_reason: Raw = NOTHING
-    content_filter_results: Raw = NOTHING
+    logprobs: dict[str, Raw] | None = None
+    native_finish_reason: str | None = None
+    content_filter_results: dict[str, Raw] | None = None
 
 
 class Chunk(Struct, forbid_unknown_fields=True):
@@ -83,11 +77,11 @@ class Chunk(Struct, forbid_unknown_fields=True):
     object: str | None = None
     created: int | None = None
     model: str | None = None
-    usage: Raw = NOTHING
-    system_fingerprint: Raw = NOTHING
-    service_tier: Raw = NOTHING
-    provider: Raw = NOTHING
-    obfuscation: Raw = NOTHING
+    usage: dict[str, Raw] | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    provider: str | None = None
+    obfuscation: str | None = None
 
 
 CHUNK: Final = Decoder(Chunk)

@@ -126,7 +126,7 @@ class AnswerReader:
         item = self.items.get(place)
         if item is None:
             return place
-        if item.type == text_of(members.get("type")):
+        if item.type in ("", text_of(members.get("type"))):
             return None if item.is_done else place
         return item_id or f"output {place}"
 

@@ -19,6 +19,7 @@ from headgate.dialects.openai_responses.wire import (
     Members,
     elements_of,
     members_of,
+    mended,
     raw_is,
     text_of,
 )
@@ -27,8 +28,7 @@ from headgate.dialects.openai_responses.wire import (
 def parse_response(body: bytes) -> list[Event]:
     """The events that a whole answer tells."""
     try:
-        members = MEMBERS.decode(body)
-        return _events(members)
+        return _events(MEMBERS.decode(mended(body) if b"\\u" in body else body))
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise Malformed("the service's answer is not a JSON object of the Responses API") from None
 

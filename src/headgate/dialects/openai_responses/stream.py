@@ -23,6 +23,7 @@ from headgate.dialects.openai_responses.wire import (
     StreamEvent,
     elements_of,
     members_of,
+    mended,
     raw_is,
     text_of,
 )
@@ -128,7 +129,7 @@ class StreamParser:
     def _read_odd(self, event: ServerSentEvent) -> list[Event]:
         """Half a character, or a member of another type than the reference says: the rest can be used."""
         try:
-            members = MEMBERS.decode(event.data)
+            members = MEMBERS.decode(mended(event.data))
             odd = StreamEvent(type=text_of(members.get("type")), delta=text_of(members.get("delta")))
             for name in ("item", "response", "part"):
                 setattr(odd, name, members.get(name, Raw()))

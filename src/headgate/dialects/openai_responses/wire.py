@@ -7,7 +7,7 @@ https://github.com/openai/openai-openapi (2026-11).
 import re
 from typing import Final, Literal
 
-from msgspec import DecodeError, Raw, Struct, json
+from msgspec import Raw, Struct, json
 
 NAME: Final = "openai_responses"
 
@@ -21,7 +21,9 @@ MEMBERS: Final = json.Decoder(Members)
 ELEMENTS: Final = json.Decoder(list[Raw])
 TEXT: Final = json.Decoder(str)
 
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SURROGATE: Final = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 SATISFIED_INCLUDES: Final = frozenset({"reasoning.encrypted_content", "message.output_text.logprobs"})
 """Wishes of `include` that the canonical form expresses: signatures, and `logprobs`."""
@@ -163,11 +165,12 @@ def text_of(raw: Raw | None) -> str:
     """The string that `raw` is, "" if it is none."""
     if raw is None or not raw_is(raw, b'"'):
         return ""
-    try:
-        return TEXT.decode(raw)
-    except (DecodeError, ValueError):  # half a surrogate pair, as services that cut text by UTF-16 units send it
-        whole = _SURROGATE.sub(rb"\\ufffd", bytes(raw)).decode("utf-8", "replace")
-        return TEXT.decode(whole)
+    return TEXT.decode(raw)
+
+
+def mended(data: bytes) -> bytes:
+    """`data` without halves of characters, which services send that cut their text by UTF-16 units."""
+    return _SURROGATE.sub(lambda found: found[1] or rb"\ufffd", data)
 
 
 def raw_is(raw: Raw, mark: bytes) -> bool:
