@@ -13,7 +13,6 @@ def _all_but(kept: bytes) -> bytes:
 
 
 _STRING = re.compile(rb'"[^"]*"')
-_ALL_BUT_OPENERS: Final = _all_but(b"[{")
 _ALL_BUT_SYNTAX: Final = _all_but(rb'"[]{}\/bfnrtu')  # an escape is a backslash and one of these
 _ALL_BUT_BRACKETS: Final = _all_but(b"[]{}")
 _ALL_BUT_STRUCTURE: Final = _all_but(b'"[]{}')
@@ -27,9 +26,8 @@ def check_depth(body: bytes) -> None:
     too, pair off in few enough levels; how deep those outside of texts go. Texts made to deceive the second look
     gain nothing: there the decoder's own limit stands.
     """
-    if len(body.translate(None, _ALL_BUT_OPENERS)) <= DEPTH_MAX:
-        return
-    if not _unpaired(body.translate(_ONE_KIND, _ALL_BUT_BRACKETS)):
+    brackets = body.translate(_ONE_KIND, _ALL_BUT_BRACKETS)
+    if len(brackets) <= 2 * DEPTH_MAX or not _unpaired(brackets):
         return
     left = _unpaired(_outside_of_texts(body))
     if b"[]" in left or left.count(b"[") > DEPTH_MAX:  # deeper still, or never closed

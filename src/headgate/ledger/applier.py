@@ -87,9 +87,12 @@ class Applier:
     def lag_bytes(self) -> int:
         """How much of the journal is not in the store."""
         applied = self.applied
-        later = [number for number in segment_numbers(self._directory) if number >= applied >> OFFSET_BITS]
-        sizes = (segment_path(self._directory, number).stat().st_size for number in later)
-        return sum(sizes) - (applied & OFFSET_MASK)
+        total = 0
+        for number in segment_numbers(self._directory):
+            if number >= applied >> OFFSET_BITS:
+                with suppress(FileNotFoundError):  # applied and deleted just now
+                    total += segment_path(self._directory, number).stat().st_size
+        return total - (applied & OFFSET_MASK)
 
     @property
     def lag_s(self) -> float:

@@ -293,6 +293,7 @@ def test_calls_that_end_on_a_full_disk_are_written_when_it_has_room_again(tmp_pa
     journal.call_started(start("a"))
     room.free = 20
     journal.call_ended(record("a"))
+    time.sleep(0.1)
     assert journal.failure
     assert journal.unwritten == 1
 

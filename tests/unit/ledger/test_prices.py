@@ -58,7 +58,7 @@ def test_names_are_found_in_any_case_and_with_compact_dates():
     assert BOOK.find("openai", "GPT-4o") == BOOK.find("openai", "gpt-4o-20240806") == BOOK.find("openai", "gpt-4o")
 
 
-def test_a_service_that_offers_anothers_models_has_their_prices():
+def test_a_service_that_offers_models_of_another_has_their_prices():
     assert BOOK.find("azure", "claude-sonnet-4-5") == BOOK.find("anthropic", "claude-sonnet-4-5")
 
 

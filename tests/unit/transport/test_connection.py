@@ -50,8 +50,8 @@ class Wire(asyncio.Transport):
 class Bench:
     """A connection with a flight under way. Make it inside a running loop."""
 
-    def __init__(self, pool_settings=None, body=b""):
-        self.origin_pool = OriginPool(Pool(pool_settings), Origin("http", "test", 80))
+    def __init__(self, pool_settings=None, body=b"", origin_pool=None):
+        self.origin_pool = origin_pool or OriginPool(Pool(pool_settings), Origin("http", "test", 80))
         self.wire = Wire()
         self.connection = Connection(self.origin_pool)
         self.connection.connection_made(self.wire)
@@ -286,17 +286,70 @@ def test_a_compressed_answer_that_lies_or_explodes_is_refused(body):
     assert asyncio.run(scene()) == ((b"", Outcome.PROTOCOL), ["abort"])
 
 
-def test_requests_that_end_in_time_make_one_timer():
+def test_what_has_come_and_was_not_read_is_gone_after_an_abort():
+    async def scene():
+        bench = Bench()
+        bench.feed([HEAD + b"content-length: 9\r\n\r\nabc"])
+        bench.flight.abort(Outcome.CLIENT_GONE)
+        return await all_of(bench.flight), bench.wire.acts
+
+    assert asyncio.run(scene()) == ((b"", Outcome.CLIENT_GONE), ["abort"])
+
+
+def test_a_plain_answer_after_a_compressed_one_stays_as_it_is():
+    async def scene():
+        bench = Bench()
+        body = compressed(b"packed", 31)
+        bench.feed([HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body])
+        bench.origin_pool.idle.clear()
+        second = bench.send()
+        bench.feed([HEAD + b"content-length: 5\r\n\r\nplain"])
+        return await all_of(bench.flight), await all_of(second)
+
+    assert asyncio.run(scene()) == ((b"packed", None), (b"plain", None))
+
+
+def test_a_connection_that_the_server_ends_while_idle_gets_no_further_request():
+    async def scene():
+        bench = Bench()
+        bench.feed([HEAD + b"content-length: 0\r\n\r\n"])
+        was_idle = bench.is_idle
+        bench.connection.eof_received()
+        return was_idle, bench.is_idle
+
+    assert asyncio.run(scene()) == (True, False)
+
+
+@pytest.mark.parametrize("upgrade", [b"", b"upgrade: websocket\r\nconnection: upgrade\r\n"])
+def test_a_switch_to_another_protocol_is_told_as_such(upgrade):
+    async def scene():
+        bench = Bench()
+        bench.feed([b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n"])
+        with pytest.raises(UpstreamError, match="the answer of http://test switches to another protocol") as caught:
+            await bench.flight.head()
+        return caught.value.problem.outcome
+
+    assert asyncio.run(scene()) is Outcome.PROTOCOL
+
+
+def test_requests_that_end_in_time_make_two_timers_and_a_lost_connection_leaves_none():
     async def scene():
         bench = Bench()
         made = []
-        call_at = bench.origin_pool.loop.call_at
-        bench.origin_pool.loop.call_at = lambda *given: made.append(given) or call_at(*given)
+
+        def call_at(*given):
+            made.append(original(*given))
+            return made[-1]
+
+        original = bench.origin_pool.loop.call_at
+        bench.origin_pool.loop.call_at = call_at
+        bench = Bench(origin_pool=bench.origin_pool)
         for _ in range(100):
             bench.feed([HEAD + b"content-length: 0\r\n\r\n"])
             bench.origin_pool.idle.clear()
             bench.send()
         del bench.origin_pool.loop.call_at
-        return len(made)
+        bench.connection.connection_lost(None)
+        return [timer.cancelled() for timer in made]
 
-    assert asyncio.run(scene()) == 1
+    assert asyncio.run(scene()) == [True, True]  # the second when the first rest was due before the first head

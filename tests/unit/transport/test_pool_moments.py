@@ -194,6 +194,27 @@ def test_closing_the_pool_does_not_wait_for_ever():
     assert asyncio.run(scene()) is Outcome.LOCAL
 
 
+def test_a_second_try_that_dies_unread_too_is_not_followed_by_a_third():
+    async def scene():
+        pool = pool_of_one()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(heading(pool.start(REQUEST, TIMEOUTS)))
+            await asyncio.sleep(0.01)
+            pool.loop.connections[0][0].data_received(ANSWER)
+            unlucky = group.create_task(heading(pool.start(REQUEST, TIMEOUTS)))
+            other = group.create_task(heading(pool.start(REQUEST, TIMEOUTS)))
+            await asyncio.sleep(0.01)
+            pool.loop.connections[0][0].connection_lost(None)  # the other opens a connection, the unlucky one waits
+            await asyncio.sleep(0.01)
+            pool.loop.connections[1][0].data_received(ANSWER)  # and goes out on it
+            pool.loop.connections[1][0].connection_lost(None)
+            await asyncio.sleep(0.01)
+        await pool.aclose()
+        return unlucky.result(), other.result(), len(pool.loop.connections)
+
+    assert asyncio.run(scene()) == (Outcome.CUT, 200, 2)
+
+
 def test_a_connection_knows_nothing_of_bytes_nobody_asked_for():
     async def scene():
         pool = pool_of_one()

@@ -274,7 +274,8 @@ class Reader:
                 events += self._ended(choice, signature)
             return
         events += self._ended(choice)
-        told, name, arguments = _popped(call, "id"), _popped(call, "name"), call.pop("args", None)
+        told, name = _popped(call, "id"), _popped(call, "name")
+        arguments = None if is_null(call.get("args", NULL)) else call.pop("args")
         self._callers.add(choice)
         extras = {**members, **{f"functionCall.{member}": raw for member, raw in call.items()}}
         call_id = told or synthetic_id(self._calls, self._id or name)
@@ -293,7 +294,7 @@ class Reader:
             place.partial = PartialArguments()
             place.partial.whole(ANY.decode(arguments or b"null"))
             place.partial.add(pieces)
-        elif arguments is not None and not is_null(arguments):
+        elif arguments is not None:
             events.append(PartDelta(place.index, compact(arguments)))
         if not will_continue:
             events += self._ended(choice, signature)

@@ -206,11 +206,11 @@ def _result(part: ToolResult, adoption: _Adoption) -> ToolResult:
 
 
 def _answered(part: ToolResult, adoption: _Adoption) -> str:
-    """The id of the call that a result answers: by id, else by name, else by order."""
+    """The id of the call that a result answers: by id, else by name, else by order. One without a call is refused."""
     wire_id = _short(part.call_id)
     by_id = [call for call in adoption.waiting if call[0] == wire_id]
     by_name = [call for call in adoption.waiting if call[1] == part.name]
-    found = next(iter(by_id or ([] if wire_id else by_name or adoption.waiting)), None)
+    found = next(iter(by_id or by_name or adoption.waiting), None)
     if found is None:
         return wire_id or f"call_{part.name}"
     adoption.waiting.remove(found)

@@ -136,7 +136,7 @@ class Assembler:
     def reasoning(self, number: int, text: str, form: str, *, key: str = "") -> None:
         """More thinking, from the field or detail that `form` and `key` name."""
         choice = self._choices.get(number) or self._choice(number)
-        if choice.kind != "reasoning" or choice.key != key:
+        if choice.kind != "reasoning" or choice.key != key or choice.signature is not None:  # a proof ends a thought
             self._open(choice, "reasoning", form)
             choice.key = key
             choice.words = []

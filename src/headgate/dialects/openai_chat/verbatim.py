@@ -252,7 +252,7 @@ class UsageFilter:
 
 
 def _tells_only_usage(event: bytes) -> bool:
-    if b'"usage"' not in event:
+    if b'"usage"' not in event or b'"choices":[{' in event:  # quotes inside of texts have a backslash before them
         return False
     data = b"".join(line[5:] for line in event.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:"))
     try:

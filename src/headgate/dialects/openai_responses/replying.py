@@ -175,12 +175,11 @@ class CallWriter:
 
     def end(self, event: PartEnded, hung: dict[str, Raw]) -> None:
         """The end of the call. A call without arguments is `{}` for those who decode it unasked."""
-        is_told = self.item.is_home and bool(event.extras)
         text = "".join(self._pieces) or ("" if self.item.is_home or self._member == "input" else "{}")
         name: _Object = {} if self._member == "input" else {"name": self.item.members["name"]}
         self._pen.event(f"{self._verb}.done", {**self._where, self._member: text, **name})
         members: _Object = {**self.item.members, self._member: text, "status": "completed"}
-        if is_told:
+        if self.item.is_home:
             del members["status"]
         self.item.members = {**members, **event.extras}
         self.item.close(self._pen)

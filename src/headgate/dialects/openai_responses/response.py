@@ -24,12 +24,22 @@ from headgate.dialects.openai_responses.wire import (
     text_of,
 )
 
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
 
 def parse_response(body: bytes) -> list[Event]:
     """The events that a whole answer tells."""
     try:
-        return _events(MEMBERS.decode(mended(body) if b"\\u" in body else body))
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        members = MEMBERS.decode(body)
+    except _UNREADABLE:
+        members = _mended_members(body)
+    return _events(members)
+
+
+def _mended_members(body: bytes) -> Members:
+    try:
+        return MEMBERS.decode(mended(body))
+    except _UNREADABLE:
         raise Malformed("the service's answer is not a JSON object of the Responses API") from None
 
 

@@ -54,8 +54,8 @@ class ItemWriter:
         self.items: list[object] = []
         self._dropped = dropped
         self._content: list[object] = []
-        self._calls: list[tuple[str, str]] = []
-        """Ids and names of calls that still wait for their output."""
+        self._calls: list[tuple[str, str, bool]] = []
+        """Calls that still wait for their output: id, name, whether custom."""
         self._named = 0
 
     def write(self, message: Message) -> None:
@@ -167,7 +167,7 @@ class ItemWriter:
     def _call(self, part: ToolCall) -> None:
         self._note(part.cache, part.signature)
         call_id = part.id or self._new_id()
-        self._calls.append((call_id, part.name))
+        self._calls.append((call_id, part.name, part.is_custom))
         kind, member = ("custom_tool_call", "input") if part.is_custom else ("function_call", "arguments")
         arguments = part.arguments if self.is_home or part.is_custom or part.arguments else "{}"
         members = {"type": kind, "call_id": call_id, "name": part.name, member: arguments}
@@ -178,15 +178,16 @@ class ItemWriter:
         self._named += 1
         return f"call_{self._named}"
 
-    def _answered(self, result: ToolResult) -> str:
-        """The id of the call that `result` answers: its own, or else the first open call of its name, or the first."""
-        found = next((pair for pair in self._calls if pair[0] == result.call_id), None)
+    def _answered(self, result: ToolResult) -> tuple[str, bool]:
+        """The call that `result` answers, by its id, or else the first open one of its name, or the first; and
+        whether it was a custom one."""
+        found = next((call for call in self._calls if call[0] == result.call_id), None)
         if found is None and not result.call_id:
-            found = next((pair for pair in self._calls if pair[1] == result.name), next(iter(self._calls), None))
+            found = next((call for call in self._calls if call[1] == result.name), next(iter(self._calls), None))
         if found is None:
-            return result.call_id or self._new_id()
+            return result.call_id or self._new_id(), False
         self._calls.remove(found)
-        return found[0]
+        return found[0], found[2]
 
     def _result(self, part: ToolResult) -> dict[str, object]:
         form = self._form(part.form)
@@ -203,9 +204,10 @@ class ItemWriter:
             self._dropped.add("is_error")
         texts = [inner for inner in part.parts if isinstance(inner, Text)]
         is_text = len(texts) == len(part.parts) and len(texts) <= 1
+        call_id, is_custom = self._answered(part)
         return {
-            "type": "function_call_output",
-            "call_id": self._answered(part),
+            "type": "custom_tool_call_output" if is_custom else "function_call_output",
+            "call_id": call_id,
             "output": words_of(texts) if is_text else parts,
         }
 

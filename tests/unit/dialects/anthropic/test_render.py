@@ -456,3 +456,56 @@ def test_pictures_of_an_assistant_are_dropped_and_reported():
     out, dropped = rendered(request_of(*HELLO, assistant(Image(source=Inline("image/png", "AA")), Text(text="Here."))))
     assert out["messages"][1]["content"] == [{"type": "text", "text": "Here."}]
     assert dropped == {"messages.image"}
+
+
+def test_what_cannot_be_an_instruction_is_refused_or_reported():
+    _, dropped = rendered(request_of(Message(role="system", parts=(Foreign(name="odd", raw=Raw(b"{}")),)), *HELLO))
+    assert dropped == {"messages.odd"}
+    for part in (Foreign(name="prompt", raw=Raw(b"{}"), is_feature=True), Image(source=Inline("image/png", "AA"))):
+        with pytest.raises(Unrenderable):
+            rendered(request_of(Message(role="system", parts=(part,)), *HELLO))
+
+
+def test_documents_of_an_assistant_are_dropped_and_turns_join_around_what_is_gone():
+    out, dropped = rendered(
+        request_of(
+            *HELLO,
+            assistant(File(source=Inline("application/pdf", "JVBE"))),
+            user(File(source=Inline("image/png", "AA")), Text(text="b", signature=Signature("gemini", "S"))),
+        )
+    )
+    assert out["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "hi"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA"}},
+                {"type": "text", "text": "b"},
+            ],
+        }
+    ]
+    assert dropped == {"messages.document", "reasoning.signature"}
+
+
+def test_quirks_and_the_stream_reach_a_translated_request():
+    out = render_request(request_of(), Target(model="claude-x", is_stream=True, quirks=("vertex_body",)), set())
+    members = json.loads(out)
+    assert members["stream"] is True
+    assert "model" not in members
+    assert members["anthropic_version"] == "vertex-2023-10-16"
+
+
+def test_a_schema_in_all_its_corners():
+    schema = {
+        "anyOf": [{"type": "object", "additionalProperties": True}, {"type": "array", "minItems": 2}],
+        "items": True,
+        "$defs": {"a": {"type": "string", "maxLength": 3}},
+    }
+    shape = OutputFormat(schema=Raw(json.dumps(schema).encode()))
+    out, dropped = rendered(request_of(knobs=Knobs(output_format=shape)))
+    assert out["output_config"]["format"]["schema"] == {
+        "anyOf": [{"type": "object", "additionalProperties": False}, {"type": "array"}],
+        "items": True,
+        "$defs": {"a": {"type": "string"}},
+    }
+    assert dropped == {"response_format.minItems", "response_format.maxLength"}

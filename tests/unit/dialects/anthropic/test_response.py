@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started, StopReason
 from headgate.core.fold import fold
-from headgate.core.problems import Outcome
+from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Signature
 from headgate.core.usage import Usage
 from headgate.dialects.anthropic import parse_response, render_response
@@ -165,6 +165,40 @@ def test_an_answer_of_another_dialect():
     }
     assert call_id.startswith("call_1_")
     assert dropped == {"logprobs", "image", "choices", "grounding"}
+
+
+def test_the_rest_of_what_another_dialect_may_answer():
+    out, dropped = rendered(
+        [
+            Started(dialect="elsewhere"),
+            PartStarted(index=0, kind="reasoning"),
+            PartEnded(index=0),
+            PartStarted(index=1, kind="reasoning", is_redacted=True),
+            PartEnded(index=1, signature=Signature("anthropic", "D")),
+            PartStarted(index=2, kind="text"),
+            PartEnded(index=2, signature=Signature("gemini", "S")),
+            PartStarted(index=3, kind="refusal"),
+            PartDelta(3, "No."),
+            PartEnded(index=3, signature=Signature("gemini", "T")),
+            PartStarted(index=4, kind="tool_call", id="c", name="f", is_custom=True),
+            PartDelta(4, "free"),
+            PartEnded(index=4),
+            Finished(reason="content_filter"),
+        ]
+    )
+    assert out["content"] == [
+        {"type": "redacted_thinking", "data": "D"},
+        {"type": "thinking", "thinking": "", "signature": "hg.gemini.next:T"},
+        {"type": "text", "text": "No."},
+        {"type": "tool_use", "id": "c", "name": "f", "input": {"input": "free"}},
+    ]
+    assert out["stop_reason"] == "refusal"
+    assert dropped == {"reasoning.signature"}
+
+
+def test_a_failed_answer_is_told_as_an_error():
+    out, _ = rendered([Started(), Failed(Problem(kind="timeout", message="late"))])
+    assert out == {"type": "error", "error": {"type": "timeout_error", "message": "late"}}
 
 
 def test_what_the_upstream_did_not_tell_is_ours():

@@ -47,7 +47,10 @@ LOSSLESS = {
     },
     "system text": {"contents": [HI], "system_instruction": "be kind"},
     "odd roles": {
-        "contents": [{"role": "function", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}, {"role": "x"}],
+        "contents": [
+            {"role": "function", "parts": [{"functionResponse": {"name": "f", "response": {}}}]},
+            {"role": "x"},
+        ],
         "systemInstruction": {"role": "system", "parts": [{"text": "a"}, {"text": "b"}]},
     },
     "snake case": {
@@ -125,6 +128,20 @@ LOSSLESS = {
                     {"fileData": {"fileUri": "https://youtu.be/x"}, "videoMetadata": {"fps": 0.2}},
                     {"inlineData": {"mimeType": "image/png", "data": "AA=="}, "thoughtSignature": "c2ln"},
                     {},
+                ],
+            }
+        ]
+    },
+    "odd media": {
+        "contents": [
+            {
+                "role": "user",
+                "parts": [
+                    {"inlineData": {"data": "AA=="}},
+                    {"inlineData": {"mimeType": "audio/wav"}, "thought": False},
+                    {"fileData": {"mimeType": "audio/mpeg"}, "mediaResolution": {"level": "LOW"}},
+                    {"functionResponse": {"name": "f", "response": {}, "parts": {"newKind": {}}}, "thought": False},
+                    {"functionResponse": {"name": "f", "parts": [{"fileData": {"fileUri": "https://example.com/a"}}]}},
                 ],
             }
         ]
@@ -253,7 +270,11 @@ def test_turns_are_read():
 
 
 def test_results_are_matched_by_id_then_by_name_and_order():
-    call = [{"functionCall": {"name": "f"}}, {"functionCall": {"name": "g"}}, {"functionCall": {"name": "f", "id": "z"}}]
+    call = [
+        {"functionCall": {"name": "f"}},
+        {"functionCall": {"name": "g"}},
+        {"functionCall": {"name": "f", "id": "z"}},
+    ]
     answer = [
         {"functionResponse": {"name": "f", "id": "z", "response": {}}},
         {"functionResponse": {"name": "g", "response": {}}},
@@ -274,9 +295,7 @@ def test_an_error_result_is_known():
     (message,) = parse_request(body, ENVELOPE).messages
 
     assert message.parts == (
-        ToolResult(
-            call_id="call_0_f", name="f", parts=(Text(text="no"),), is_error=True, form='=noid\x1f=in:"error"'
-        ),
+        ToolResult(call_id="call_0_f", name="f", parts=(Text(text="no"),), is_error=True, form='=noid\x1f=in:"error"'),
     )
 
 
@@ -379,10 +398,18 @@ REFUSED = {
     b'{"contents": [], "generation_config": {"top_k": 1.5}}': "generation_config.top_k",
     b'{"contents": [], "generationConfig": {"maxOutputTokens": 1e300}}': "generationConfig.maxOutputTokens",
     b'{"contents": [], "tools": [{"functionDeclarations": [{}]}]}': "tools[0].functionDeclarations[0].name",
-    b'{"contents": [{"parts": [{"functionCall": {"name": "f", "args": "x"}}]}]}': "contents[0].parts[0].functionCall.args",
+    b'{"contents": {"parts": {"functionCall": {"name": "f", "args": 1}}}}': "contents.parts.functionCall.args",
     b'{"contents": [], "x": "\xff"}': None,
     b'{"contents": ' + b"[" * 100 + b"]" * 100 + b"}": None,
 }
+
+
+def test_a_broken_escape_where_no_check_looks_is_refused():
+    parameters = b'{"type": "OBJECT", "title": "\\ud800"}'
+    body = b'{"contents": [], "tools": [{"functionDeclarations": [{"name": "f", "parameters": %b}]}]}' % parameters
+
+    with pytest.raises(InvalidRequest):
+        parse_request(body, ENVELOPE)
 
 
 @pytest.mark.parametrize("body", REFUSED, ids=[repr(body[:60]) for body in REFUSED])
@@ -410,17 +437,20 @@ def test_a_request_needs_a_model():
     assert refused.value.problem.param == "model"
 
 
+NAMES = """
+contents parts text role functionCall functionResponse response args name id tools functionDeclarations
+parameters generationConfig stopSequences responseSchema thought thoughtSignature inlineData data
+toolConfig systemInstruction type topK
+"""
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["contents", "parts", "text", "role", "functionCall", "functionResponse", "response", "args", "name", "id"]
-            + ["tools", "functionDeclarations", "parameters", "generationConfig", "stopSequences", "responseSchema"]
-            + ["thought", "thoughtSignature", "inlineData", "data", "toolConfig", "systemInstruction", "type", "topK"]
-        ),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(NAMES.split()),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=15,
 )

@@ -277,6 +277,18 @@ def test_a_sealed_signature_finds_its_way_home(alphabet: str):
     assert message.parts == (Reasoning(signature=Signature("anthropic", "ÿÿ?"), is_redacted=True),)
 
 
+@pytest.mark.parametrize("text", ["aGcu!", "aGcuYW50", "aGcu/////w=="])
+def test_what_only_looks_sealed_is_gemini_s_own(text: str):
+    parts = [{"text": "x", "thoughtSignature": text}]
+    body = json.dumps({"contents": [{"role": "model", "parts": parts}]}).encode()
+
+    (message,) = parse_request(body, Envelope(model="m")).messages
+
+    assert isinstance(message.parts[0], Text)
+    assert message.parts[0].signature is not None
+    assert message.parts[0].signature.minted_by == "gemini"
+
+
 def test_knobs_are_said():
     request = of(
         user(Text(text="hi")),
@@ -399,3 +411,11 @@ def test_what_was_added_at_home_is_said():
 
     assert out["systemInstruction"] == {"parts": [{"text": "a"}, {"text": "b"}]}
     assert out["generationConfig"] == {"thinkingConfig": {"thinkingBudget": 2048}}
+
+
+def test_a_model_without_numbers_keeps_its_own_measure():
+    request = of(user(Text(text="hi")), knobs=Knobs(reasoning=ReasoningKnob(is_visible=True)))
+
+    body, _ = rendered(request, "gemini-3-flash-preview")
+
+    assert body["generationConfig"] == {"thinkingConfig": {"includeThoughts": True}}

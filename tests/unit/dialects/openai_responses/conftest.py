@@ -10,10 +10,10 @@ Wire = Callable[..., bytes]
 
 
 def _wire(*events: tuple[str, dict[str, Any]]) -> bytes:
-    lines = [
-        f"event: {name}\ndata: {json.dumps({'type': name, 'sequence_number': number, **members})}\n\n"
-        for number, (name, members) in enumerate(events)
-    ]
+    lines: list[str] = []
+    for number, (name, members) in enumerate(events):
+        data = json.dumps({"type": name, "sequence_number": number, **members}, separators=(",", ":"))
+        lines.append(f"event: {name}\ndata: {data}\n\n")
     return "".join(lines).encode()
 
 
@@ -64,6 +64,7 @@ REASONING = {
     "encrypted_content": "c2VhbGVk",
 }
 SEARCH = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "sky"}}
+CITATION = {"type": "url_citation", "url": "https://example.com", "title": "Sky", "start_index": 0, "end_index": 4}
 MESSAGE = {
     "id": "msg_1",
     "type": "message",
@@ -73,7 +74,7 @@ MESSAGE = {
         {
             "type": "output_text",
             "text": "Blau 🌤.",
-            "annotations": [{"type": "url_citation", "url": "https://example.com", "start_index": 0, "end_index": 4}],
+            "annotations": [CITATION],
             "logprobs": [],
         },
         {"type": "refusal", "refusal": "No more."},
@@ -101,7 +102,7 @@ OUTPUT = [REASONING, SEARCH, MESSAGE, CALL, CUSTOM]
 @pytest.fixture
 def whole() -> dict[str, Any]:
     """A whole answer with an item of every kind."""
-    return _response("completed", OUTPUT, usage=USAGE, completed_at=1700000009)
+    return _response("completed", [*OUTPUT], usage=USAGE, completed_at=1700000009)
 
 
 @pytest.fixture
@@ -126,7 +127,10 @@ def stream() -> bytes:
         ("response.output_item.added", {"output_index": 1, "item": {**SEARCH, "status": "in_progress"}}),
         ("response.web_search_call.searching", at(1, "ws_1")),
         ("response.output_item.done", {"output_index": 1, "item": SEARCH}),
-        ("response.output_item.added", {"output_index": 2, "item": {**MESSAGE, "status": "in_progress", "content": []}}),
+        (
+            "response.output_item.added",
+            {"output_index": 2, "item": {**MESSAGE, "status": "in_progress", "content": []}},
+        ),
         ("response.content_part.added", at(2, "msg_1", content_index=0, part={"type": "output_text", "text": ""})),
         ("response.output_text.delta", at(2, "msg_1", content_index=0, delta="Blau ", logprobs=[])),
         ("response.output_text.delta", at(2, "msg_1", content_index=0, delta="🌤.", logprobs=[], obfuscation="x")),
