@@ -14,11 +14,9 @@ import msgspec
 
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
+from headgate.ledger import segments as types
 from headgate.ledger.journal import Journal
 from headgate.ledger.segments import (
-    ATTEMPT_STARTED,
-    CALL_ENDED,
-    CALL_STARTED,
     OFFSET_BITS,
     OFFSET_MASK,
     DamagedJournal,
@@ -31,8 +29,8 @@ from headgate.store.base import Store, StoreError
 from headgate.store.queries import calls, meta
 
 CUT_SHORT = "the gateway stopped during this call"
-_ENTRIES_MAX = 400
-"""Records of about 200 calls: what one transaction takes."""
+_ENTRIES_MAX = 2000
+"""Records of about 1,000 calls: what one transaction takes."""
 _ROUND_S = 0.05
 _RETRY_S_MAX = 5.0
 _DRAIN_S = 10.0
@@ -44,7 +42,9 @@ _decode_record = msgspec.json.Decoder(CallRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class _Id(msgspec.Struct):
+class _Id(msgspec.Struct, array_like=True):
+    """The part of a `CallStart` that is always needed."""
+
     id: str
 
 
@@ -52,8 +52,10 @@ _decode_id = msgspec.json.Decoder(_Id).decode
 
 
 class _Open(NamedTuple):
+    """A call that has begun. Its start stays as it was written: hardly any is ever needed."""
+
     lsn: int
-    start: CallStart
+    start: bytes
     attempts: list[AttemptStart]
 
 
@@ -156,11 +158,17 @@ class Applier:
         ended: list[tuple[CallRecord, bytes]] = []
         rejects: list[bytes] = []
         for entry in entries:
-            if entry.type == CALL_ENDED and entry.lsn >= kept_before:
-                try:
-                    ended.append((_decode_record(entry.payload), entry.payload))
-                except msgspec.DecodeError:
-                    rejects.append(entry.payload)
+            match entry.type:
+                case types.CALL_STARTED:
+                    self._open[_decode_id(entry.payload).id] = _Open(entry.lsn, entry.payload, [])
+                case types.ATTEMPT_STARTED:
+                    attempt = _decode_attempt(entry.payload)
+                    if (call := self._open.get(attempt.call_id)) is not None:
+                        call.attempts.append(attempt)
+                case types.CALL_ENDED:
+                    self._end(entry, ended, rejects, is_kept=entry.lsn < kept_before)
+                case _:  # a filler
+                    pass
         end = entries[-1].end
         if ended:
             with self._store.write() as connection:
@@ -168,9 +176,18 @@ class Applier:
                 meta.put(connection, self._place_name, str(end))
         if rejects:
             self._reject(rejects)
-        for entry in entries:
-            _FOLLOW.get(entry.type, _ignore)(self._open, entry)
         self._reached(end)
+
+    def _end(self, entry: Entry, ended: list[tuple[CallRecord, bytes]], rejects: list[bytes], *, is_kept: bool) -> None:
+        try:
+            record = _decode_record(entry.payload)
+        except msgspec.DecodeError:
+            if not is_kept:
+                rejects.append(entry.payload)
+            return
+        self._open.pop(record.id, None)
+        if not is_kept:
+            ended.append((record, entry.payload))
 
     @property
     def _place_name(self) -> str:
@@ -203,32 +220,10 @@ class Applier:
             self._open.clear()
 
 
-def _started(opened: dict[str, _Open], entry: Entry) -> None:
-    start = _decode_start(entry.payload)
-    opened[start.id] = _Open(entry.lsn, start, [] if start.attempt is None else [start.attempt])
-
-
-def _attempted(opened: dict[str, _Open], entry: Entry) -> None:
-    attempt = _decode_attempt(entry.payload)
-    if (call := opened.get(attempt.call_id)) is not None:
-        call.attempts.append(attempt)
-
-
-def _ended(opened: dict[str, _Open], entry: Entry) -> None:
-    with suppress(msgspec.DecodeError):  # rejected already
-        opened.pop(_decode_id(entry.payload).id, None)
-
-
-def _ignore(opened: dict[str, _Open], entry: Entry) -> None:
-    """A filler."""
-
-
-_FOLLOW = {CALL_STARTED: _started, ATTEMPT_STARTED: _attempted, CALL_ENDED: _ended}
-
-
 def _cut_short(call: _Open) -> CallRecord:
     """All that is known of a call whose end nobody wrote down: not what it used, so not what it cost."""
-    start = call.start
+    start = _decode_start(call.start)
+    attempts = [*([start.attempt] if start.attempt else []), *call.attempts]
     return CallRecord(
         id=start.id,
         started_us=start.started_us,
@@ -255,7 +250,7 @@ def _cut_short(call: _Open) -> CallRecord:
                 price_version=attempt.price_version,
                 is_priced=False,
             )
-            for attempt in call.attempts
+            for attempt in attempts
         ],
         usage_source="crash_recovered",
         is_priced=False,

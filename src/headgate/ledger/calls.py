@@ -14,7 +14,6 @@ from headgate.store.queries.calls import CallFilter
 
 PAGE_MAX = 500
 _DRAIN_S = 1.0
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(CallRecord).decode
 
 
@@ -35,9 +34,9 @@ class Calls:
         self._recent: dict[str, bytes] = {}
         self._recent_max = recent_max
 
-    def remember(self, record: CallRecord) -> None:
-        """Keeps a call at hand that has just ended."""
-        self._recent[record.id] = _encode(record)
+    def remember(self, call_id: str, record: bytes) -> None:
+        """Keeps a call at hand that has just ended, as `Journal.call_ended` gave it."""
+        self._recent[call_id] = record
         if len(self._recent) > self._recent_max:
             self._recent.pop(next(iter(self._recent)), None)
 

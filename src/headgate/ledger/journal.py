@@ -103,15 +103,16 @@ class Journal:
         """A further attempt is about to be sent. Raises `JournalFailed`: do not send it."""
         self._begin(ATTEMPT_STARTED, _encode(start))
 
-    def call_ended(self, record: CallRecord) -> None:
+    def call_ended(self, record: CallRecord) -> bytes:
         """A call is over. Never fails for the disk's sake: what cannot be written waits for the disk, or, if the
-        process ends before, is found again as a call that was cut short."""
+        process ends before, is found again as a call that was cut short. Returns the record as JSON."""
         payload = _encode(record)
         with self._lock:
             if self.failure or not self._append(CALL_ENDED, payload):
                 self._unwritten.append(payload)
         if not self._wake.is_set():
             self._wake.set()
+        return payload
 
     @property
     def unwritten(self) -> int:

@@ -41,12 +41,13 @@ class Metering:
         if price is None:
             attempt.is_priced = False
             return
-        attempt.cost_nano_usd = cost(price, usage).nano_usd
+        bill = cost(price, usage)
+        attempt.cost_nano_usd = bill.nano_usd
+        attempt.is_priced = not bill.unpriced
 
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""
-        self._journal.call_ended(record)
-        self._calls.remember(record)
+        self._calls.remember(record.id, self._journal.call_ended(record))
 
 
 def estimate(prompt_bytes: int, answer_chars: int) -> Usage:

@@ -44,7 +44,7 @@ def keep(store: Store, *records: CallRecord) -> None:
 
 def test_a_call_is_found_as_soon_as_it_is_remembered(store: Store):
     calls = Calls(store)
-    calls.remember(record("a"))
+    calls.remember("a", msgspec.json.encode(record("a")))
 
     assert asyncio.run(calls.find("a")) == record("a")
     assert asyncio.run(calls.find("b")) is None
@@ -54,7 +54,7 @@ def test_what_is_no_longer_at_hand_comes_from_the_store(store: Store):
     keep(store, record("a", error="from the store"))
     calls = Calls(store, recent_max=2)
     for call_id in "abc":
-        calls.remember(record(call_id))
+        calls.remember(call_id, msgspec.json.encode(record(call_id)))
 
     found = [asyncio.run(calls.find(call_id)) for call_id in "abc"]
 

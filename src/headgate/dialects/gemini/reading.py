@@ -25,6 +25,7 @@ from headgate.core.events import (
 )
 from headgate.core.request import Extras, Signature
 from headgate.core.usage import Usage
+from headgate.dialects.gemini.dress import CANDIDATES, Dress, is_index
 from headgate.dialects.gemini.errors import stream_problem
 from headgate.dialects.gemini.ids import synthetic_id
 from headgate.dialects.gemini.media import kind_of
@@ -50,7 +51,6 @@ from headgate.dialects.gemini.wire import (
 BARE: Final = "=norole"
 """Marks a part of a content that told no role."""
 
-_DRESS: Final = frozenset(("index", "content", "finishReason", "finishMessage", "avgLogprobs", "tokenCount"))
 _FALSE: Final = Raw(b"false")
 _TRUE: Final = Raw(b"true")
 _KNOWN: Final = frozenset(("candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "error"))
@@ -78,6 +78,7 @@ class Reader:
         self._callers: set[int] = set()
         self._choices = 0
         self._extras: Extras = {}
+        self._dress = Dress(is_whole=is_whole)
         self._opaques: dict[tuple[int, str], Raw] = {}
         self._usage: Raw | None = None
         self._searches = 0
@@ -135,7 +136,7 @@ class Reader:
         candidates = members.get("candidates")
         if candidates is not None and is_list(candidates):
             if self._is_whole and not ARRAY.decode(candidates):
-                self._extras["candidates"] = candidates
+                self._extras[CANDIDATES] = candidates
             for place, candidate in enumerate(ARRAY.decode(members.pop("candidates"))):
                 events += self._read_candidate(candidate, place)
         self._note_block(members)
@@ -185,15 +186,16 @@ class Reader:
             return self._opaque("candidates", raw, slot="answer")
         members = OBJECT.decode(raw)
         told = ANY.decode(members.get("index", b"null"))
-        choice = told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 1000 else place
+        choice = told if is_index(told) else place
         self._choices = max(self._choices, choice + 1)
         events = self._read_content(members, choice)
         reason = ANY.decode(members.get("finishReason", b"null"))
         if not isinstance(reason, dict | list) and reason not in UNFINISHED:
             self._reasons[choice] = reason
+        self._dress.note(choice, members)
         for name, member in members.items():
-            if name in _DRESS or is_null(member):
-                self._extras[f"candidates.{choice}.{name}"] = member
+            if is_null(member):
+                self._dress.keep(choice, name, member)
             else:
                 self._count_searches(name, member)
                 events += self._opaque(name, member, slot="candidate", choice=choice)
@@ -338,13 +340,13 @@ class Reader:
         """The ends of open parts, and the end of the answer."""
         reasons: list[StopReason] = [self._reason(choice) for choice in range(max(1, self._choices))]
         if not self._choices:
-            self._extras.setdefault("candidates", NULL)
+            self._extras.setdefault(CANDIDATES, NULL)
         finished = Finished(
             reason=reasons[0],
             more_reasons=tuple(reasons[1:]),
             wire_reason=str(self._reasons.get(0, self._block)),
             usage=self.usage,
-            extras=self._extras,
+            extras={**self._extras, **self._dress.extras(self._choices)},
         )
         return [*self.end_parts(), finished]
 

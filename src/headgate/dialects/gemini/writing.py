@@ -10,6 +10,7 @@ from msgspec import Raw, Struct, field
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
 from headgate.dialects.base import ReplyTo
+from headgate.dialects.gemini.dress import CANDIDATES, dressed
 from headgate.dialects.gemini.errors import error_event
 from headgate.dialects.gemini.reading import BARE
 from headgate.dialects.gemini.reasons import WORDS
@@ -22,7 +23,6 @@ from headgate.dialects.gemini.wire import ANY, ENCODER, NAME, is_null
 Wire = dict[str, object]
 
 _SPOKEN: Final = frozenset(("text", "reasoning", "refusal"))
-_CANDIDATES: Final = "candidates"
 
 
 class Draft(Struct):
@@ -83,8 +83,7 @@ def head_of(started: Started, reply_to: ReplyTo) -> Head:
 def candidate_members(finished: Finished, choice: int, *, is_home: bool) -> Wire:
     """A candidate without its parts."""
     if is_home:
-        prefix = f"{_CANDIDATES}.{choice}."
-        return {name[len(prefix) :]: raw for name, raw in finished.extras.items() if name.startswith(prefix)}
+        return dressed(finished, choice)
     reason = finished.reason if choice == 0 else finished.more_reasons[choice - 1]
     return {"finishReason": WORDS[reason], "index": choice}
 
@@ -97,7 +96,7 @@ def report(finished: Finished, dropped: set[str]) -> None:
 
 def has_no_candidates(finished: Finished, *, is_home: bool) -> bool:
     """Whether the prompt was blocked, so that there was no candidate at all."""
-    return is_home and _CANDIDATES in finished.extras
+    return is_home and CANDIDATES in finished.extras
 
 
 class Whole:
@@ -150,13 +149,13 @@ class Whole:
         finished, is_home = self._finished, self._head.is_home
         out: Wire = {}
         if not has_no_candidates(finished, is_home=is_home):
-            out[_CANDIDATES] = [self._candidate(choice) for choice in self._choices()]
+            out[CANDIDATES] = [self._candidate(choice) for choice in self._choices()]
         if finished.usage is not None:
             out["usageMetadata"] = render_usage(finished.usage, is_home=is_home)
         out.update(self._head.members)
         if is_home:
             for name, raw in finished.extras.items():
-                if not name.startswith(f"{_CANDIDATES}.") and not (name == _CANDIDATES and is_null(raw)):
+                if not name.startswith(f"{CANDIDATES}.") and not (name == CANDIDATES and is_null(raw)):
                     out.setdefault(name, raw)
         return ENCODER.encode(out)
 
@@ -169,11 +168,9 @@ class Whole:
         parts = [
             item.wire(is_home=is_home) if isinstance(item, Draft) else item for item in self._parts.get(choice, [])
         ]
-        content = out.get("content")
-        if not is_home:
-            out["content"] = {"parts": parts, "role": "model"}
-        elif parts and (not isinstance(content, Raw) or not is_null(content)):
-            rest = cast(Wire, ANY.decode(content)) if isinstance(content, Raw) else {}
+        content = out.get("content", {"role": "model"})
+        if parts or not is_home:
+            rest = cast(Wire, ANY.decode(content) if isinstance(content, Raw) else content)
             out["content"] = {**rest, "parts": parts}
         return {**out, **self._candidates.get(choice, {})}
 
@@ -265,7 +262,7 @@ class StreamRenderer:
             candidate: Wire = {event.name: event.raw}
             if event.choice:
                 candidate["index"] = event.choice
-            out.append(self._chunk(ENCODER.encode({_CANDIDATES: [candidate], **self._head.members})))
+            out.append(self._chunk(ENCODER.encode({CANDIDATES: [candidate], **self._head.members})))
         else:
             out.append(self._chunk(ENCODER.encode({event.name: event.raw, **self._head.members})))
 
@@ -274,7 +271,7 @@ class StreamRenderer:
         report(event, self.dropped)
         body: Wire = {}
         if not has_no_candidates(event, is_home=is_home):
-            body[_CANDIDATES] = [self._last_candidate(event, choice) for choice in range(1 + len(event.more_reasons))]
+            body[CANDIDATES] = [self._last_candidate(event, choice) for choice in range(1 + len(event.more_reasons))]
         if event.usage is not None:
             body["usageMetadata"] = render_usage(event.usage, is_home=is_home)
         body.update(self._head.members)
@@ -286,6 +283,8 @@ class StreamRenderer:
         members = candidate_members(event, choice, is_home=self._head.is_home)
         if not self._head.is_home:
             members["content"] = {"parts": [{"text": ""}], "role": "model"}  # as Google ends its own
+        elif not isinstance(members.get("content"), Raw):
+            del members["content"]  # said with the parts
         return members
 
     def _fail(self, error: bytes, out: list[bytes]) -> None:

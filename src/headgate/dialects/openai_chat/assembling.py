@@ -5,6 +5,7 @@ says something, and ends when another field of the same choice does, or when the
 """
 
 import re
+from typing import Final
 
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
@@ -27,11 +28,15 @@ from headgate.core.usage import Usage
 from headgate.dialects.openai_chat.reasons import reason_of
 from headgate.dialects.openai_chat.wire import FORM, NAME
 
-_FAULTS: dict[Outcome, str] = {
+_FAULTS: Final[dict[Outcome, str]] = {
     Outcome.CUT: "the answer ended before it was complete",
     Outcome.PROTOCOL: "the answer was not a chat completion",
     Outcome.SERVER: "the provider ended the answer with an error",
 }
+
+
+# Who answered and on which terms: no part of what was said, so elsewhere nobody misses it.
+_BOOKKEEPING: Final = frozenset({"system_fingerprint", "service_tier", "provider", "native_finish_reason", "x_groq"})
 
 
 class Call(Struct):
@@ -78,7 +83,7 @@ class Assembler:
         self.is_over = False
         self.has_reason = False
         self.extras: Extras = {}
-        """Null and empty members, of interest to nobody but a renderer of the same dialect."""
+        """Null, empty and bookkeeping members, of interest to nobody but a renderer of the same dialect."""
         self._choices: dict[int, _Choice] = {}
         self._parts = 0
         self._answer_id = ""
@@ -102,11 +107,17 @@ class Assembler:
         if self._seen.get(name) == raw:
             return
         self._seen[name] = raw = raw.copy()
+        if name in _BOOKKEEPING:
+            self.extras[f"answer.{name}"] = raw
+            return
         opaque = Opaque(name=name, raw=raw, dialect=NAME, slot="answer")
         (self.events if self.is_started else self._early).append(opaque)
 
     def leave(self, name: str, raw: Raw, number: int, slot: str) -> None:
         """A leftover of a choice or its message."""
+        if name in _BOOKKEEPING:
+            self.extras[f"choices.{number}.{slot}.{name}"] = raw.copy()
+            return
         self.events.append(Opaque(name=name, raw=raw.copy(), dialect=NAME, choice=number, slot=slot))
 
     def hang(self, number: int, name: str, raw: Raw, index: int | None = None) -> None:

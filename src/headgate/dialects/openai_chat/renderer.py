@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw, Struct
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
-from headgate.core.request import Extras, Reasoning
+from headgate.core.request import Reasoning
 from headgate.core.signatures import seal
 from headgate.dialects.base import ReplyTo
 from headgate.dialects.openai_chat.errors import error_object
@@ -85,7 +85,6 @@ class StreamRenderer:
                 pass  # written above, where it is cheaper
 
     def _start(self, event: Started) -> None:
-        self._leave(event.extras)
         members = {
             "id": event.id or self._reply_to.id,
             "object": "chat.completion.chunk",
@@ -93,12 +92,6 @@ class StreamRenderer:
             "model": event.model or self._reply_to.model,
         }
         self._head = b"data: " + ENCODE(members)[:-1]
-
-    def _leave(self, extras: Extras) -> None:
-        """Leftovers in events are another dialect's: ours travel as opaques, but for those that say nothing."""
-        for name, raw in extras.items():
-            if raw != NULL and not name.startswith(("answer.", "choices.")):
-                self.dropped.add(name)
 
     def _chunk(self, number: int, delta: Wire, **members: object) -> bytes:
         """One chunk of one choice, with what is pending for the answer."""
@@ -124,7 +117,6 @@ class StreamRenderer:
         return tuple(chunk.split(ENCODE(_SLOT)))
 
     def _begin(self, event: PartStarted, out: list[bytes]) -> None:
-        self._leave(event.extras)
         self._speak(event.choice, out)
         form = event.form[len(FORM) :] if event.form.startswith(FORM) else ""
         part = self._parts[event.index] = _Open(event, form)
@@ -163,7 +155,6 @@ class StreamRenderer:
         return {"tool_calls": [{"index": part.place, kind: {field_name: _SLOT}}]}
 
     def _end(self, event: PartEnded, out: list[bytes]) -> None:
-        self._leave(event.extras)
         part = self._parts[event.index]
         number, kind = part.started.choice, part.started.kind
         if kind == "tool_call" and not part.has_said and not part.started.form.startswith(FORM):
@@ -224,13 +215,16 @@ class StreamRenderer:
                 return {"content": [{"type": "text", "text": "", opaque.name: opaque.raw}]}
 
     def _finish(self, event: Finished, out: list[bytes]) -> None:
-        self._leave(event.extras)
+        kept = {name: raw for name, raw in event.extras.items() if bytes(raw)[:1] not in (b"n", b"[")}
+        self._pending |= {name[7:]: raw for name, raw in kept.items() if name.startswith("answer.")}
         reasons = (event.reason, *event.more_reasons)
         for number in sorted({*range(len(reasons)), *self._choices}):
             self._speak(number, out)
             reason = reasons[number] if number < len(reasons) else "stop"
             word = word_of(reason, "" if number else event.wire_reason, has_refusal=number in self._refused)
-            out.append(self._chunk(number, {}, finish_reason=word))
+            place = f"choices.{number}.choice."
+            members = {name[len(place) :]: raw for name, raw in kept.items() if name.startswith(place)}
+            out.append(self._chunk(number, {}, **{**members, "finish_reason": word}))
         if event.usage is not None and self._reply_to.wants_usage:
             usage = ENCODE(write_usage(event.usage))
             out.append(b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage))

@@ -47,7 +47,6 @@ def render_response(events: Iterable[Event], reply_to: ReplyTo, dropped: set[str
         return render_error(answer.problem)[1]
     dropped.update(foreign_names(answer.opaques))
     dropped.update(name for part in answer.parts for name in foreign_names(part.opaques))
-    dropped.update(foreign_extras(answer))
     numbers = sorted({part.choice for part in answer.parts} | set(range(len(answer.more_reasons) + 1)))
     wire: Wire = {
         "id": answer.id or reply_to.id,
@@ -64,13 +63,6 @@ def render_response(events: Iterable[Event], reply_to: ReplyTo, dropped: set[str
 def foreign_names(opaques: Iterable[Opaque]) -> list[str]:
     """What another dialect's leftovers are called."""
     return [opaque.name for opaque in opaques if opaque.dialect != NAME and opaque.raw != NULL]
-
-
-def foreign_extras(answer: Answer) -> list[str]:
-    """Names of leftovers in the events themselves: this dialect has none there but those that say nothing."""
-    holders = [answer.extras, *(part.extras for part in answer.parts)]
-    named = ((name, raw) for holder in holders for name, raw in holder.items() if raw != NULL)
-    return [name for name, _ in named if not name.startswith(("answer.", "choices."))]
 
 
 def slot(opaques: Iterable[Opaque], name: str, number: int | None = None) -> Wire:

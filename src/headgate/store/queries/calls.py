@@ -1,19 +1,18 @@
 """Calls and their attempts: kept once each, found by id, listed newest first. Must not know where they come from."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, Table, bindparam, select, tuple_
+from sqlalchemy.dialects.sqlite import dialect, insert
 
 from headgate.core.record import Attempt, CallRecord
 from headgate.core.usage import Usage
 from headgate.store.tables import ATTEMPTS, CALLS, INT64_MAX
 
 _NO_USAGE = Usage()
-_ADD_CALL = insert(CALLS).on_conflict_do_nothing()
-_ADD_ATTEMPT = insert(ATTEMPTS).on_conflict_do_nothing()
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
 _decode = msgspec.json.Decoder(CallRecord).decode
 
@@ -35,10 +34,19 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
 def add(connection: Connection, calls: Iterable[tuple[CallRecord, bytes]]) -> None:
     """Keeps calls, each with its JSON. One that is there already stays as it is."""
     rows = list(calls)
-    connection.execute(_ADD_CALL, [_call_row(record, json) for record, json in rows])
+    connection.exec_driver_sql(_adding(CALLS), [_call_row(record, json) for record, json in rows])
     attempts = [_attempt_row(record, attempt) for record, _ in rows for attempt in record.attempts]
     if attempts:
-        connection.execute(_ADD_ATTEMPT, attempts)
+        connection.exec_driver_sql(_adding(ATTEMPTS), attempts)
+
+
+@cache
+def _adding(table: Table) -> str:
+    """The statement as the driver takes it, with a row's values in the order of the table's columns.
+
+    Compiled once: through `execute`, a batch costs as much again in building parameters as SQLite takes for it.
+    """
+    return str(insert(table).on_conflict_do_nothing().compile(dialect=dialect()))
 
 
 def find(connection: Connection, call_id: str) -> CallRecord | None:
@@ -61,57 +69,57 @@ def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[CallR
     return [_decode(row[0]) for row in rows]
 
 
-def _call_row(record: CallRecord, json: bytes) -> dict[str, Any]:
+def _call_row(record: CallRecord, json: bytes) -> tuple[Any, ...]:
     usage = record.usage or _NO_USAGE
-    return {
-        "id": record.id,
-        "started_us": record.started_us,
-        "key_id": record.key_id,
-        "surface": record.surface,
-        "operation": record.operation,
-        "model": record.model,
-        "is_stream": record.is_stream,
-        "user": record.user,
-        "session": record.session,
-        "route": record.route,
-        "status": record.status,
-        "outcome": record.outcome.value,
-        "attempts": len(record.attempts),
-        "input_tokens": _int64(usage.input_tokens),
-        "cached_tokens": _int64(usage.cached_tokens),
-        "output_tokens": _int64(usage.output_tokens),
-        "usage_source": record.usage_source,
-        "cost_nano_usd": _int64(record.cost_nano_usd),
-        "is_priced": record.is_priced,
-        "ttft_us": _us(record.ttft_ms),
-        "duration_us": _us(record.duration_ms),
-        "record": json.decode(),
-    }
+    return (
+        record.id,
+        record.started_us,
+        record.key_id,
+        record.surface,
+        record.operation,
+        record.model,
+        record.is_stream,
+        record.user,
+        record.session,
+        record.route,
+        record.status,
+        record.outcome.value,
+        len(record.attempts),
+        _int64(usage.input_tokens),
+        _int64(usage.cached_tokens),
+        _int64(usage.output_tokens),
+        record.usage_source,
+        _int64(record.cost_nano_usd),
+        record.is_priced,
+        _us(record.ttft_ms),
+        _us(record.duration_ms),
+        json.decode(),
+    )
 
 
-def _attempt_row(record: CallRecord, attempt: Attempt) -> dict[str, Any]:
+def _attempt_row(record: CallRecord, attempt: Attempt) -> tuple[Any, ...]:
     usage = attempt.usage or _NO_USAGE
-    return {
-        "call_id": record.id,
-        "number": attempt.number,
-        "started_us": record.started_us + (_us(attempt.started_ms) or 0),
-        "provider": attempt.provider,
-        "model": attempt.model,
-        "lane": attempt.lane,
-        "outcome": attempt.outcome.value,
-        "status": attempt.status,
-        "input_tokens": _int64(usage.input_tokens),
-        "cached_tokens": _int64(usage.cached_tokens),
-        "cache_write_tokens": _int64(usage.cache_write_tokens),
-        "output_tokens": _int64(usage.output_tokens),
-        "reasoning_tokens": _int64(usage.reasoning_tokens),
-        "usage_source": attempt.usage_source,
-        "price_version": attempt.price_version,
-        "cost_nano_usd": _int64(attempt.cost_nano_usd),
-        "is_priced": attempt.is_priced,
-        "ttft_us": _us(attempt.ttft_ms),
-        "duration_us": _us(attempt.duration_ms),
-    }
+    return (
+        record.id,
+        attempt.number,
+        record.started_us + (_us(attempt.started_ms) or 0),
+        attempt.provider,
+        attempt.model,
+        attempt.lane,
+        attempt.outcome.value,
+        attempt.status,
+        _int64(usage.input_tokens),
+        _int64(usage.cached_tokens),
+        _int64(usage.cache_write_tokens),
+        _int64(usage.output_tokens),
+        _int64(usage.reasoning_tokens),
+        attempt.usage_source,
+        attempt.price_version,
+        _int64(attempt.cost_nano_usd),
+        attempt.is_priced,
+        _us(attempt.ttft_ms),
+        _us(attempt.duration_ms),
+    )
 
 
 def _us(milliseconds: float | None) -> int | None:
@@ -120,4 +128,4 @@ def _us(milliseconds: float | None) -> int | None:
 
 def _int64(number: int) -> int:
     """An upstream may claim any number; the record keeps it exactly, the column as near as it can."""
-    return min(number, INT64_MAX)
+    return number if number <= INT64_MAX else INT64_MAX
