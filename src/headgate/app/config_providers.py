@@ -56,8 +56,8 @@ def usual_credential(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
 
 def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mapping[str, str]) -> list[str]:
     place = json_path(("providers", name))
-    if spec.tier == "builtin":
-        return [f"{place}: {spec.name} is built in and takes no settings; leave it out"]
+    if spec.tier == "builtin" and (name == spec.name or entry.base_url or entry.headers):
+        return [f"{place}: {spec.name} is built in; leave it out, or choose what a copy of it `speaks`"]
     faults: list[str] = []
     spoken = [door.dialect for door in spec.speaks]
     for position, dialect in enumerate(entry.speaks):

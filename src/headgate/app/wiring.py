@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
 from headgate.engine.conduct import Engine
+from headgate.engine.conduct import Settings as EngineSettings
 from headgate.server.asgi import ClientListener, Doors
 from headgate.server.asgi import KeyRing as Keys
 from headgate.server.asgi import Settings as ListenerSettings
@@ -26,7 +28,18 @@ async def open_engine(core: Core) -> AsyncIterator[tuple[Engine, Spawn]]:
         demo = DemoTransport()
         stack.push_async_callback(demo.aclose)
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
-        yield Engine(core.compiled.directory, transports, core.metering), spawn
+        yield Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config)), spawn
+
+
+def _bounds(config: Config) -> EngineSettings:
+    """The engine's limits, as configured."""
+    timeouts = config.timeouts
+    return EngineSettings(
+        answer_bytes_max=config.server.answer_bytes_max,
+        head_s=timeouts.head_s,
+        whole_s=timeouts.whole_s,
+        idle_s=timeouts.idle_s,
+    )
 
 
 @asynccontextmanager

@@ -21,11 +21,12 @@ from headgate.engine.lanes import Prepared, prepare
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Plan, plan
+from headgate.routing.plan import Plan, Route, plan
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Transport
 
 _log = logging.getLogger("headgate")
+_ROUTES_MAX = 4096
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -53,10 +54,21 @@ class Engine:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.directory = directory
+        self._routes: dict[str, Route] = {}
         self.transports = transports
         self.metering = metering
         self.settings = settings or Settings()
         self.dice = dice
+
+    def route(self, name: str) -> Route:
+        """What a model's name means; remembered, since callers ask for the same few. Raises `UnknownModel`."""
+        route = self._routes.get(name)
+        if route is None:
+            route = find_route(self.directory, name)
+            if len(self._routes) >= _ROUTES_MAX:
+                self._routes.clear()
+            self._routes[name] = route
+        return route
 
     async def serve(self, call: Call, exchange: Exchange) -> None:
         """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
@@ -92,7 +104,7 @@ class _Conduct:
         self._problems: list[Problem] = []
         self._refusals: list[ClientError] = []
         self._number = 0
-        route = self._route = find_route(engine.directory, head.model)
+        route = self._route = engine.route(head.model)
         may_use(call.principal, head.model)
         self._deadline_s = call.started_s + min(call.timeout_s or route.timeout_s, route.timeout_s)
 

@@ -11,7 +11,6 @@ from headgate.engine.conduct import Engine, may_use
 from headgate.engine.exchange import Exchange
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment
-from headgate.routing.names import find_route
 from headgate.routing.plan import plan
 from headgate.routing.verdicts import RULES
 from headgate.transport.base import Timeouts, UpstreamRequest
@@ -48,7 +47,7 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, list[tuple[bytes,
     counting = _counting(call.dialect)
     request = counting.parse_request(call.body, call.envelope)
     call.record.model = request.model
-    route = find_route(engine.directory, request.model)
+    route = engine.route(request.model)
     may_use(call.principal, request.model)
     for deployment in plan(route, engine.dice).deployments:
         try:

@@ -48,7 +48,8 @@ def prepare(call: Call, head: Head, deployment: Deployment, request: Request | N
     address = dialect.address(target)
     if request is None:
         body = dialect.patch(call.body, target)
-        address = with_query(address, call.query)
+        if call.query:
+            address = with_query(address, call.query)
     else:
         body = dialect.render_request(request, target, dropped)
     same_dialect = dialect.name == call.dialect.name

@@ -3,6 +3,7 @@
 Who calls is decided before what is called: no body is read and nothing is looked up for a caller without a key.
 """
 
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,6 +31,7 @@ from headgate.server import paths
 from headgate.server.exchange import AsgiExchange, Message, Receive, Send, Spawn
 from headgate.server.listing import Listing
 
+_log = logging.getLogger("headgate")
 Scope = Message
 Headers = Mapping[bytes, bytes]
 
@@ -107,6 +109,9 @@ class ClientListener:
             await self._actions[endpoint.action](incoming)
         except HeadgateError as error:
             await incoming.refuse(error.problem)
+        except Exception:
+            _log.exception("a bug in Headgate ended %s %s", scope["method"], endpoint.action)
+            await incoming.refuse(Problem(kind="internal", message="Headgate failed on this request."))
 
     async def _identify(self, incoming: "_Incoming") -> None:
         presented = incoming.presented_key()
@@ -253,7 +258,7 @@ class _Incoming:
         return b"".join(chunks)
 
     async def refuse(self, problem: Problem) -> None:
-        """An error before there is a call."""
+        """An error outside of a call, whose own errors the engine tells."""
         status, body = DIALECTS[self.dialect].render_error(problem)
         await _reply(self.send, status, body)
 

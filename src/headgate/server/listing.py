@@ -58,11 +58,12 @@ class Listing:
 
     @staticmethod
     def generation(record: CallRecord) -> bytes:
-        """Everything about one call, as JSON; money as a decimal string beside the integer."""
-        shown: dict[str, Any] = msgspec.to_builtins(record)
-        shown["cost_usd"] = usd(record.cost_nano_usd)
-        for attempt, line in zip(record.attempts, shown.get("attempts", ()), strict=True):
-            line["cost_usd"] = usd(attempt.cost_nano_usd)
+        """Everything about one call, as JSON; money as a decimal string beside the integer, null where no price is
+        known, which is not free."""
+        shown: dict[str, Any] = msgspec.json.decode(_encode(record))
+        for kept, line in ((record, shown), *zip(record.attempts, shown.get("attempts", ()), strict=True)):
+            line["outcome"] = kept.outcome
+            line["cost_usd"] = usd(kept.cost_nano_usd) if kept.is_priced else None
         return _encode({"object": "generation", **shown})
 
 

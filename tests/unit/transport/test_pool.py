@@ -258,6 +258,71 @@ def test_both_bounds_of_the_queue_name_themselves(run):
     assert "waiting_per_origin_max=1" in full[1]
 
 
+def test_one_who_left_the_queue_counts_no_more(run):
+    async def scene():
+        async with FakeUpstream() as upstream:
+            pool = Pool(PoolSettings(connections_per_origin_max=1, waiting_per_origin_max=1))
+            upstream.fail(SlowFirstByte(s=0.2), times=1)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(answer(pool, post(upstream)))
+                await asyncio.sleep(0.02)
+                leaver = group.create_task(answer(pool, post(upstream)))
+                await asyncio.sleep(0.02)
+                leaver.cancel()
+                await asyncio.sleep(0.02)
+                seen = await outcome(answer(pool, post(upstream)))
+            await pool.aclose()
+            return seen
+
+    assert run(scene()) is None
+
+
+def test_nobody_waits_longer_for_a_connection_than_for_an_answer(run):
+    async def scene():
+        async with FakeUpstream() as upstream:
+            pool = Pool(PoolSettings(connections_per_origin_max=1))
+            upstream.fail(SlowFirstByte(s=1), times=1)
+            async with asyncio.TaskGroup() as group:
+                first = group.create_task(answer(pool, post(upstream)))
+                await asyncio.sleep(0.02)
+                seen = await outcome(answer(pool, post(upstream), Timeouts(head_s=0.1)))
+                first.cancel()
+            await pool.aclose()
+            return seen
+
+    seen = run(scene())
+    assert seen is not None
+    assert seen[0] is Outcome.LOCAL
+    assert "came free in 0.1 s" in seen[1]
+
+
+def test_a_flight_begun_without_a_connection_takes_one_that_came_free_since(run):
+    async def scene():
+        async with FakeUpstream() as upstream:
+            pool = Pool()
+            early, late = pool.start(post(upstream), TIMEOUTS), pool.start(post(upstream), TIMEOUTS)
+            await early.read_all(1000)
+            await late.read_all(1000)
+            await pool.aclose()
+            return [attempt.connection for attempt in upstream.log]
+
+    assert run(scene()) == [1, 1]
+
+
+def test_the_second_try_takes_a_fresh_connection_not_another_old_one(run):
+    async def scene():
+        async with FakeUpstream() as upstream:
+            pool = Pool()
+            upstream.fail(SlowFirstByte(s=0.05), times=2)
+            await asyncio.gather(answer(pool, post(upstream)), answer(pool, post(upstream)))
+            upstream.script([Close()], times=1)
+            await answer(pool, post(upstream))
+            await pool.aclose()
+            return [attempt.connection for attempt in upstream.log][3]
+
+    assert run(scene()) == 3
+
+
 def test_one_who_leaves_the_queue_takes_no_room_along(run):
     async def scene():
         async with FakeUpstream() as upstream:

@@ -65,6 +65,11 @@ def parse_knobs(fields: Fields, request: Fields) -> Knobs:
         found["stop"] = tuple(string(item) for item in items(raw, fields, "=onestop"))
     if (raw := fields.take("thinkingConfig")) is not None:
         found["reasoning"] = _parse_reasoning(Fields(raw))
+    if (raw := fields.take("responseModalities")) is not None:
+        if ANY.decode(raw) == ["TEXT"]:
+            fields.mark("=words", raw)  # asks for what everyone does anyway
+        else:
+            fields.give_back("responseModalities", raw)
     found["output_format"] = _parse_format(fields)
     request.adopt("generationConfig", fields)
     return Knobs(**found)  # pyright: ignore[reportArgumentType]
@@ -132,6 +137,8 @@ def render_knobs(request: Request, frame: Frame) -> dict[str, object]:
         _add_format(out, knobs.output_format, frame)
     elif (mime := spelling.value("=mime")) is not None:
         out[spelling.key("responseMimeType")] = mime
+    if (modalities := spelling.value("=words")) is not None:
+        out[spelling.key("responseModalities")] = modalities
     if not frame.is_home:
         _fit(out, request, frame)
     return out
@@ -165,10 +172,9 @@ def _thinking(knob: ReasoningKnob, frame: Frame) -> dict[str, object]:
 
 def _add_as_told(out: dict[str, object], knob: ReasoningKnob, spelling: Spelling) -> None:
     told, level = spelling.value("=budget"), spelling.value("=level")
-    if told is not None:
-        out[spelling.key("thinkingBudget")] = told if knob.budget_tokens is None else knob.budget_tokens
-    elif knob.budget_tokens is not None:
-        out[spelling.key("thinkingBudget")] = knob.budget_tokens
+    budget = told if knob.budget_tokens is None else knob.budget_tokens
+    if budget is not None:
+        out[spelling.key("thinkingBudget")] = budget
     if level is not None:
         out[spelling.key("thinkingLevel")] = level
 

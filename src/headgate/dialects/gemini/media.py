@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from headgate.core.request import Audio, File, FileId, Image, Inline, Link, Source
+from headgate.core.request import Audio, File, FileId, Image, Link
 
 Kind = Literal["image", "audio", "file"]
 
@@ -54,11 +54,9 @@ def source_of_uri(uri: str, media_type: str) -> Link | FileId:
     return FileId(uri, media_type) if is_uploaded(uri) else Link(uri, media_type)
 
 
-def media_type_of(source: Source) -> str:
+def media_type_of(source: Link | FileId) -> str:
     """The media type that was told, or that the address tells."""
-    if isinstance(source, Inline) or source.media_type:
-        return source.media_type
-    return type_of_url(source.url if isinstance(source, Link) else source.id)
+    return source.media_type or type_of_url(source.url if isinstance(source, Link) else source.id)
 
 
 Media = Image | Audio | File

@@ -4,8 +4,6 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Knobs, Message, Request, ToolChoice
 from headgate.dialects.base import Envelope, Head, Target
@@ -88,13 +86,7 @@ def _renamed(told: str, model: str) -> str:
 def parse_request(body: bytes, envelope: Envelope) -> Request:
     """The canonical request."""
     seen = checked(body)
-    try:
-        return _parsed(body, envelope, _model(envelope, seen.model))
-    except msgspec.DecodeError as error:  # a broken escape where the checks do not look
-        raise InvalidRequest(f"The request body is not valid JSON; send one JSON object. Seen: {error}.") from None
-
-
-def _parsed(body: bytes, envelope: Envelope, model: str) -> Request:
+    model = _model(envelope, seen.model)
     fields = Fields(body)
     if (told := fields.take("model")) is not None:
         fields.mark("=model", told)

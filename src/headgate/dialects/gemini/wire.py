@@ -265,9 +265,9 @@ def refusal(told: str) -> InvalidRequest:
         return InvalidRequest(f"`{param}` is missing; it is required.", param=param)
     subject = f"`{path}`" if path else "The request body"
     if not (expected := _EXPECTED.match(told)):
-        return InvalidRequest(f"{subject} is not valid: {told}.", param=path or None)
+        return InvalidRequest(f"{subject} is not valid: {_PATH.sub('', told)}.", param=path or None)
     wanted = " or ".join(dict.fromkeys(_WORDS.get(word, word) for word in expected[1].split(" | ")))
-    wanted = "a whole number" if "multiple" in told else wanted
+    wanted = "a whole number" if "multiple" in told or "=" in told else wanted
     seen = f", not {_WORDS.get(expected[2], expected[2])}" if expected[2] else ""
     return InvalidRequest(f"{subject} must be {wanted}{seen}.", param=path or None)
 

@@ -15,6 +15,7 @@ from headgate.core.request import (
     CacheMark,
     Extras,
     File,
+    FileId,
     Foreign,
     Image,
     Inline,
@@ -39,6 +40,22 @@ from headgate.dialects.openai_chat.wire import NAME, NULL
 _CALL_ID_LENGTH_MAX: Final = 40  # `tool_calls[].id` and `tool_call_id`: "string too long", seen 2026-11
 _SOUNDS: Final = frozenset({"audio/mpeg", "audio/mp3", "audio/wav", "audio/x-wav"})
 
+# OpenAI's two APIs share these to the letter, https://platform.openai.com/docs/api-reference (2026-11).
+_KINDRED: Final = {
+    "openai_responses": frozenset(
+        {
+            "metadata",
+            "moderation",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "service_tier",
+            "store",
+        }
+    )
+}
+
 Media = Image | Audio | File
 
 
@@ -47,6 +64,8 @@ class _Adoption(Struct):
 
     dropped: set[str]
     quirks: tuple[str, ...]
+    is_kin: bool
+    """Whether the request is for the same service, which then knows its own file ids."""
     waiting: list[tuple[str, str]] = field(default_factory=list)
     """Calls that no result has answered yet: id on our wire, name."""
     ids: dict[str, str] = field(default_factory=dict)
@@ -67,8 +86,9 @@ class _Adoption(Struct):
 
 def adopted(request: Request, quirks: tuple[str, ...], dropped: set[str]) -> Request:
     """The same call as a client of this dialect would have made it."""
-    adoption = _Adoption(dropped, quirks)
-    adoption.leave(request.extras)
+    adoption = _Adoption(dropped, quirks, request.dialect in _KINDRED)
+    kindred = _KINDRED.get(request.dialect, frozenset[str]())
+    adoption.leave({name: raw for name, raw in request.extras.items() if name not in kindred})
     messages: list[Message] = []
     for number, message in enumerate(request.messages):
         messages += _turns(message, number, adoption)
@@ -81,6 +101,7 @@ def adopted(request: Request, quirks: tuple[str, ...], dropped: set[str]) -> Req
         tool_choice=_choice(request, adoption),
         knobs=_knobs(request.knobs, adoption),
         is_stream=request.is_stream,
+        extras={name: raw for name, raw in request.extras.items() if name in kindred and raw != NULL},
     )
 
 
@@ -237,6 +258,8 @@ def _file(part: File, cache: CacheMark | None, adoption: _Adoption) -> Part:
             return Text(text=_decoded(source.data), cache=cache)
         case Inline() if not source.media_type.startswith(("video/", "audio/")):
             return File(source=source, name=part.name or "document", cache=cache)
+        case FileId() if adoption.is_kin:
+            return File(source=source, cache=cache)
         case Link() if "file_data_url" in adoption.quirks:
             return File(source=source, name=part.name or "document", cache=cache)
         case _:

@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.json import Decoder
 
 from headgate.core.events import PartStarted
-from headgate.core.problems import Problem
+from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Extras, Inline
 from headgate.core.signatures import unseal
 from headgate.dialects.openai_chat.assembling import Assembler, Call
@@ -55,7 +55,10 @@ def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole:
     problem = _problem(members, body)
     if problem is not None:
         return assembler.fail(problem)
-    choices = _take(members, "choices", _OBJECTS) or []
+    found = _take(members, "choices", _OBJECTS)
+    if found is None and is_whole:
+        return assembler.fail_by(Outcome.PROTOCOL, "it has no `choices`")
+    choices = found or []
     answer_id, model = _take(members, "id", _TEXT), _take(members, "model", _TEXT)
     created = _take(members, "created", _NUMBER)
     kind = _take(members, "object", _TEXT)

@@ -124,7 +124,7 @@ class StreamParser:
             else:
                 self._assembler.fail_by(Outcome.PROTOCOL, str(error))
             return
-        is_whole = b'"message"' in body
+        is_whole = b'"message"' in body or b'"delta"' not in body
         add_members(self._assembler, members, body, is_whole=is_whole)
         if is_whole:
             self._assembler.finish()

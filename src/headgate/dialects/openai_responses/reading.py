@@ -29,7 +29,7 @@ def fault(path: str, wanted: str, raw: Raw) -> InvalidRequest:
     """The refusal of a member of the wrong type."""
     seen = _KINDS.get(bytes(memoryview(raw)[:1]), "a number")
     if seen == wanted.partition(" of ")[0]:
-        return InvalidRequest(f"`{path}` cannot be read; it must be {wanted} in valid UTF-8.", param=path)
+        return InvalidRequest(f"`{path}` must be {wanted}.", param=path)
     return InvalidRequest(f"`{path}` must be {wanted}, not {seen}.", param=path)
 
 

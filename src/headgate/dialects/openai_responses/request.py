@@ -5,7 +5,6 @@ from typing import Final, cast
 import msgspec
 from msgspec import Raw
 
-from headgate.core.problems import InvalidRequest
 from headgate.core.request import Foreign, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.openai_responses.items import parse_items
@@ -45,15 +44,6 @@ _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 def parse_request(body: bytes, envelope: Envelope) -> Request:
     """The canonical request; every member without a canonical meaning stays in some node's extras."""
     node = read_body(body)
-    try:
-        return _request(node, envelope)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise InvalidRequest(
-            f"The request body holds text that cannot be read; send valid UTF-8. Seen: {error}."
-        ) from None
-
-
-def _request(node: Node, envelope: Envelope) -> Request:
     model = node.text("model") or envelope.model
     if not model and node.rest.get("prompt", NULL) == NULL:  # a stored prompt may name the model itself
         raise missing("model", "name the model that is to answer.")

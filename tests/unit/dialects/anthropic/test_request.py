@@ -147,6 +147,8 @@ def test_a_full_request_comes_back_as_it_was():
         {"tool_choice": {"type": "some_new_kind", "x": 1}},
         {"tools": [{**WEATHER, "input_schema": None, "description": None, "strict": None, "type": None}]},
         {"cache_control": {"type": "ephemeral"}, "context_management": {"edits": []}, "unheard_of": [1, {"a": None}]},
+        {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": None}}]},
+        {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": ""}}]},
         {"max_tokens": 64.0, "top_k": 3.0, "temperature": 1},
     ],
 )

@@ -29,6 +29,7 @@ from headgate.core.request import (
 )
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.gemini import address, parse_request, patch, peek, render_request
+from headgate.dialects.gemini.wire import refusal
 
 ENVELOPE = Envelope(model="gemini-2.5-flash", is_stream=True)
 TARGET = Target(model="gemini-2.5-flash", is_stream=True)
@@ -183,7 +184,10 @@ LOSSLESS = {
         "labels": {"team": "a"},
         "unknown": [1],
     },
-    "plain text": {"contents": [HI], "generationConfig": {"responseMimeType": "text/plain"}},
+    "plain text": {
+        "contents": [HI],
+        "generationConfig": {"responseMimeType": "text/plain", "response_modalities": ["TEXT"]},
+    },
     "other mime": {"contents": [HI], "generationConfig": {"response_mime_type": "text/x.enum"}},
     "schema alone": {"contents": [HI], "generationConfig": {"responseJsonSchema": {"type": "object"}}},
     "named model": {"contents": [HI], "model": "models/gemini-2.5-flash"},
@@ -428,6 +432,20 @@ def test_a_refusal_says_what_is_wanted():
         peek(b'{"contents": [], "generationConfig": {"temperature": "hot"}}', ENVELOPE)
 
     assert refused.value.problem.message == "`generationConfig.temperature` must be a number or null, not a string."
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("Object missing required field `contents`", "`contents` is missing; it is required."),
+        ("Expected `object`, got `array`", "The request body must be an object, not a list."),
+        ("Expected `float` <= 9 - at `$.a[0].b`", "`a[0].b` must be a whole number."),
+        ("Expected `str | object` - at `$.a`", "`a` must be a string or an object."),
+        ("Something new - at `$.a`", "`a` is not valid: Something new."),
+    ],
+)
+def test_the_decoder_s_words_become_ours(told: str, message: str):
+    assert refusal(told).problem.message == message
 
 
 def test_a_request_needs_a_model():

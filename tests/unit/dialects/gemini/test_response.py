@@ -105,6 +105,11 @@ def test_when_and_by_whom_is_read():
     assert (answer.id, answer.model, answer.created) == ("abc", "gemini-2.5-flash", 1767323045)
 
 
+@pytest.mark.parametrize(("told", "created"), [("2026-01-02T03:04:05", 1767323045), ("soon", 0)])
+def test_a_time_is_read_if_it_is_one(told: str, created: int):
+    assert fold(parse_response(json.dumps({"candidates": [TEXT], "createTime": told}).encode())).created == created
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>busy</html>", b"[]", b"[1]", b"3", b"{}", b'{"predictions": []}', b"[" * 9999, b'{"candidates": '],

@@ -88,6 +88,9 @@ TOOLS_WHOLE = {
 }
 
 
+QUOTED = [chunk({"text": '\\"}]{\\\\" ['}), chunk({"text": "\\\\"}, finishReason="STOP")]
+
+
 def sse(chunks: list[dict[str, object]]) -> bytes:
     return b"".join(b"data: " + json.dumps(each, ensure_ascii=False).encode() + b"\r\n\r\n" for each in chunks)
 
@@ -165,7 +168,7 @@ def test_calls_media_and_the_rest_are_read():
     assert answer.usage.web_searches == 1
 
 
-@pytest.mark.parametrize("wire", [sse(TEXT), sse(TOOLS), array(TEXT), array(TOOLS), lines(TEXT)])
+@pytest.mark.parametrize("wire", [sse(TEXT), sse(TOOLS), array(TEXT), array(TOOLS), lines(TEXT), array(QUOTED)])
 def test_a_cut_anywhere_changes_nothing(wire: bytes):
     whole = parsed(wire)
 
@@ -190,6 +193,16 @@ def test_a_stream_tells_what_its_whole_twin_tells(chunks: list[dict[str, object]
 
     assert plain(fold(parsed(array(chunks)))) == streamed
     assert plain(fold(parse_response(json.dumps(whole).encode()))) == streamed
+
+
+def test_brackets_and_quotes_in_text_are_text():
+    assert fold(parsed(array(QUOTED))).text == '\\"}]{\\\\" [\\\\'
+
+
+def test_an_empty_last_text_begins_no_part():
+    wire = sse([chunk({"functionCall": {"name": "f"}}), chunk({"text": ""}, finishReason="STOP")])
+
+    assert [part.kind for part in fold(parsed(wire)).parts] == ["tool_call"]
 
 
 @pytest.mark.parametrize("chunks", [TEXT, TOOLS])
@@ -319,6 +332,16 @@ def test_a_bad_chunk_is_skipped_when_the_answer_still_ends():
     wire = sse([chunk({"text": "a"})]) + b"data: {oops\r\n\r\n" + sse([chunk({"text": "b"}, finishReason="STOP")])
 
     assert fold(parsed(wire)).text == "ab"
+
+
+def test_a_call_that_is_cut_is_told_as_far_as_it_came():
+    pieces = [{"jsonPath": "$.a", "stringValue": "Par", "willContinue": True}]
+    wire = sse([chunk({"functionCall": {"name": "f", "partialArgs": pieces, "willContinue": True}})])
+
+    *_, delta, ended, failed = parsed(wire)
+
+    assert (delta, ended) == (PartDelta(0, '{"a":"Par"}'), PartEnded(index=0))
+    assert isinstance(failed, Failed)
 
 
 def test_unknown_members_are_kept():
@@ -459,6 +482,16 @@ def test_a_failure_ends_a_stream_with_its_error_for_every_reader():
     *_, last = parsed(wire)
     assert isinstance(last, Failed)
     assert last.problem.outcome is Outcome.OVERLOAD
+
+
+def test_google_s_own_error_is_passed_on_with_its_details():
+    error = {"message": "busy", "status": "UNAVAILABLE", "details": [{"retryDelay": "2s"}]}
+    events = parsed(json.dumps({"error": error}, indent=2).encode())
+
+    wire = StreamRenderer(REPLY_TO).render(events)
+
+    event, _ = wire.split(b"\r\n\r\n")
+    assert json.loads(event.removeprefix(b"data: ")) == {"error": {"code": 503, **error}}
 
 
 def test_a_failure_is_the_last_of_an_array():

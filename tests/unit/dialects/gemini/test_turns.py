@@ -237,6 +237,12 @@ def test_foreign_parts_and_leftovers_are_reported():
     }
 
 
+def test_asking_for_words_is_nothing_to_report():
+    body = b'{"contents": [], "generationConfig": {"responseModalities": ["TEXT"], "responseMimeType": "text/plain"}}'
+
+    assert parse_request(body, Envelope(model="m")).extras == {}
+
+
 def test_only_gemini_reads_its_signatures():
     request = of(
         Message(

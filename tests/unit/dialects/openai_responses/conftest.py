@@ -1,5 +1,6 @@
 """Streams of the Responses API, written by hand after the API reference."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -102,7 +103,7 @@ OUTPUT = [REASONING, SEARCH, MESSAGE, CALL, CUSTOM]
 @pytest.fixture
 def whole() -> dict[str, Any]:
     """A whole answer with an item of every kind."""
-    return _response("completed", [*OUTPUT], usage=USAGE, completed_at=1700000009)
+    return _response("completed", copy.deepcopy(OUTPUT), usage=USAGE, completed_at=1700000009)
 
 
 @pytest.fixture

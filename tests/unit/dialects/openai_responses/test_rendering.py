@@ -422,3 +422,11 @@ def test_any_words_are_told_as_they_are(texts: list[str]):
     again = fold(parsed(StreamRenderer(REPLY_TO).render([*events, PartEnded(index=0), Finished(reason="stop")])))
 
     assert again.text == "".join(texts)
+
+
+def test_the_start_of_a_stream_says_no_more_than_the_service_did():
+    body = {"id": "r", "model": "m", "created_at": 5, "object": "response", "status": "completed", "output": [], "x": 1}
+
+    start = said(StreamRenderer(REPLY_TO).render(parse_response(json.dumps(body).encode())))[0]
+
+    assert start["response"] == {**body, "status": "in_progress", "usage": None}

@@ -299,6 +299,19 @@ def test_state_at_one_service_is_a_feature(name: str):
         {"input": [{"type": "custom_tool_call_output", "call_id": "a", "output": "x", "status": "completed"}]},
         {"input": [{"type": "function_call_output", "call_id": None, "name": "a", "output": "x"}]},
         {"input": [{"type": "reasoning", "encrypted_content": "x"}]},
+        {"input": [{"type": "function_call_output", "call_id": "a"}]},
+        {"input": [{"type": "function_call_output", "call_id": "a", "output": [{"type": "refusal", "refusal": "x"}]}]},
+        {"input": [{"role": "user"}, {"role": "user", "content": None}]},
+        {"input": [{"role": "user", "content": [{"type": "input_image"}, {"type": "input_file", "filename": "a"}]}]},
+        {"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "a"}}]}]},
+        {"input": [{"role": "user", "content": [{"type": "input_audio"}, {"type": "refusal", "refusal": None}]}]},
+        {"input": [{"role": "user", "content": [{"type": "refusal", "refusal": "no"}]}]},
+        {
+            "input": [
+                {"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;x=1;base64,aGk="}]}
+            ]
+        },
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]},
         {"input": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": t} for t in "ab"]}]},
         {"input": [{"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "a"}]}]},
         {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": "a"}, {"type": "?", "b": 1}]}]},
@@ -358,6 +371,32 @@ def test_every_spelling_comes_back(members: dict[str, object]):
         ),
         ({"input": "hi", "reasoning": "high"}, "reasoning", "`reasoning` must be an object, not a string."),
         ({"input": "hi", "include": "all"}, "include", "`include` must be an array of strings, not a string."),
+        ({"input": "hi", "include": [1]}, "include", "`include` must be an array of strings."),
+        (
+            {"input": "hi", "tools": [{"type": "function"}]},
+            "tools[0].name",
+            "`tools[0].name` is required: a function tool has a name.",
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"text": "hi"}]}]},
+            "input[0].content[0].type",
+            '`input[0].content[0].type` is required: say what the part is, such as "input_text".',
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_text"}]}]},
+            "input[0].content[0].text",
+            "`input[0].content[0].text` is required: a text part holds a string.",
+        ),
+        (
+            {"input": [{"type": "function_call", "call_id": "a"}]},
+            "input[0].name",
+            "`input[0].name` is required: a tool call names its tool.",
+        ),
+        (
+            {"input": [{"type": "function_call_output", "output": "x"}]},
+            "input[0].call_id",
+            "`input[0].call_id` is required: an output names the call that it answers.",
+        ),
     ],
 )
 def test_a_wrong_member_is_named_with_its_remedy(members: dict[str, object], param: str, message: str):
@@ -389,7 +428,15 @@ def test_what_is_no_json_object_is_refused_in_our_own_words(wire: bytes):
 
 
 def test_peek_tells_the_head():
-    wire = body(input=[{"role": "user", "content": "hi"}], stream=True, max_output_tokens=50)
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        {"type": "reasoning", "summary": []},
+        {"type": "function_call", "call_id": "a", "name": "add", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": [{"type": "input_text", "text": "1"}]},
+        {"type": "web_search_call", "id": "ws"},
+    ]
+    tools = [{"type": "function", "name": "add"}, {"type": "web_search"}]
+    wire = body(input=items, tools=tools, stream=True, max_output_tokens=50)
 
     assert peek(wire, ENVELOPE) == Head(model="gpt-6", is_stream=True, max_tokens=50)
 
@@ -474,3 +521,9 @@ def test_a_foreign_proof_does_not_pass_even_verbatim():
     patched = patch(wire, Target(model="b"))
 
     assert json.loads(patched) == {"model": "b", "input": [{"role": "user", "content": "a"}], "stream": True}
+
+
+def test_an_effort_yet_unknown_stays_a_leftover():
+    knob = parse_request(body(input="hi", reasoning={"effort": "colossal"}), ENVELOPE).knobs.reasoning
+
+    assert knob == ReasoningKnob(extras={"effort": Raw(b'"colossal"')})

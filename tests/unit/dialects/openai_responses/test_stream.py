@@ -348,3 +348,40 @@ def test_any_output_is_read(output: list[Any], usage: object, status: object):
 
     assert isinstance(events[-1], Finished | Failed)
     fold(events)
+
+
+def test_items_without_a_place_are_told_apart_by_their_ids(wire: Wire):
+    """As services send them that know the reference only in part."""
+    call = {"type": "function_call", "id": "fc", "call_id": "c", "name": "look", "arguments": "{}"}
+    events = events_of(
+        wire(
+            ("response.output_text.delta", {"item_id": "msg", "delta": "a"}),
+            ("response.output_item.added", {"item_id": "fc", "item": {**call, "arguments": ""}}),
+            ("response.function_call_arguments.delta", {"item_id": "fc", "delta": "{}"}),
+            ("response.output_text.delta", {"item_id": "msg", "delta": "b"}),
+            ("response.completed", {"response": {"output": [{"type": "message", "id": "msg"}, call]}}),
+        )
+    )
+
+    answer = fold(events)
+    assert (answer.text, [(part.name, part.text) for part in answer.parts if part.kind == "tool_call"]) == (
+        "ab",
+        [("look", "{}")],
+    )
+
+
+def test_an_item_that_is_told_twice_counts_once(stream: bytes, wire: Wire, whole: dict[str, Any]):
+    """Some services give an item another id at the end."""
+    for item in whole["output"]:
+        item["id"] += "_again"
+    end = stream.rindex(b"event: response.completed")
+
+    again = events_of(stream[:end] + wire(("response.completed", {"response": whole})))
+
+    assert brief(again) == brief(events_of(stream))
+
+
+def test_a_stream_without_names_is_read_by_its_types(stream: bytes):
+    nameless = b"\n".join(line for line in stream.split(b"\n") if not line.startswith(b"event:"))
+
+    assert events_of(nameless) == events_of(stream)
