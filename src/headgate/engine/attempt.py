@@ -289,6 +289,7 @@ class Attempting:
             is_stream=head.is_stream,
             wants_usage=head.wants_usage,
             version=call.envelope.version,
+            echo=self._prepared.request,
             framing=call.framing,
         )
 

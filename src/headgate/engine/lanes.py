@@ -32,6 +32,8 @@ class Prepared(Struct, kw_only=True):
     body: bytes
     dropped: set[str]
     """What this upstream will not be told."""
+    request: Request | None = None
+    """The request in words; None in the verbatim lane."""
 
 
 def prepare(call: Call, head: Head, deployment: Deployment, request: Request | None) -> Prepared:
@@ -63,6 +65,7 @@ def prepare(call: Call, head: Head, deployment: Deployment, request: Request | N
         headers=(*fields, *door.headers),
         body=body,
         dropped=dropped,
+        request=request,
     )
 
 

@@ -1,6 +1,7 @@
 """Names and addresses: what is remembered, what is checked, which is tried next."""
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -94,6 +95,16 @@ def test_the_next_address_is_tried_soon_when_one_is_silent(run, listening):
             return winner
 
     assert run(scene()) == "127.0.0.1"
+
+
+def test_sockets_that_came_second_are_closed(run, listening):
+    async def scene():
+        dialler = Dialler(PoolSettings(stagger_s=0), Resolver(["127.0.0.1"] * 20))
+        for _ in range(5):
+            await dialled(dialler, listening)
+        gc.collect()  # an open socket that nobody holds is a ResourceWarning, and that an error
+
+    run(scene())
 
 
 def test_when_all_fail_the_first_failure_is_told(run):

@@ -37,8 +37,8 @@ def from_wire(text: str) -> tuple[Signature, bool]:
 
 
 def _unsealed(text: str) -> str:
-    """SDKs write either alphabet of base64."""
+    """SDKs write either alphabet of base64; this takes both."""
     try:
-        return urlsafe_b64decode(text.replace("+", "-").replace("/", "_")).decode()
+        return urlsafe_b64decode(text).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return ""

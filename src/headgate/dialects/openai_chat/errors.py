@@ -94,7 +94,7 @@ _CODES: Final[dict[Outcome, str]] = {
     Outcome.RATE: "rate_limit_exceeded",
 }
 
-_WAIT = re.compile(r"(?:try again|retry)\D{0,30}?((?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?(?:ms|s|\s*seconds?))?)", re.I)
+_WAIT = re.compile(r"(?:try again|retry)[^\d]{0,30}((?:\d+(?:\.\d+)?\s*(?:ms|[hms][a-z]*)\s*)+)", re.I)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -284,7 +284,7 @@ def _wait_of_members(members: dict[str, Raw]) -> float | None:
 def _wait_of_text(message: str) -> float | None:
     """OpenAI's and Groq's sentence: "Please try again in 1m2.5s"."""
     found = _WAIT.search(message)
-    return _span(found[1].replace("seconds", "s").replace("second", "s")) if found and found[1] else None
+    return _span(found[1]) if found else None
 
 
 def _span(text: str) -> float | None:

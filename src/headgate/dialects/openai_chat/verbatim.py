@@ -221,7 +221,8 @@ class _Told(Struct):
 
 
 _TOLD: Final = Decoder(_Told)
-_BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_BOUNDARY = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n|\Z))")
+"""A blank line. A CR that ends the bytes so far may be half of one."""
 
 
 class UsageFilter:

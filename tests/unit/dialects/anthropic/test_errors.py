@@ -118,6 +118,13 @@ def test_our_own_errors(problem: Problem, status: int, type: str):
     assert json.loads(body) == {"type": "error", "error": {"type": type, "message": "m"}}
 
 
+def test_an_overload_amid_a_stream_has_anthropics_own_status():
+    body = envelope("overloaded_error", "Overloaded")
+    problem = Problem(kind="overloaded", message="Overloaded", dialect="anthropic", raw=body)
+    assert render_error(problem) == (529, body)
+    assert render_error(parse_error(503, {}, body)) == (503, body)
+
+
 def test_metadata_and_the_code_are_told():
     metadata: dict[str, object] = {"provider": "p", "request_id": "r1", "attempts": []}
     _, body = render_error(Problem(kind="not_found", message="m", code="model_not_found", metadata=metadata))

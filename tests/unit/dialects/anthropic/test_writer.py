@@ -13,7 +13,7 @@ from headgate.core.fold import fold
 from headgate.core.problems import Problem
 from headgate.core.request import Signature
 from headgate.core.usage import Usage
-from headgate.dialects.anthropic import StreamParser, StreamRenderer, parse_error, parse_request
+from headgate.dialects.anthropic import StreamParser, StreamRenderer, parse_error, parse_request, parse_response
 from headgate.dialects.base import Envelope, ReplyTo
 
 REPLY_TO = ReplyTo(id="call_9", model="route-a", is_stream=True)
@@ -61,6 +61,12 @@ def test_an_answer_of_this_dialect_reads_the_same_again(stream: bytes):
     assert again(out) == fold(events)
     assert dropped == set()
     sent(out)
+
+
+def test_an_indented_answer_becomes_a_stream_of_whole_lines(whole: bytes):
+    out, _ = streamed(parse_response(json.dumps(json.loads(whole), indent=2).encode()))
+    assert [event["type"] for event in sent(out)][-1] == "message_stop"
+    assert again(out).reason == "tool_calls"
 
 
 def test_a_batch_or_one_by_one_makes_no_difference(stream: bytes):
@@ -234,6 +240,7 @@ def test_proofs_of_other_services_find_their_way_back(one_by_one: bool):
                 blocks[event["index"]]["input"] = json.loads(delta[name])
             else:
                 blocks[event["index"]][name] += delta[name]
+    assert len(blocks) == 7  # each proof is told once
     turn = {"role": "assistant", "content": list(blocks.values())}
     request = parse_request(json.dumps({"model": "m", "messages": [turn]}).encode(), Envelope())
     seen = [(type(part).__name__, getattr(part, "signature", None)) for part in request.messages[0].parts]

@@ -89,6 +89,7 @@ TOOLS_WHOLE = {
 
 
 QUOTED = [chunk({"text": '\\"}]{\\\\" ['}), chunk({"text": "\\\\"}, finishReason="STOP")]
+QUOTED[-1]["note"] = "say data: x"
 
 
 def sse(chunks: list[dict[str, object]]) -> bytes:
@@ -168,7 +169,9 @@ def test_calls_media_and_the_rest_are_read():
     assert answer.usage.web_searches == 1
 
 
-@pytest.mark.parametrize("wire", [sse(TEXT), sse(TOOLS), array(TEXT), array(TOOLS), lines(TEXT), array(QUOTED)])
+@pytest.mark.parametrize(
+    "wire", [sse(TEXT), sse(TOOLS), array(TEXT), array(TOOLS), lines(TEXT), array(QUOTED), sse(QUOTED)]
+)
 def test_a_cut_anywhere_changes_nothing(wire: bytes):
     whole = parsed(wire)
 

@@ -1,6 +1,7 @@
 """The fake upstream as its users meet it: scripts, faults, the log, the control API, the thread and the process."""
 
 import asyncio
+import http.client
 import json
 import signal
 import subprocess
@@ -234,6 +235,21 @@ def test_the_control_api_plans_and_takes_back_faults():
         assert (log["attempts"][0]["body"], log["dropped"]) == ('{"a":"\ufffd"}', 0)
         assert fetch(control + "/log", "DELETE")[0] == 200
         assert json.loads(fetch(control + "/log")[1]) == {"attempts": [], "dropped": 0}
+
+
+def test_a_refusing_upstream_can_be_healed_over_the_connection_that_asked_for_it():
+    with FakeUpstream.threaded() as upstream:
+        control = http.client.HTTPConnection("127.0.0.1", upstream.port, timeout=5)
+        control.request("POST", "/__ctl", b'{"fault":"refuse"}')
+        assert control.getresponse().read() == b'{"ok":true}'
+        time.sleep(0.1)
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            fetch(upstream.url + "/v1/messages", "POST", b"{}")
+        control.request("DELETE", "/__ctl")
+        assert control.getresponse().read() == b'{"ok":true}'
+        control.close()
+        time.sleep(0.1)
+        assert fetch(upstream.url + "/v1/messages", "POST", b"{}")[0] == 200
 
 
 @pytest.mark.parametrize(
