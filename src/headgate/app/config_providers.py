@@ -57,7 +57,7 @@ def usual_credential(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
 def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mapping[str, str]) -> list[str]:
     place = json_path(("providers", name))
     if spec.tier == "builtin" and (name == spec.name or entry.base_url or entry.headers):
-        return [f"{place}: {spec.name} is built in; leave it out, or choose what a copy of it `speaks`"]
+        return [f"{place}: {spec.name} is built in; leave it out, or copy it with `speaks`"]
     faults: list[str] = []
     spoken = [door.dialect for door in spec.speaks]
     for position, dialect in enumerate(entry.speaks):

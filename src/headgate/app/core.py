@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from headgate.app.compiled import Compiled, compile_setup
@@ -43,7 +43,7 @@ class Core:
 
 
 @asynccontextmanager
-async def open_core(setup: Setup) -> AsyncIterator[Core]:
+async def open_core(setup: Setup) -> AsyncGenerator[Core]:
     """Opens store, journal, applier and keys; on the way out everything written is applied."""
     config = setup.config
     async with AsyncExitStack() as stack:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         self.is_ready.set()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
 
@@ -102,7 +102,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> AsyncIterator[None]:
+async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> AsyncGenerator[None]:
     """Serves an application on a socket and, on the way out, lets its calls end."""
     server = _Server(
         uvicorn.Config(

@@ -1,7 +1,7 @@
 """The composition root: joins the rooms into an engine and its listener on the running loop; closes in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from headgate.transport.pool import Pool
 
 
 @asynccontextmanager
-async def open_engine(core: Core) -> AsyncIterator[tuple[Engine, Spawn]]:
+async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
     """An engine on the running loop, with its own connections and task group."""
     async with AsyncExitStack() as stack:
         spawn = await stack.enter_async_context(_tasks())
@@ -43,7 +43,7 @@ def _bounds(config: Config) -> EngineSettings:
 
 
 @asynccontextmanager
-async def _tasks() -> AsyncIterator[Spawn]:
+async def _tasks() -> AsyncGenerator[Spawn]:
     """The one task group; what still runs at the end is cancelled."""
     async with asyncio.TaskGroup() as group:
         tasks: set[asyncio.Task[None]] = set()

@@ -148,7 +148,10 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
             "$.providers.opnai: no packaged provider is named 'opnai'; did you mean openai?",
         ),
         ({"providers": {"a/b": {"like": "openai"}}}, "$.providers: the name 'a/b' may have letters, digits and . _ -"),
-        ({"providers": {"demo": {}}}, "$.providers.demo: demo is built in; leave it out, or choose what a copy of it `speaks`"),
+        (
+            {"providers": {"demo": {}}},
+            "$.providers.demo: demo is built in; leave it out, or copy it with `speaks`",
+        ),
         ({"providers": {"x": {"like": "opnai"}}}, "$.providers.x.like: no packaged provider is named 'opnai'"),
         (
             {"providers": {"openai": {}}},

@@ -33,9 +33,7 @@ _NUMBER: Final = Decoder(int | float)
 _OBJECTS: Final = Decoder(list[dict[str, Raw]])
 _RAWS: Final = Decoder(list[Raw])
 _DETAIL: Final = Decoder(DetailDelta)
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F].."
-)
+_ESCAPE = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _EMPTIES: Final = frozenset({b"null", b"[]", b'""', b"{}"})
 
 _TELLING: Final = frozenset({*TEXT_FIELD.values(), *PROOF_FIELD.values()})
@@ -47,7 +45,8 @@ _PADDING: Final = frozenset({"obfuscation", "p"})
 
 def repaired(data: bytes) -> bytes:
     """JSON of servers that cut a text inside a character: half characters become U+FFFD."""
-    return _LONE_SURROGATE.sub(rb"\\ufffd", data.decode("utf-8", "replace").encode())
+    whole = data.decode("utf-8", "replace").encode()
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], whole)
 
 
 def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole: bool) -> None:
@@ -163,13 +162,12 @@ class Message:
         read = [(raw, _lenient(raw, _DETAIL)) for raw in details]
         words = "".join(detail.text or detail.summary or "" for _, detail in read if detail)
         strings = {name: text for name in STRINGS if (text := _peek(self._members, name, _TEXT))}
-        same = [name for name, text in strings.items() if not words or not self._is_whole or text == words]
+        said = words or next(iter(strings.values()), "")
+        same = [name for name, text in strings.items() if text == said or not self._is_whole]
         for name in same:
             del self._members[name]
-        if same and not words:
-            first = strings[same[0]]
-            same = [name for name in same if strings[name] == first]
-            self._assembler.reasoning(self._number, first, ",".join(same))
+        if said and not words:
+            self._assembler.reasoning(self._number, said, ",".join(same))
         for order, (raw, detail) in enumerate(read):
             if detail is None or not _is_telling(detail):
                 if self._is_whole or detail is None:

@@ -49,6 +49,8 @@ class StreamRenderer:
         """How many tool calls each choice has made so far."""
         self._details = 0
         self._refused: set[int] = set()
+        self._is_own = False
+        """Whether this dialect's parser made the events."""
         self._pending: Wire = {}
         """Members of the answer that go along with the next chunk."""
 
@@ -118,7 +120,8 @@ class StreamRenderer:
 
     def _begin(self, event: PartStarted, out: list[bytes]) -> None:
         self._speak(event.choice, out)
-        form = event.form[len(FORM) :] if event.form.startswith(FORM) else ""
+        self._is_own = event.form.startswith(FORM)
+        form = event.form[len(FORM) :] if self._is_own else ""
         part = self._parts[event.index] = _Open(event, form)
         delta: Wire | None = None
         match event.kind:
@@ -221,7 +224,8 @@ class StreamRenderer:
         for number in sorted({*range(len(reasons)), *self._choices}):
             self._speak(number, out)
             reason = reasons[number] if number < len(reasons) else "stop"
-            word = word_of(reason, "" if number else event.wire_reason, has_refusal=number in self._refused)
+            wire_reason = event.wire_reason if self._is_own and not number else ""
+            word = word_of(reason, wire_reason, has_refusal=number in self._refused)
             place = f"choices.{number}.choice."
             members = {name[len(place) :]: raw for name, raw in kept.items() if name.startswith(place)}
             out.append(self._chunk(number, {}, **{**members, "finish_reason": word}))

@@ -16,7 +16,7 @@ from headgate.dialects.openai_chat.message import write_message
 from headgate.dialects.openai_chat.parts import Wire, merged
 from headgate.dialects.openai_chat.reasons import word_of
 from headgate.dialects.openai_chat.usage import write_usage
-from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, FORM, NAME, NULL, OBJECT
+from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, FORM, NAME, NOTES, NULL, OBJECT
 
 
 def parse_response(body: bytes) -> list[Event]:
@@ -30,7 +30,7 @@ def parse_response(body: bytes) -> list[Event]:
 def members_of(body: bytes) -> dict[str, Raw]:
     """The members of a whole answer's object, or the complaint that it is none."""
     try:
-        return OBJECT.decode(body)
+        return OBJECT.decode(body if body.isascii() else body.decode("utf-8", "replace").encode())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
@@ -110,7 +110,7 @@ def _choice(answer: Answer, number: int, dropped: set[str]) -> Wire:
     reasons = (answer.reason or "other", *answer.more_reasons)
     word = word_of(
         reasons[number] if number < len(reasons) else "stop",
-        answer.wire_reason if number == 0 else "",
+        answer.wire_reason if number == 0 and _is_own(answer) else "",
         has_refusal="refusal" in message,
     )
     choice: Wire = {"index": number, "message": message, "finish_reason": word}
@@ -122,7 +122,7 @@ def _choice(answer: Answer, number: int, dropped: set[str]) -> Wire:
 def _is_own(answer: Answer) -> bool:
     """Whether this dialect's parser made the answer: then its leftovers say what else was on the wire."""
     marks = (part.form.startswith(FORM) for part in answer.parts)
-    return any(marks) or any(name.startswith(("answer.", "choices.")) for name in answer.extras)
+    return any(marks) or any(name.startswith(NOTES) for name in answer.extras)
 
 
 def _list(value: object) -> list[object]:

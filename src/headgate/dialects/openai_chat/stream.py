@@ -55,7 +55,7 @@ class StreamParser:
         if self._plain.strip():
             self._read_plain(self._plain.strip())
         assembler = self._assembler
-        if assembler.has_reason or (self._is_done and not self._is_broken):
+        if assembler.has_reason or (self._is_done and assembler.is_started and not self._is_broken):
             assembler.finish()
         elif self._is_broken:
             assembler.fail_by(Outcome.PROTOCOL, "a chunk was not JSON")
@@ -89,7 +89,7 @@ class StreamParser:
         if is_error:
             return self._assembler.fail(parse_error(502, {}, data))
         try:
-            members = OBJECT.decode(data)
+            members = OBJECT.decode(data if data.isascii() else data.decode("utf-8", "replace").encode())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             try:
                 members = OBJECT.decode(repaired(data))
