@@ -155,6 +155,20 @@ def usage_is_the_recorded(exchange: Exchange, dialect: Dialect) -> str | None:
     return None if ours == reported else f"{ours} where {reported} was reported"
 
 
+def the_tap_tells_the_same_end(exchange: Exchange, dialect: Dialect) -> str | None:
+    if exchange.is_stream or exchange.status >= 400 or dialect.tap is None:
+        return None
+    tapped, end = dialect.tap(exchange.body), dialect.parse_response(exchange.body)[-1]
+    if isinstance(tapped, Finished) and isinstance(end, Finished):
+        tapped, end = _bare(tapped), _bare(end)
+    return None if tapped == end else f"tapped {tapped}, parsed {end}"
+
+
+def _bare(event: Finished) -> Finished:
+    usage = structs.replace(event.usage, extras={}) if event.usage else None
+    return structs.replace(event, usage=usage, extras={})
+
+
 def same_dialect_answers(exchange: Exchange, dialect: Dialect) -> str | None:
     """A whole comes back as it was; a stream comes back as one that folds to the same answer."""
     if exchange.status >= 400:
@@ -290,6 +304,7 @@ CHECKS: list[Check] = [
     cuts_change_nothing,
     answers_are_complete,
     usage_is_the_recorded,
+    the_tap_tells_the_same_end,
     same_dialect_answers,
     a_stream_folds_to_the_whole,
     other_dialects_take_the_request,

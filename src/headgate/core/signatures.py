@@ -8,6 +8,7 @@ upstream can read them.
 from headgate.core.request import Signature
 
 _MARK = "hg."
+_BEGINNINGS = (b'"hg.', b'"aGcu')  # bare, and in base64 where a dialect's field holds bytes
 
 
 def seal(signature: Signature, *, spoken: str) -> str:
@@ -22,3 +23,8 @@ def unseal(text: str, *, spoken: str) -> Signature:
         if dot:
             return Signature(minted_by, value)
     return Signature(spoken, text)
+
+
+def has_seals(body: bytes) -> bool:
+    """Whether a JSON body may carry marked signatures; without one of these beginnings it has none."""
+    return any(beginning in body for beginning in _BEGINNINGS)

@@ -135,6 +135,9 @@ class Dialect(Struct, frozen=True, kw_only=True):
     dialect in the verbatim lane and empty otherwise. Content type and credentials are not its affair."""
     # the answer
     parse_response: Callable[[bytes], list[Event]]
+    tap: Callable[[bytes], Event] | None = None
+    """The last event of a whole answer without the others, where that is cheaper than `parse_response`: for the
+    verbatim lane, which only needs to know how it ended. `Usage.extras` may be empty."""
     render_response: Callable[[Iterable[Event], ReplyTo, set[str]], bytes]
     stream_parser: Callable[[], StreamParser]
     stream_renderer: Callable[[ReplyTo], StreamRenderer]

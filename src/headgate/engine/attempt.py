@@ -132,11 +132,12 @@ class Attempting:
     async def _whole(self, flight: Flight) -> None:
         """A complete answer, read the same way as a stream."""
         body = await flight.read_all(self._engine.settings.answer_bytes_max)
-        events = self._prepared.dialect.parse_response(body)
+        dialect, is_verbatim = self._prepared.dialect, self._prepared.lane == "verbatim"
+        events = [dialect.tap(body)] if is_verbatim and dialect.tap is not None else dialect.parse_response(body)
         self._judge(events)
         dropped = set(self._prepared.dropped)
         content_type = "application/json"
-        if self._prepared.lane == "verbatim":
+        if is_verbatim:
             content_type = flight.headers.get("content-type", content_type)
         else:
             body = self._call.dialect.render_response(events, self._reply_to(), dropped)

@@ -12,6 +12,7 @@ from headgate.core.principal import Principal
 from headgate.core.problems import ClientError, Forbidden, HeadgateError, InvalidRequest, Outcome, Problem
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
+from headgate.core.signatures import has_seals
 from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
@@ -150,7 +151,9 @@ class _Conduct:
     def _prepared(self, deployment: Deployment) -> Prepared | None:
         """What to send, or None when this deployment cannot be asked such a thing."""
         call = self._call
-        same = deployment.door(call.dialect.name).dialect == call.dialect.name and call.framing == "sse"
+        # A proof that another service made must be taken out of the body, and told as dropped.
+        is_plain = call.framing == "sse" and not has_seals(call.body)
+        same = is_plain and deployment.door(call.dialect.name).dialect == call.dialect.name
         try:
             if not same and self._request is None:
                 self._request = call.dialect.parse_request(call.body, call.envelope)

@@ -57,14 +57,15 @@ _CODES: Final[dict[str, tuple[ProblemKind, Outcome]]] = {
 """`error.details.error_code`, as the official SDK 2.12 names them (2026-11)."""
 
 _TEXTS: Final[tuple[tuple[str, ProblemKind, Outcome], ...]] = (
-    # https://docs.claude.com/en/docs/build-with-claude/context-windows (2026-11)
+    # https://portkey.ai/error-library/input-length-error-10153 (2026-11)
     ("prompt is too long", "invalid_request", Outcome.CONTEXT),
+    # https://github.com/docker/docker-agent/issues/569 (2025-10)
     ("exceed context limit", "invalid_request", Outcome.CONTEXT),
-    # https://github.com/anthropics/claude-code/issues/5300 (2025-08)
+    # https://github.com/anthropics/claude-code/issues/66314 (2026-06)
     ("credit balance is too low", "billing", Outcome.ACCOUNT),
-    # https://support.claude.com/en/articles/8602432 (2026-11): a spend limit the customer set itself
+    # https://github.com/anthropics/claude-code/issues/38035 (2026-03): a spend limit the customer set itself
     ("reached your specified api usage limits", "billing", Outcome.ACCOUNT),
-    # https://github.com/anthropics/claude-code/issues/2111 (2025-06)
+    # https://github.com/anthropics/claude-code/issues/58367 (2026-05)
     ("blocked by content filtering policy", "invalid_request", Outcome.POLICY),
 )
 """Refusals that only their text tells from a plain `invalid_request_error`."""

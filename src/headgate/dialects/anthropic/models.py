@@ -34,7 +34,7 @@ class Traits(Struct, frozen=True, kw_only=True):
 _OTHERS: Final = Traits(thinking="budget", is_strict=False)
 """A model of another maker behind this API: budgets are what such services copied first."""
 
-# From 4.8 on is 408. The refusal of temperature with top_p was first seen with 4.1: https://github.com/BerriAI/litellm/issues/15097
+# 408 is 4.8. Temperature with top_p is refused since 4.1: https://github.com/cloud-apim/otoroshi-llm-extension/issues/140
 _GENERATIONS: Final[tuple[tuple[int, Traits], ...]] = (
     (408, Traits(thinking="adaptive", samples=False, has_system_turns=True)),
     (407, Traits(thinking="adaptive", samples=False)),

@@ -184,7 +184,8 @@ ChoiceWire = AutoWire | AnyWire | OneWire | NoneWire
 class EnabledWire(Struct, tag="enabled"):
     """Think within a budget."""
 
-    budget_tokens: Number
+    budget_tokens: Number | None = None
+    """Compatible services take it without: https://github.com/AstrBotDevs/AstrBot/pull/8560 (2026-06)."""
     display: str | None = None
 
 

@@ -10,6 +10,7 @@ from headgate.dialects.openai_chat.rendering import render_request
 from headgate.dialects.openai_chat.request import parse_request
 from headgate.dialects.openai_chat.response import parse_response, render_response
 from headgate.dialects.openai_chat.stream import StreamParser
+from headgate.dialects.openai_chat.tap import tap
 from headgate.dialects.openai_chat.verbatim import UsageFilter, patch, peek
 from headgate.dialects.openai_chat.wire import NAME
 
@@ -31,6 +32,7 @@ DIALECT = Dialect(
     address=_address,
     headers=_headers,
     parse_response=parse_response,
+    tap=tap,
     render_response=render_response,
     stream_parser=StreamParser,
     stream_renderer=StreamRenderer,

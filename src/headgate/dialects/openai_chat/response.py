@@ -111,7 +111,7 @@ def _choice(answer: Answer, number: int, dropped: set[str]) -> Wire:
     word = word_of(
         reasons[number] if number < len(reasons) else "stop",
         answer.wire_reason if number == 0 and _is_own(answer) else "",
-        has_refusal="refusal" in message,
+        has_refusal=any(part.kind == "refusal" for part in parts),
     )
     choice: Wire = {"index": number, "message": message, "finish_reason": word}
     if not _is_own(answer):

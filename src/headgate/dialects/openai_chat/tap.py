@@ -1,0 +1,90 @@
+"""How an ordinary whole answer ended, without reading the rest of it: all that the verbatim lane has to know.
+
+Anything out of the ordinary is left to `parse_response`, whose last event this is in every case.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.core.events import Event, Finished
+from headgate.core.usage import Usage
+from headgate.dialects.openai_chat.reasons import reason_of
+from headgate.dialects.openai_chat.response import parse_response
+
+
+class _Inputs(Struct, forbid_unknown_fields=True):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_tokens: int = 0
+
+
+class _Outputs(Struct, forbid_unknown_fields=True):
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
+
+
+class _Usage(Struct, forbid_unknown_fields=True):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _Inputs | None = None
+    completion_tokens_details: _Outputs | None = None
+
+
+class _Message(Struct):
+    refusal: Raw | None = None
+
+
+class _Choice(Struct):
+    message: _Message
+    finish_reason: str
+    index: int = 0
+    error: Raw | None = None
+
+
+class _Answer(Struct):
+    choices: tuple[_Choice]
+    usage: _Usage
+    error: Raw | None = None
+    x_groq: Raw | None = None
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_NO_INPUTS: Final = _Inputs()
+_NO_OUTPUTS: Final = _Outputs()
+_NULL: Final = Raw(b"null")
+
+
+def tap(body: bytes) -> Event:
+    """The last event of a whole answer: `Finished` or `Failed`."""
+    # 75 µs (all events) → 4 µs for an answer of 1 kB, bench/dialects.py
+    try:
+        answer = _ANSWER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return parse_response(body)[-1]
+    choice, usage = answer.choices[0], answer.usage
+    reason = reason_of(choice.finish_reason)
+    odd = (answer.error, answer.x_groq, choice.error, choice.message.refusal)
+    is_plain = all(member is None or member == _NULL for member in odd)
+    if not is_plain or reason == "error" or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
+        return parse_response(body)[-1]
+    return Finished(reason=reason, usage=_counts(usage), wire_reason=choice.finish_reason)
+
+
+def _counts(usage: _Usage) -> Usage:
+    inputs = usage.prompt_tokens_details or _NO_INPUTS
+    outputs = usage.completion_tokens_details or _NO_OUTPUTS
+    cached = min(inputs.cached_tokens, usage.prompt_tokens)
+    return Usage(
+        input_tokens=usage.prompt_tokens,
+        cached_tokens=cached,
+        cache_write_tokens=min(inputs.cache_write_tokens, usage.prompt_tokens - cached),
+        output_tokens=usage.completion_tokens,
+        reasoning_tokens=min(outputs.reasoning_tokens, usage.completion_tokens),
+        input_audio_tokens=inputs.audio_tokens,
+        output_audio_tokens=outputs.audio_tokens,
+    )

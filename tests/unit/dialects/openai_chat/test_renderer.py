@@ -1,0 +1,226 @@
+"""Streamed answers, written."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
+from headgate.core.fold import Answer, fold
+from headgate.core.problems import Outcome, Problem
+from headgate.core.request import Signature
+from headgate.core.usage import Usage
+from headgate.dialects.base import ReplyTo
+from headgate.dialects.openai_chat import StreamParser, StreamRenderer
+
+STARTED = Started(id="msg_1", model="theirs", created=5)
+HEAD = {"id": "msg_1", "object": "chat.completion.chunk", "created": 5, "model": "theirs"}
+STOP = Finished(reason="stop")
+
+
+def render(*events: Event, wants_usage: bool = True) -> tuple[list[Any], set[str]]:
+    renderer = StreamRenderer(ReplyTo(id="chatcmpl-ours", model="asked", now_s=9, wants_usage=wants_usage))
+    wire = b"".join(renderer.render([event]) for event in events)
+    assert wire.endswith(b"\n\n")
+    datas = [line.removeprefix("data: ") for line in wire.decode().removesuffix("\n\n").split("\n\n")]
+    return [data if data == "[DONE]" else json.loads(data) for data in datas], renderer.dropped
+
+
+def deltas(*events: Event) -> list[Any]:
+    chunks, _ = render(STARTED, *events, STOP)
+    return [chunk["choices"][0]["delta"] for chunk in chunks[:-1] if chunk["choices"][0]["delta"]]
+
+
+def chunk(delta: dict[str, Any], finish_reason: str | None = None, index: int = 0) -> dict[str, Any]:
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return {**HEAD, "choices": [choice]}
+
+
+def part(index: int, text: str, *, signature: Signature | None = None, **started: Any) -> list[Event]:
+    fields: dict[str, Any] = {"kind": "text", **started}
+    said = [PartDelta(index, text)] if text else []
+    return [PartStarted(index=index, **fields), *said, PartEnded(index=index, signature=signature)]
+
+
+def test_a_text() -> None:
+    usage = Usage(input_tokens=3, output_tokens=2)
+    chunks, dropped = render(STARTED, *part(0, 'h"é'), Finished(reason="length", usage=usage))
+    assert (chunks, dropped) == (
+        [
+            chunk({"role": "assistant", "content": ""}),
+            chunk({"content": 'h"é'}),
+            chunk({}, "length"),
+            {
+                **HEAD,
+                "choices": [],
+                "usage": {
+                    "prompt_tokens": 3,
+                    "completion_tokens": 2,
+                    "total_tokens": 5,
+                    "prompt_tokens_details": {"cached_tokens": 0},
+                    "completion_tokens_details": {"reasoning_tokens": 0},
+                },
+            },
+            "[DONE]",
+        ],
+        set(),
+    )
+
+
+def test_usage_is_told_only_when_asked_for() -> None:
+    chunks, _ = render(STARTED, Finished(reason="stop", usage=Usage(input_tokens=3)), wants_usage=False)
+    assert chunks == [chunk({"role": "assistant", "content": ""}), chunk({}, "stop"), "[DONE]"]
+
+
+def test_what_the_upstream_did_not_tell_is_ours() -> None:
+    chunks, _ = render(Started(), STOP)
+    heads = [{name: chunk[name] for name in ("id", "created", "model")} for chunk in chunks[:-1]]
+    assert heads == [{"id": "chatcmpl-ours", "created": 9, "model": "asked"}] * 2
+
+
+def test_tool_calls() -> None:
+    events = [
+        *part(0, '{"a":1}', kind="tool_call", id="c1", name="f"),
+        *part(1, "", kind="tool_call", id="c2", name="g"),
+        *part(2, "x", kind="tool_call", id="c3", name="h", is_custom=True),
+    ]
+    assert deltas(*events) == [
+        {"role": "assistant", "content": ""},
+        {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":1}'}}]},
+        {"tool_calls": [{"index": 1, "id": "c2", "type": "function", "function": {"name": "g", "arguments": ""}}]},
+        {"tool_calls": [{"index": 1, "function": {"arguments": "{}"}}]},
+        {"tool_calls": [{"index": 2, "id": "c3", "type": "custom", "custom": {"name": "h", "input": ""}}]},
+        {"tool_calls": [{"index": 2, "custom": {"input": "x"}}]},
+    ]
+
+
+def test_thinking_and_its_proofs() -> None:
+    events = [
+        *part(0, "so", kind="reasoning", signature=Signature("anthropic", "S")),
+        *part(1, "", kind="reasoning", is_redacted=True, signature=Signature("anthropic", "R")),
+        *part(2, "hm", kind="reasoning"),
+    ]
+    sealed = {"format": "anthropic-claude-v1"}
+    text = {"type": "reasoning.text", **sealed, "index": 0, "text": "so", "signature": "hg.anthropic.S"}
+    redacted = {"type": "reasoning.encrypted", **sealed, "index": 1, "data": "hg.anthropic.R"}
+    assert deltas(*events)[1:] == [
+        {"reasoning_content": "so"},
+        {"reasoning_details": [text]},
+        {"reasoning_details": [redacted]},
+        {"reasoning_content": "hm"},
+    ]
+
+
+def test_googles_signatures_stand_where_google_puts_them() -> None:
+    signed = {"extra_content": {"google": {"thought_signature": "S"}}}
+    events = [
+        *part(0, "hi", signature=Signature("gemini", "S")),
+        *part(1, "{}", kind="tool_call", id="c", name="f", signature=Signature("gemini", "S")),
+    ]
+    said = deltas(*events)
+    assert said[2] == signed
+    assert said[-1] == {"tool_calls": [{"index": 0, **signed}]}
+
+
+def test_refusals_pictures_sound_and_files() -> None:
+    chunks, dropped = render(
+        STARTED,
+        *part(0, "no", kind="refusal"),
+        *part(1, "AAAA", kind="image", media_type="image/png"),
+        *part(2, "BB", kind="audio", id="s"),
+        *part(3, "", kind="file"),
+        Finished(reason="refusal"),
+    )
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    assert [chunk["choices"][0]["delta"] for chunk in chunks[1:-2]] == [
+        {"refusal": "no"},
+        {"images": [picture]},
+        {"audio": {"id": "s"}},
+        {"audio": {"data": "BB"}},
+    ]
+    assert (chunks[-2]["choices"][0]["finish_reason"], dropped) == ("stop", {"file"})
+
+
+def test_every_choice_has_its_own_beginning_and_end() -> None:
+    chunks, _ = render(
+        STARTED, *part(0, "a"), *part(1, "b", choice=1), Finished(reason="stop", more_reasons=("length",))
+    )
+    assert chunks == [
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": "a"}),
+        chunk({"role": "assistant", "content": ""}, index=1),
+        chunk({"content": "b"}, index=1),
+        chunk({}, "stop"),
+        chunk({}, "length", index=1),
+        "[DONE]",
+    ]
+
+
+def test_a_failure_ends_the_stream_without_its_terminator() -> None:
+    problem = Problem(kind="upstream", message="no", outcome=Outcome.SERVER, metadata={"provider": "p"})
+    chunks, _ = render(STARTED, *part(0, "ha"), Failed(problem))
+    error = {"message": "no", "type": "server_error", "param": None, "code": None, "metadata": {"provider": "p"}}
+    assert chunks[-1] == {"error": error}
+
+
+def test_others_leftovers_are_named() -> None:
+    opaque = Opaque(name="citations", raw=Raw(b"[]"), dialect="anthropic")
+    nothing = Opaque(name="nothing", raw=Raw(b"null"), dialect="anthropic")
+    _, dropped = render(STARTED, opaque, nothing, STOP)
+    assert dropped == {"citations"}
+
+
+@pytest.mark.parametrize(
+    ("slot", "raw", "place"),
+    [("choice", b"1", ("choices", 0)), ("message", b"1", ("choices", 0, "delta")), ("answer", b'["x"]', ())],
+)
+def test_our_own_leftovers_go_back_to_their_place(slot: str, raw: bytes, place: tuple[Any, ...]) -> None:
+    chunks, dropped = render(STARTED, Opaque(name="note", raw=Raw(raw), dialect="openai_chat", slot=slot), STOP)
+    where = chunks[0] if slot == "answer" else chunks[1]
+    for step in place:
+        where = where[step]
+    assert (where["note"], dropped) == (json.loads(raw), set())
+
+
+def folded(wire: bytes) -> Answer:
+    parser = StreamParser()
+    return fold(parser.feed(wire) + parser.close())
+
+
+def sse(*deltas: dict[str, Any], finish_reason: str = "stop", **members: Any) -> bytes:
+    choices = [{"index": 0, "delta": delta} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
+    chunks = [{**HEAD, "choices": [choice], **members} for choice in choices]
+    return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        sse({"content": "hi"}, usage={"prompt_tokens": 1, "completion_tokens": 2}, system_fingerprint="f"),
+        sse({"reasoning": "so", "reasoning_content": "so"}, {"content": "hi"}, finish_reason="eos"),
+        sse(
+            {"reasoning": "so", "reasoning_details": [{"type": "reasoning.text", "text": "so", "index": 0}]},
+            {"reasoning_details": [{"type": "reasoning.text", "signature": "S", "index": 0}]},
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "D", "id": "r", "index": 1}]},
+            {"reasoning_details": [{"type": "reasoning.summary", "summary": "sum", "index": 2}]},
+        ),
+        sse({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "so"}], "closed": True}]}),
+        sse({"content": "hi", "annotations": [{"type": "url_citation"}]}, citations=["x"]),
+        sse({"function_call": {"name": "f", "arguments": "{}"}}, finish_reason="function_call"),
+        sse({"tool_calls": [{"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]}),
+        sse({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}, "mood": 1}]}),
+        sse({"audio": {"id": "s", "data": "AA", "transcript": "a"}}),
+        sse({"images": [{"type": "image_url", "image_url": {"url": "https://a.test/i.png"}}]}),
+        sse({"refusal": "no"}),
+    ],
+    ids=lambda wire: str(wire)[110:190],
+)
+def test_our_own_stream_is_written_so_that_it_says_the_same(wire: bytes) -> None:
+    answer = folded(wire)
+    parser = StreamParser()
+    renderer = StreamRenderer(ReplyTo(id="chatcmpl-ours", model="asked"))
+    again = renderer.render(parser.feed(wire) + parser.close())
+    assert (folded(again), renderer.dropped) == (answer, set())
