@@ -12,8 +12,8 @@ help: ## Say what there is to make
 serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEADGATE_* and providers' variables
 	@$(BIN)/headgate serve
 
-test: .venv/.test ## Run all tests
-	@$(BIN)/python -m pytest -n 2
+test: .venv/.test ## Run all tests but those that need Node
+	@$(BIN)/python -m pytest -n 2 -m "not node"
 
 check: .venv/.check ## Look at the source: format, lint, types, layers, spelling, coverage
 	$(BIN)/ruff format --check .
@@ -21,7 +21,7 @@ check: .venv/.check ## Look at the source: format, lint, types, layers, spelling
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/typos
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=json:.coverage.json --cov-report= tests
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=json:.coverage.json --cov-report= tests/unit tests/engine
 	$(BIN)/python tools/coverage.py .coverage.json
 
 fix: .venv/.check ## Format, and mend what the linter can mend
@@ -34,8 +34,8 @@ docs: .venv/.test ## Write the generated parts of docs/reference
 bench: .venv/.test ## Measure
 	$(BIN)/python -m bench
 
-acceptance: .venv/.test ## Drive the running server with the vendors' own clients
-	@$(BIN)/python -m pytest -n 2 tests/acceptance
+acceptance: .venv/.test ## Drive the running server with clients that need Node: SDKs, Claude Code, Codex
+	@$(BIN)/python -m pytest -m node tests/acceptance
 
 lock: ## Renew requirements/*.txt
 	@command -v uv > /dev/null 2>&1 || { test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; }

@@ -33,10 +33,11 @@ def add_chunk(assembler: Assembler, chunk: Chunk) -> None:
             _leave(assembler, choice)
         if choice.finish_reason:
             assembler.stop(choice.index, choice.finish_reason)
+            _tell(assembler, chunk)
 
 
 def _tell(assembler: Assembler, chunk: Chunk) -> None:
-    """What every chunk repeats, told from the first and looked at once more in one that counts tokens."""
+    """What every chunk repeats: told from the first, and looked at again in those that end the answer."""
     for name in ("system_fingerprint", "service_tier", "provider"):
         value = getattr(chunk, name)
         if value is not None:
