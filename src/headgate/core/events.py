@@ -28,7 +28,7 @@ StopReason = Literal[
 ]
 
 
-class Started(Struct, frozen=True, kw_only=True, tag=True):
+class Started(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """The answer began. `extras` are members of the answer object that stay the same throughout."""
 
     id: str = ""
@@ -40,13 +40,15 @@ class Started(Struct, frozen=True, kw_only=True, tag=True):
     extras: Extras = field(default_factory=dict)
 
 
-class PartStarted(Struct, frozen=True, kw_only=True, tag=True):
+class PartStarted(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """A part began. `id` and `name` are a tool call's; `media_type` an image's or sound's."""
 
     index: int
     kind: PartKind
     id: str = ""
     name: str = ""
+    namespace: str = ""
+    """Of a tool call: the group of tools that `name` belongs to."""
     media_type: str = ""
     choice: int = 0
     """Which of several answers (`n`, `candidateCount`) it belongs to."""
@@ -56,14 +58,14 @@ class PartStarted(Struct, frozen=True, kw_only=True, tag=True):
     extras: Extras = field(default_factory=dict)
 
 
-class PartDelta(Struct, frozen=True, tag=True):
+class PartDelta(Struct, frozen=True, tag=True, gc=False):
     """More of a part: text, thinking, argument JSON, refusal words, or base64 of an image or sound."""
 
     index: int
     text: str
 
 
-class PartEnded(Struct, frozen=True, kw_only=True, tag=True):
+class PartEnded(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """A part is complete. `extras` are members that are known only now."""
 
     index: int
@@ -71,7 +73,7 @@ class PartEnded(Struct, frozen=True, kw_only=True, tag=True):
     extras: Extras = field(default_factory=dict)
 
 
-class Opaque(Struct, frozen=True, kw_only=True, tag=True):
+class Opaque(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """Something only its own dialect understands (a citation, log probabilities, a server tool's block).
 
     `name` is what to list as dropped elsewhere; `index` is the part it hangs on, None: the whole answer;
@@ -86,7 +88,7 @@ class Opaque(Struct, frozen=True, kw_only=True, tag=True):
     slot: str = ""
 
 
-class Finished(Struct, frozen=True, kw_only=True, tag=True):
+class Finished(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """The answer is complete. `reason` is choice 0's; `more_reasons` are those of choices 1, 2, …"""
 
     reason: StopReason
@@ -98,7 +100,7 @@ class Finished(Struct, frozen=True, kw_only=True, tag=True):
     extras: Extras = field(default_factory=dict)
 
 
-class Failed(Struct, frozen=True, tag=True):
+class Failed(Struct, frozen=True, tag=True, gc=False):
     """The answer failed; nothing follows."""
 
     problem: Problem

@@ -29,6 +29,7 @@ class AnswerPart(Struct, kw_only=True):
     text: str = ""
     id: str = ""
     name: str = ""
+    namespace: str = ""
     media_type: str = ""
     choice: int = 0
     is_redacted: bool = False
@@ -99,6 +100,7 @@ def _opened(event: PartStarted) -> AnswerPart:
         kind=event.kind,
         id=event.id,
         name=event.name,
+        namespace=event.namespace,
         media_type=event.media_type,
         choice=event.choice,
         is_redacted=event.is_redacted,

@@ -21,7 +21,7 @@ UsageSource = Literal[
 ]
 
 
-class AttemptStart(Struct, frozen=True, kw_only=True, array_like=True):
+class AttemptStart(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """An attempt is about to be sent. Everything needed to account for it if nothing more is ever heard."""
 
     call_id: str
@@ -37,7 +37,7 @@ class AttemptStart(Struct, frozen=True, kw_only=True, array_like=True):
     price_version: str = ""
 
 
-class Attempt(Struct, kw_only=True, omit_defaults=True):
+class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One try at one deployment."""
 
     number: int
@@ -62,7 +62,7 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
     """False: no price is known for the model, so the cost is not known either (never taken as free)."""
 
 
-class CallStart(Struct, frozen=True, kw_only=True, array_like=True):
+class CallStart(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A call was admitted and its first attempt is about to be sent."""
 
     id: str
@@ -80,7 +80,7 @@ class CallStart(Struct, frozen=True, kw_only=True, array_like=True):
     attempt: AttemptStart | None = None
 
 
-class CallRecord(Struct, kw_only=True, omit_defaults=True):
+class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One call from admission to the last byte."""
 
     id: str

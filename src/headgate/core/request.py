@@ -78,6 +78,8 @@ class ToolCall(Struct, frozen=True, kw_only=True, tag="tool_call"):
 
     id: str
     name: str
+    namespace: str = ""
+    """The group of tools that `name` belongs to; "" for none."""
     arguments: str = ""
     is_custom: bool = False
     """`arguments` is free text, not JSON (OpenAI's custom tools)."""
@@ -158,11 +160,23 @@ class Message(Struct, frozen=True, kw_only=True):
     extras: Extras = field(default_factory=dict)
 
 
+class Grammar(Struct, frozen=True):
+    """What the free text of a custom tool must look like; `syntax` says in which notation, such as `lark`."""
+
+    syntax: str
+    definition: str
+
+
 class Tool(Struct, frozen=True, kw_only=True):
     """A function the model may call. `parameters` is its JSON Schema as raw JSON, None: takes none."""
 
     name: str
+    namespace: str = ""
+    """The group of tools in which the name is unique (OpenAI Responses); "" for none."""
     description: str = ""
+    is_custom: bool = False
+    """It takes free text instead of JSON (OpenAI's custom tools)."""
+    grammar: Grammar | None = None
     parameters: Raw | None = None
     is_strict: bool | None = None
     cache: CacheMark | None = None
@@ -171,7 +185,7 @@ class Tool(Struct, frozen=True, kw_only=True):
 
 
 class ServerTool(Struct, frozen=True, kw_only=True):
-    """A tool the provider runs itself (web search, code execution, a custom grammar tool), as raw JSON."""
+    """A tool of the provider's own making (web search, code execution), as raw JSON. `name` says which."""
 
     name: str
     raw: Raw

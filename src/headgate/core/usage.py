@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct, field
 
 
-class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Token counts of one answer, cumulative; integers, never estimates unless `is_estimated`.
 
     `input_tokens` is everything that went in: it **includes** cached reads and cache writes, whatever the

@@ -25,7 +25,7 @@ class Malformed(HeadgateError):
     outcome = Outcome.PROTOCOL
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """What a call says outside its body: the model and verb of the path (Gemini), the API version header."""
 
     model: str = ""
@@ -35,7 +35,7 @@ class Envelope(Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
-class Head(Struct, frozen=True, kw_only=True):
+class Head(Struct, frozen=True, kw_only=True, gc=False):
     """What must be known of a request that passes verbatim: read from a fully validated, but not converted, body."""
 
     model: str
@@ -45,7 +45,7 @@ class Head(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
 
 
-class Target(Struct, frozen=True, kw_only=True):
+class Target(Struct, frozen=True, kw_only=True, gc=False):
     """Where a request is going: what the rendering depends on beyond the request itself."""
 
     model: str
@@ -59,7 +59,7 @@ class Target(Struct, frozen=True, kw_only=True):
     """Sent where a dialect requires a limit and the caller gave none."""
 
 
-class ReplyTo(Struct, frozen=True, kw_only=True):
+class ReplyTo(Struct, frozen=True, kw_only=True, gc=False):
     """Who is being answered: what the rendering of an answer depends on beyond its events."""
 
     id: str

@@ -7,7 +7,7 @@ from headgate.core.record import CallRecord
 from headgate.dialects.base import Dialect, Envelope
 
 
-class Call(Struct, kw_only=True):
+class Call(Struct, kw_only=True, gc=False):
     """One call. `record` grows as it goes; everything else stays as it came."""
 
     id: str

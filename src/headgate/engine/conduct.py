@@ -78,6 +78,8 @@ class Engine:
         try:
             head = call.dialect.peek(call.body, call.envelope)
             record.model, record.is_stream = head.model, head.is_stream
+            if not head.model:
+                raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:

@@ -19,7 +19,7 @@ from headgate.engine.call import Call
 from headgate.providers.catalog import Deployment, Door
 
 
-class Prepared(Struct, kw_only=True):
+class Prepared(Struct, kw_only=True, gc=False):
     """One attempt, ready to be sent."""
 
     deployment: Deployment

@@ -242,20 +242,18 @@ class _Incoming:
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > bytes_max:
             raise TooLarge(f"The request body has {int(declared)} bytes; the limit is {bytes_max} (body_bytes_max).")
-        message = await self.receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return body
-        chunks, total = [body], len(body)
-        while message.get("more_body", False):
+        chunks: list[bytes] = []
+        total, is_more = 0, True
+        while is_more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise InvalidRequest("The client went away before the body was complete.")
-            chunks.append(message.get("body", b""))
+            chunks.append(message["body"])
             total += len(chunks[-1])
+            is_more = message["more_body"]
             if total > bytes_max:
                 raise TooLarge(f"The request body is over the limit of {bytes_max} bytes (body_bytes_max).")
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def refuse(self, problem: Problem) -> None:
         """An error outside of a call, whose own errors the engine tells."""
@@ -308,10 +306,9 @@ def timeout_of(headers: Headers) -> float | None:
     value = headers.get(b"x-headgate-timeout-ms")
     if value is None:
         return None
-    if not value.isdigit() or not 0 < int(value) <= 86_400_000:
-        raise InvalidRequest(
-            f"x-headgate-timeout-ms is {value.decode('latin-1')!r}; it takes whole milliseconds from 1 to 86400000."
-        )
+    if not value.isdigit() or len(value) > 9 or not 0 < int(value) <= 86_400_000:
+        shown = value[:40].decode("latin-1")
+        raise InvalidRequest(f"x-headgate-timeout-ms is {shown!r}; it takes whole milliseconds from 1 to 86400000.")
     return int(value) / 1000
 
 

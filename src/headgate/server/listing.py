@@ -15,6 +15,7 @@ from headgate.core.record import CallRecord
 from headgate.engine.answer import usd
 
 _PAGE_SIZE = 1000
+_OFFERS_MAX = 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -125,8 +126,7 @@ def _gemini_entry(offer: Offer, now_s: int) -> dict[str, object]:
 
 
 def _gemini(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
-    token = query.get("pageToken", "0")
-    start = int(token) if token.isdigit() else 0
+    start = _whole(query.get("pageToken", "0"), "pageToken", least=0, most=_OFFERS_MAX)
     size = _size(query.get("pageSize"), "pageSize")
     page: dict[str, object] = {"models": [_gemini_entry(offer, now_s) for offer in offers[start : start + size]]}
     if start + size < len(offers):
@@ -143,10 +143,12 @@ def _codex(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> obj
 
 
 def _size(text: str | None, name: str) -> int:
-    if text is None:
-        return _PAGE_SIZE
-    if not text.isdigit() or not 1 <= int(text) <= _PAGE_SIZE:
-        raise InvalidRequest(f"{name} is {text!r}; it takes a whole number from 1 to {_PAGE_SIZE}.", param=name)
+    return _PAGE_SIZE if text is None else _whole(text, name, least=1, most=_PAGE_SIZE)
+
+
+def _whole(text: str, name: str, *, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise InvalidRequest(f"{name} is {text[:40]!r}; it takes a whole number from {least} to {most}.", param=name)
     return int(text)
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from headgate.core.problems import Outcome
 
 
-class Timeouts(Struct, frozen=True, kw_only=True):
+class Timeouts(Struct, frozen=True, kw_only=True, gc=False):
     """How long each phase of an exchange may take, in seconds."""
 
     connect_s: float = 3.0
@@ -24,7 +24,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     """Between two reads of the answer's body."""
 
 
-class UpstreamRequest(Struct, frozen=True, kw_only=True):
+class UpstreamRequest(Struct, frozen=True, kw_only=True, gc=False):
     """One HTTP request, complete. `headers` without host, content-length and connection: the transport writes those."""
 
     method: str

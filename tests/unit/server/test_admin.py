@@ -182,7 +182,7 @@ def test_a_key_is_made_listed_and_ended(admin: Admin) -> None:
         ({"name": "a", "budgets": []}, "budgets", "budgets is not available yet; leave it out"),
         ({"name": "a", "limits": {"rpm": 1}}, "limits", "limits is not available yet; leave it out"),
         ({"name": "a", "team": "t"}, "team", "team is not available yet; leave it out"),
-        ({"name": "a", "nmae": "t"}, "nmae", "nmae is not known here"),
+        ({"name": "a", "title": "t"}, "title", "title is not known here"),
         ({"name": "a", "expires": "soon"}, "expires", "'soon' is no time; write 30d"),
         ({"name": "a", "expires": "2020-01-01"}, "expires", "'2020-01-01' has passed already"),
     ],

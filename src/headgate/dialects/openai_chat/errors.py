@@ -198,6 +198,8 @@ def _told_of_value(raw: Raw) -> _Told:
             return _told_of_value(items[0]) if items else _Told()
         case b'"':
             return _Told(message=_TEXT.decode(raw)[:_MESSAGE_LENGTH_MAX])
+        case _ if bytes(raw) == b"null":
+            return _Told()
         case _:
             msgspec.json.decode(raw, type=Raw)
             return _Told(message=bytes(raw).decode("utf-8", "replace")[:_MESSAGE_LENGTH_MAX])

@@ -46,6 +46,8 @@ def _read_message(members: Members, number: int, asked: _Asked) -> Message:
     form += [spelling] if spelling else []
     if wire_role in ("tool", "function"):
         return _read_result(members, wire_role, parts, (form, asked))
+    if parts and not spelling:
+        form += _move_cache(members, parts)
     if wire_role not in _ROLES:  # a host's own: it travels as a leftover, and as the nearest that all know
         members.rest["role"] = Raw(ENCODE(wire_role))
         wire_role = "user"
@@ -55,16 +57,18 @@ def _read_message(members: Members, number: int, asked: _Asked) -> Message:
         form += names
         form += ["no_calls"] if members.take_empty("tool_calls") else []
         asked.calls = [(part.id, part.name) for part in parts if isinstance(part, ToolCall)]
-    cache, mark = take_cache(members)
-    if cache and parts and isinstance(parts[-1], Text) and parts[-1].cache is None:
-        parts[-1] = replace(parts[-1], cache=cache)
-        form.append("cache")
-    elif cache:
-        name = "prompt_cache_breakpoint" if mark else "cache_control"
-        members.rest[name] = Raw(ENCODE({"mode": "explicit"} if mark else {"type": "ephemeral"}))
     name = members.word("name") or ""
     role = cast(Role, wire_role)
     return Message(role=role, parts=tuple(parts), name=name, form=" ".join(form), extras=members.rest)
+
+
+def _move_cache(members: Members, parts: list[Part]) -> list[str]:
+    """A mark on a message of plain words is one on the words."""
+    cache, mark = take_cache(members)
+    if cache and isinstance(parts[0], Text):
+        parts[0] = replace(parts[0], cache=cache, form=mark)
+        return ["cache"]
+    return []
 
 
 def _read_result(members: Members, role: str, parts: list[Part], context: tuple[list[str], _Asked]) -> Message:

@@ -117,11 +117,14 @@ class MalformedEvent(Fault, frozen=True, tag="malformed_event"):
 
 
 class InBandError(Fault, frozen=True, tag="in_band_error"):
-    """Says 200, and then fails inside the stream, after `index` chunks, in the words of the API."""
+    """Says 200, and then fails inside the stream, after `index` chunks, in the words of the API; a whole answer is
+    the error alone."""
 
     index: int = 0
 
     def steps(self, answer: Answer) -> list[Step]:
+        if not answer.is_stream:
+            return answer.with_chunks([answer.error.partition(b"data: ")[2].strip()]).steps()
         return answer.with_chunks([*answer.chunks[: self.index], answer.error]).steps()
 
 

@@ -83,6 +83,7 @@ def test_who_is_at_fault(status: int, body: Any, kind: str, outcome: Outcome) ->
         (b"<p>no <b>title</b></p>", "no title"),
         (b"", "the provider answered with status 500 and no message"),
         ([], "the provider answered with status 500 and no message"),
+        (None, "the provider answered with status 500 and no message"),
         ({}, "the provider answered with status 500 and no message"),
         (b'{"error": {"message": "\xff"', '{"error": {"message": "�"'),
     ],

@@ -184,6 +184,11 @@ def test_our_own_leftovers_go_back_to_their_place(slot: str, raw: bytes, place: 
     assert (where["note"], dropped) == (json.loads(raw), set())
 
 
+def test_a_stream_without_a_beginning_gets_one() -> None:
+    chunks, _ = render(STOP)
+    assert chunks[0]["id"] == "chatcmpl-ours"
+
+
 def folded(wire: bytes) -> Answer:
     parser = StreamParser()
     return fold(parser.feed(wire) + parser.close())
@@ -215,6 +220,8 @@ def sse(*deltas: dict[str, Any], finish_reason: str = "stop", **members: Any) ->
         sse({"audio": {"id": "s", "data": "AA", "transcript": "a"}}),
         sse({"images": [{"type": "image_url", "image_url": {"url": "https://a.test/i.png"}}]}),
         sse({"refusal": "no"}),
+        sse({"reasoning_details": [{"type": "reasoning.new", "x": 1}, 7]}),
+        sse({"content": [{"type": "reference", "ids": [1]}]}),
     ],
     ids=lambda wire: str(wire)[110:190],
 )

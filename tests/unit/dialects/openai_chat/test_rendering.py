@@ -22,6 +22,7 @@ from headgate.core.request import (
     Part,
     Reasoning,
     ReasoningKnob,
+    Refused,
     Request,
     ServerTool,
     Signature,
@@ -345,6 +346,25 @@ def test_what_cannot_be_said_is_told() -> None:
 def test_what_openais_two_apis_share_is_kept() -> None:
     wire, dropped = render(dialect="openai_responses", extras={"store": Raw(b"true"), "truncation": Raw(b'"auto"')})
     assert (wire["store"], dropped) == (True, {"truncation"})
+
+
+def test_a_refusal_is_said_by_the_model_alone() -> None:
+    assert said(Refused(text="no"), role="assistant")[0] == [{"role": "assistant", "refusal": "no", "content": ""}]
+    assert said(Refused(text="no"))[0] == [{"role": "user", "content": "no"}]
+
+
+def test_a_result_without_any_call_keeps_its_id_or_gets_one() -> None:
+    wire, _ = render(
+        messages=(Message(role="user", parts=(ToolResult(call_id="z"), ToolResult(call_id="", name="f"))),)
+    )
+    assert [message["tool_call_id"] for message in wire["messages"]] == ["z", "call_f"]
+
+
+def test_a_file_may_be_a_link_where_the_host_takes_it() -> None:
+    messages, _ = said(File(source=Link("https://a.test/b.pdf")), quirks=("file_data_url",))
+    assert messages[0]["content"] == [
+        {"type": "file", "file": {"filename": "document", "file_data": "https://a.test/b.pdf"}}
+    ]
 
 
 def test_a_choice_among_no_tools_is_not_said() -> None:

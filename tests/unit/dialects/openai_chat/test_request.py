@@ -36,6 +36,7 @@ from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.openai_chat import parse_request, peek, render_request
 
 HELLO = [{"role": "user", "content": "hello"}]
+CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 WEATHER = {"name": "weather", "description": "Tells it", "parameters": {"type": "object"}, "strict": True}
 
 
@@ -127,6 +128,15 @@ CONTENT: list[tuple[dict[str, Any], Part]] = [
         {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
         File(source=Inline("application/pdf", "AAAA"), name="a.pdf"),
     ),
+    ({"type": "input_audio", "input_audio": {"data": "AA"}}, Audio(source=Inline("audio/mp3", "AA"), form="unnamed")),
+    (
+        {"type": "input_audio", "input_audio": "https://a.test/b"},
+        Audio(source=Link("https://a.test/b"), form="plain"),
+    ),
+    (
+        {"type": "video_url", "video_url": "data:video/webm;base64,AA"},
+        File(source=Inline("video/webm", "AA"), form="video_url plain"),
+    ),
     ({"type": "file", "file": {"file_id": "file-1"}}, File(source=FileId("file-1"))),
     ({"type": "file", "file": {"file_data": "https://a.test/b.pdf"}}, File(source=Link("https://a.test/b.pdf"))),
     (
@@ -148,6 +158,19 @@ CONTENT: list[tuple[dict[str, Any], Part]] = [
     (
         {"type": "hologram", "hologram": 1},
         Foreign(name="hologram", raw=Raw(b'{"type": "hologram", "hologram": 1}'), is_feature=True),
+    ),
+    (
+        {"type": "document_url", "document_url": 1},
+        Foreign(name="document_url", raw=Raw(b'{"type": "document_url", "document_url": 1}'), is_feature=True),
+    ),
+    ({"type": "file", "file": 1}, Foreign(name="file", raw=Raw(b'{"type": "file", "file": 1}'), is_feature=True)),
+    (
+        {"type": "video_url", "video_url": {"url": "u", "detail": "low"}},
+        Foreign(
+            name="video_url",
+            raw=Raw(b'{"type": "video_url", "video_url": {"url": "u", "detail": "low"}}'),
+            is_feature=True,
+        ),
     ),
     ({"type": "file", "file": {}}, Foreign(name="file", raw=Raw(b'{"type": "file", "file": {}}'), is_feature=True)),
 ]
@@ -273,10 +296,26 @@ def test_results_without_an_id_find_their_calls_in_order() -> None:
         {"role": "user", "content": []},
         {"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}},
         {"role": "user", "content": "a", "cache_control": {"type": "eternal", "x": 1}},
+        {"role": "user", "content": "a", "prompt_cache_breakpoint": {"mode": "explicit"}},
+        {"role": "user", "content": "a", "prompt_cache_breakpoint": {"mode": "new"}},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "a"}],
+            "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        },
         {"role": "observer", "content": "a"},
         {"role": "assistant", "content": "a", "refusal": "no", "audio": {"id": "a1"}, "prefix": True},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
         {"role": "assistant", "tool_calls": []},
+        {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": None}}]},
+        {"role": "assistant", "tool_calls": [CALL | {"cache_control": {"type": "ephemeral"}}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "so"}, {"type": "thinking", "thinking": []}],
+        },
+        {"role": "assistant", "content": "a", "extra_content": {"google": {}}},
+        {"role": "assistant", "content": "a", "extra_content": {"google": 1, "thought": 2}},
+        {"role": "assistant", "reasoning": "one", "reasoning_details": [{"type": "reasoning.encrypted", "data": "D"}]},
         {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}, "index": 0}]},
         {"role": "assistant", "tool_calls": [{"id": "", "type": "function", "function": {"name": "f"}}]},
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]},
@@ -320,6 +359,7 @@ def test_a_message_is_written_as_it_was_read(message: dict[str, Any]) -> None:
         {"stream": True},
         {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": False}},
         {"stream": True, "stream_options": {}},
+        {"stream": True, "stream_options": {"include_obfuscation": True}},
         {"response_format": {"type": "text"}},
         {"response_format": {"type": "json_object"}},
         {"response_format": {"type": "json_object", "schema": {"type": "object"}}},
@@ -446,6 +486,23 @@ REFUSED: list[tuple[Any, str | None, str]] = [
         "messages[0].tool_calls[0].function.arguments",
         "must be a string",
     ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+        "messages[0].content[0].image_url",
+        "is required",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+        "messages[0].content[0].input_audio",
+        "is",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+        None,
+        "data' is required",
+    ),
+    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0].function", "is required"),
+    ({"messages": HELLO, "functions": [{}]}, "functions[0].name", "is required"),
     ({"model": 1, "messages": HELLO}, "model", "must be a string"),
     ({"messages": HELLO, "temperature": "hot"}, "temperature", "must be a number, not a string"),
     ({"messages": HELLO, "max_tokens": 1.5}, "max_tokens", "must be an integer"),

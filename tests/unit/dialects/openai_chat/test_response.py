@@ -20,7 +20,11 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
 
 def whole(message: dict[str, Any], **members: Any) -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
-    choice |= {name: members.pop(name) for name in ("finish_reason", "logprobs", "error", "seed") if name in members}
+    choice |= {
+        name: members.pop(name)
+        for name in ("finish_reason", "logprobs", "error", "seed", "native_finish_reason")
+        if name in members
+    }
     return {"id": "a", "object": "chat.completion", "created": 7, "model": "m", "choices": [choice], **members}
 
 
@@ -80,7 +84,18 @@ def render(*events: Event) -> tuple[Any, set[str]]:
         whole({"content": "hi", "extra_content": {"other": 1}, "annotations": [{"type": "url_citation"}]}),
         whole({"content": None, "audio": {"id": "s", "data": "AAAA", "expires_at": 5, "transcript": "hey"}}),
         whole({"content": ""}, finish_reason=None),
-        whole({"content": "hi"}, finish_reason="eos", logprobs={"content": []}, seed=4),
+        whole({"content": "hi"}, finish_reason=""),
+        whole({"content": [{"type": "text", "text": "hi", "cited": [1]}, {"type": "reference", "ids": [1]}]}),
+        whole(
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+                ]
+            }
+        ),
+        whole({"reasoning_details": [{"type": "reasoning.text", "signature": "S", "index": 0}]}),
+        whole({"content": None, "function_call": {"name": "", "arguments": ""}}),
+        whole({"content": "hi"}, finish_reason="eos", logprobs={"content": []}, seed=4, native_finish_reason="x"),
         whole(
             {"content": "hi"}, usage={"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.1}, system_fingerprint="f"
         ),
@@ -251,6 +266,36 @@ def test_pictures_and_sound_are_said_and_files_are_not() -> None:
 def test_a_failed_answer_is_an_error() -> None:
     body, _ = render(Started(), Failed(Problem(kind="upstream", message="no", outcome=Outcome.SERVER)))
     assert body == {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
+
+
+def test_a_message_without_a_role_stays_without() -> None:
+    body = whole({"content": "hi"})
+    del body["choices"][0]["message"]["role"]
+    assert render(*parse(body)) == (body, set())
+
+
+def test_a_transcript_in_instalments_is_put_together() -> None:
+    pieces = [
+        Opaque(name="audio.transcript", raw=Raw(raw), dialect="openai_chat", index=0) for raw in (b'"he"', b'"y"')
+    ]
+    other = Opaque(name="x", raw=Raw(b"1"), dialect="gemini", index=0)
+    body, dropped = render(
+        Started(),
+        PartStarted(index=0, kind="audio", id="s"),
+        *pieces,
+        other,
+        PartEnded(index=0),
+        Finished(reason="stop"),
+    )
+    assert body["choices"][0]["message"]["audio"] == {"id": "s", "data": "", "transcript": "hey"}
+    assert dropped == {"x"}
+
+
+@pytest.mark.parametrize(("first", "second", "both"), [(b"1", b"2", 2), (b"[1]", b"2", 2), (b'"a"', b'"b"', "b")])
+def test_of_other_leftovers_the_latest_counts(first: bytes, second: bytes, both: object) -> None:
+    opaques = [Opaque(name="note", raw=Raw(raw), dialect="openai_chat", slot="answer") for raw in (first, second)]
+    body, _ = render(Started(), *opaques, Finished(reason="stop"))
+    assert body["note"] == both
 
 
 def test_instalments_of_a_leftover_are_put_together() -> None:

@@ -14,6 +14,7 @@ from headgate.core.fold import Answer, fold
 from headgate.core.problems import Outcome
 from headgate.core.request import Signature
 from headgate.core.usage import Usage
+from headgate.dialects.base import Malformed
 from headgate.dialects.openai_chat import StreamParser, parse_response
 
 HEAD = {"id": "a", "object": "chat.completion.chunk", "created": 7, "model": "m"}
@@ -258,6 +259,46 @@ def test_calls_come_together_however_they_are_told(
     deltas: list[dict[str, Any]], expected: list[tuple[str, ...]]
 ) -> None:
     assert calls(*(chunk(delta) for delta in deltas)) == expected
+
+
+def test_what_the_chunks_say_beside_words_is_kept() -> None:
+    found = answer(
+        chunk({"content": "hi"}, logprobs={"content": [1]}, system_fingerprint="f"),
+        chunk({"content": [{"type": "text", "text": "!"}]}),
+        chunk(finish_reason="stop", service_tier="flex"),
+        DONE,
+    )
+    assert found.text == "hi!"
+    assert [(opaque.name, opaque.raw) for opaque in found.opaques] == [("logprobs", Raw(b'{"content":[1]}'))]
+    assert found.extras == {"answer.system_fingerprint": Raw(b'"f"'), "answer.service_tier": Raw(b'"flex"')}
+
+
+def test_details_that_say_nothing_are_no_thoughts() -> None:
+    empty = [{"type": "reasoning.encrypted"}, {"type": "reasoning.text", "text": ""}]
+    assert answer(chunk({"reasoning_details": empty}), chunk({"reasoning_details": empty, "odd": 1}), STOP).parts == []
+
+
+def test_a_proof_of_nothing_is_kept() -> None:
+    found = answer(chunk({"reasoning_details": [{"type": "reasoning.text", "signature": "S"}]}), STOP)
+    assert [(part.kind, part.text, part.signature) for part in found.parts] == [
+        ("reasoning", "", Signature("openai_chat", "S"))
+    ]
+
+
+def test_a_piece_of_a_call_that_says_nothing_is_none() -> None:
+    assert calls(chunk({"tool_calls": [{"index": 0}]})) == []
+
+
+def test_the_usage_of_a_parser_can_be_set() -> None:
+    parser = StreamParser()
+    parser.usage = Usage(input_tokens=3)
+    assert parser.usage == Usage(input_tokens=3)
+
+
+def test_an_endless_answer_without_frames_is_refused() -> None:
+    parser = StreamParser()
+    with pytest.raises(Malformed, match="over the limit"):
+        parser.feed(b"{" + b" " * 2**25)
 
 
 def test_choices_are_told_apart() -> None:

@@ -40,6 +40,11 @@ def test_a_stream_is_asked_for_its_usage(members: dict[str, Any], wire: dict[str
     assert patched(members, is_stream=True) == {"model": "up", **wire}
 
 
+def test_a_wish_that_is_there_is_left_alone() -> None:
+    body = b'{"model":"m","stream":true,"stream_options":{"include_usage":true}}'
+    assert patch(body, Target(model="", is_stream=True)) == body
+
+
 def test_a_whole_answer_is_asked_for_when_that_is_wanted() -> None:
     assert patched({"stream": True}) == {"model": "up", "stream": False}
 
@@ -63,6 +68,8 @@ def test_a_whole_answer_is_asked_for_when_that_is_wanted() -> None:
         ),
         ("reasoning_object", {"reasoning_effort": None}, {}),
         ("thinking_object", {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        ("reasoning_object", {"temperature": 1}, {"temperature": 1}),
+        ("thinking_object", {"temperature": 1}, {"temperature": 1}),
         ("reasoning_content_field", {"temperature": 1}, {"temperature": 1}),
     ],
 )
@@ -74,8 +81,9 @@ CHUNK = b'data: {"id":"a","choices":[{"index":0,"delta":{"content":"hi"}}],"usag
 BOTH = b'data: {"id":"a","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}\n\n'
 USAGE = b'data: {"id":"a","choices": [ ],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
 NO_USAGE = b'data: {"choices":[],"prompt_filter_results":[],"usage":null}\n\n'
+BROKEN = b'data: {"usage": {"cut\n\n'
 QUOTED = b'data: {"choices":[{"delta":{"content":"\\"choices\\":[],\\"usage\\":{}"}}],"usage":{}}\n\n'
-REST = b": keep-alive\n\n" + CHUNK + NO_USAGE + QUOTED + BOTH
+REST = b": keep-alive\n\n" + CHUNK + NO_USAGE + QUOTED + BROKEN + BOTH
 DONE = b"data: [DONE]\n\n"
 
 
