@@ -6,20 +6,20 @@ import asyncio
 import re
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_BYTES_MAX: Final = 32 * 1024
 """Of a request line with its header fields; a longer one is answered with 431."""
 HEAD_FIELDS_MAX: Final = 100
 REQUEST_S_MAX: Final = 10.0
-"""How long a head may take, and how often a body is looked at."""
+"""How long a head may take, and how often a body that comes slowly is looked at."""
 BODY_BYTES_PER_LOOK_MIN: Final = 10 * 1024
 """How much of a body must have come between two looks: 1 KiB/s."""
 
 _H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[^\r\n]*", re.IGNORECASE)
-_ANSWERS: Final = {
+_WORDS: Final = {
     408: b"The request came too slowly.",
-    431: b"The request's head is over the limit of %d bytes or %d fields." % (HEAD_BYTES_MAX, HEAD_FIELDS_MAX),
+    431: b"The head of the request is over the limit of %d bytes or %d fields." % (HEAD_BYTES_MAX, HEAD_FIELDS_MAX),
 }
 
 
@@ -28,101 +28,100 @@ class _LongHead(Exception):
 
 
 class ClientProtocol(HttpToolsProtocol):
-    """One client's connection."""
+    """One client's connection. A request that comes whole in one read creates no timer."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._is_begun = False
-        """Whether a request is under way."""
-        self._is_in_head = False
-        self._head_bytes = 0
-        self._seen_bytes = 0
+        self._is_begun = self._is_in_head = False
+        self._read_bytes = self._head_bytes = self._body_bytes = 0
         self._status = 400
-        self._watch: asyncio.TimerHandle | None = None
-
-    # What the loop tells
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # pyright: ignore[reportArgumentType] - as uvicorn declares it
-        self._watch = self.loop.call_later(REQUEST_S_MAX, self._look)
+        """A connection that is never used is kept no longer than one that was."""
+        super().connection_made(transport)  # pyright: ignore[reportArgumentType] - as the loop calls it
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
+        self._stop_looking()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if not self._is_begun:
             data = without_h2c(data)
-        self._seen_bytes += len(data)
-        super().data_received(data)
+        self._read_bytes = len(data)
+        self._body_bytes += self._read_bytes
         if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-                self._refuse(431)
-        if self._is_begun and self._watch is None:
-            self._watch = self.loop.call_later(REQUEST_S_MAX, self._look)
-
-    # What the parser tells
+            self._head_bytes += self._read_bytes
+        super().data_received(data)
+        if self.transport.is_closing() or not self._is_begun:
+            return
+        if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(431)
+        elif self._timer is None:
+            self._timer = self.loop.call_later(REQUEST_S_MAX, self._look)
 
     def on_message_begin(self) -> None:
         self._is_begun = self._is_in_head = True
-        self._head_bytes = self._seen_bytes = 0
+        self._head_bytes = self._read_bytes
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
-        self._seen_bytes = BODY_BYTES_PER_LOOK_MIN  # of the first look, whatever came with the head
-        if len(self.headers) > HEAD_FIELDS_MAX or _size(self.url, self.headers) > HEAD_BYTES_MAX:
+        is_suspect = self._head_bytes > HEAD_BYTES_MAX or len(self.headers) > HEAD_FIELDS_MAX
+        if is_suspect and _is_long(self.url, self.headers):
             self._status = 431
             raise _LongHead
+        self._is_in_head = False
+        self._body_bytes = BODY_BYTES_PER_LOOK_MIN  # the first look only starts the count
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._is_begun = False
-        self._unwatch()
+        self._stop_looking()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn answers to what is not HTTP, or to what this class has refused."""
+        """What uvicorn answers when parsing failed, be it that we ended it."""
         if self._status == 400:
             super().send_400_response(msg)
         else:
             self._refuse(self._status)
 
     def _look(self) -> None:
-        """Is this request still coming?"""
-        self._watch = None
-        if self.transport.is_closing():
-            return
-        if self._is_in_head or self._seen_bytes < BODY_BYTES_PER_LOOK_MIN:
+        """Whether the request is still coming."""
+        self._timer = None
+        if self._is_in_head or (self._body_bytes < BODY_BYTES_PER_LOOK_MIN and not self.flow.read_paused):
             self._refuse(408)
             return
-        self._seen_bytes = 0
-        self._watch = self.loop.call_later(REQUEST_S_MAX, self._look)
+        self._body_bytes = 0
+        self._timer = self.loop.call_later(REQUEST_S_MAX, self._look)
 
-    def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self, status: int) -> None:
-        """Tells why, unless an answer has begun, and closes."""
-        if self.cycle is None or self.cycle.response_complete:
-            answer = _ANSWERS[status]
-            head = b"HTTP/1.1 %d \r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            self.transport.write((head + b"connection: close\r\n\r\n") % (status, len(answer)) + answer)
+        """Says why, if nothing has been said to this request or is being said to the one before; and closes."""
+        cycle = self.cycle
+        is_silent = cycle is None or (cycle.response_complete if self._is_in_head else not cycle.response_started)
+        if is_silent:
+            words = _WORDS[status]
+            head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            self.transport.write(STATUS_LINE[status] + head % len(words) + words)
         self.transport.close()
 
 
 def without_h2c(data: bytes) -> bytes:
-    """A request without its offer of HTTP/2, which a server may ignore (RFC 9110, 7.8): the parser would take it for
-    agreed and lose the body. Java's and JetBrains' clients offer it (https://github.com/Kludex/uvicorn/issues/2722,
-    2026-11)."""
+    """A request without its offer to go on in HTTP/2, which a server may ignore (RFC 9110, 7.8). The parser would take
+    it for agreed and lose the body: https://github.com/Kludex/uvicorn/issues/2722 (2026-11), for the clients of Java
+    and of JetBrains' editors."""
     end = data.find(b"\r\n\r\n")
     if end < 0 or data.find(b"h2c", 0, end) < 0:
         return data
-    return _H2C.sub(b"", data[: end + 4], count=1) + data[end + 4 :]
+    return _H2C.sub(b"", data[:end], count=1) + data[end:]
 
 
-def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+def _is_long(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+    size = len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+    return size > HEAD_BYTES_MAX or len(headers) > HEAD_FIELDS_MAX

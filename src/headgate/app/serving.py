@@ -14,6 +14,7 @@ import uvloop
 
 from headgate import __version__
 from headgate.app import wiring
+from headgate.app.client_protocol import ClientProtocol
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
@@ -117,7 +118,7 @@ async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> 
         uvicorn.Config(
             application,
             loop="none",
-            http="httptools",
+            http=ClientProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

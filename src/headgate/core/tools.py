@@ -43,9 +43,11 @@ def without_server_tools(request: Request, dropped: set[str]) -> Request:
     choice = request.tool_choice
     names = " and ".join(repr(tool.name) for tool in lost)
     if choice is not None and choice.mode == "tool" and all(tool.name != choice.name for tool in kept):
-        raise Unrenderable(f"tool_choice asks for a tool of another service, and this API has no {names}", param="tools")
+        raise Unrenderable(
+            f"tool_choice asks for a tool of another service, and this API has no {names}", param="tools"
+        )
     if choice is not None and choice.mode == "any" and not kept:
-        raise Unrenderable(f"tool_choice asks for a tool, and this API has none like {names}", param="tools")
+        raise Unrenderable(f"tool_choice asks for a tool, and this API has none of {names}", param="tools")
     dropped.update(f"tools.{tool.name}" for tool in lost)
     return replace(request, tools=kept, tool_choice=choice if kept else None)
 

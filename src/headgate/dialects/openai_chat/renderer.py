@@ -95,9 +95,9 @@ class StreamRenderer:
         }
         self._head = b"data: " + ENCODE(members)[:-1]
 
-    def _chunk(self, number: int, delta: Wire, **members: object) -> bytes:
+    def _chunk(self, number: int, delta: Wire, members: Wire | None = None) -> bytes:
         """One chunk of one choice, with what is pending for the answer."""
-        choice = {"index": number, "delta": delta, "logprobs": None, "finish_reason": None, **members}
+        choice = {"logprobs": None, "finish_reason": None, **(members or {}), "index": number, "delta": delta}
         pending = b""
         if self._pending:
             pending = b"," + ENCODE(self._pending)[1:-1]
@@ -194,7 +194,7 @@ class StreamRenderer:
         one = {opaque.name: opaque.raw}
         match opaque.slot:
             case "choice":
-                out.append(self._chunk(opaque.choice, {}, **one))
+                out.append(self._chunk(opaque.choice, {}, one))
             case "detail":
                 out.append(self._chunk(opaque.choice, {"reasoning_details": [opaque.raw]}))
             case "content" | "image":
@@ -228,7 +228,7 @@ class StreamRenderer:
             word = word_of(reason, wire_reason, has_refusal=number in self._refused)
             place = f"choices.{number}.choice."
             members = {name[len(place) :]: raw for name, raw in kept.items() if name.startswith(place)}
-            out.append(self._chunk(number, {}, **{**members, "finish_reason": word}))
+            out.append(self._chunk(number, {}, {**members, "finish_reason": word}))
         if event.usage is not None and self._reply_to.wants_usage:
             usage = ENCODE(write_usage(event.usage))
             out.append(b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage))

@@ -146,6 +146,7 @@ class AnswerReader:
             kind=kind,
             id=text_of(members.get("call_id")) or (item.id if kind == "tool_call" else ""),
             name=text_of(members.get("name")) if kind == "tool_call" else "",
+            namespace=text_of(members.get("namespace")) if kind == "tool_call" else "",
             is_custom=item.type == "custom_tool_call",
             form=str(item.place),
             extras={ITEM_ID: encoded(item.id)} if item.id else {},

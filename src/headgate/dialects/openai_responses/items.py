@@ -171,13 +171,25 @@ def _call(node: Node, raw: Raw, turns: Turns) -> None:
     if name is None:
         raise missing(node.at("name"), "a tool call names its tool.")
     arguments = node.text("input" if is_custom else "arguments") or ""
+    namespace = text_of(node.rest.get("namespace"))
+    if namespace:
+        del node.rest["namespace"]
     del node.rest["type"]
-    form = spelling(node.keep("id", "status"))
-    turns.say(ToolCall(id=call_id, name=name, arguments=arguments, is_custom=is_custom, form=form, extras=node.rest))
+    turns.say(
+        ToolCall(
+            id=call_id,
+            name=name,
+            namespace=namespace,
+            arguments=arguments,
+            is_custom=is_custom,
+            form=spelling(node.keep("id", "status")),
+            extras=node.rest,
+        )
+    )
 
 
 def _result(node: Node, raw: Raw, turns: Turns) -> None:
-    form = node.keep(*_SPELLING) | node.keep_empty("name")
+    form = node.keep(*_SPELLING, "namespace") | node.keep_empty("name")  # the call has told its namespace
     call_id = node.text("call_id")
     if call_id is None and "call_id" not in node.rest:
         raise missing(node.at("call_id"), "an output names the call that it answers.")

@@ -4,18 +4,19 @@ from collections.abc import Iterable
 
 from msgspec import Raw, structs
 
+from headgate.core.calls import CallRestorer
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
 from headgate.core.problems import Problem
 from headgate.dialects.base import ReplyTo
 from headgate.dialects.openai_responses.errors import error_members
 from headgate.dialects.openai_responses.reply import Envelope
 from headgate.dialects.openai_responses.replying import (
-    ID_PREFIXES,
     WRITERS,
     Item,
     PartWriter,
     Pen,
     id_of,
+    prefix_of,
     write_opaque,
     write_sealed,
 )
@@ -29,6 +30,7 @@ class StreamRenderer:
         self.dropped: set[str] = set()
         self.response: dict[str, object] = {}
         self._reply_to = reply_to
+        self._calls = CallRestorer(reply_to.echo)
         self._pen = Pen()
         self._envelope: Envelope | None = None
         self._items: list[Item] = []
@@ -41,7 +43,7 @@ class StreamRenderer:
 
     def render(self, events: Iterable[Event]) -> bytes:
         """The bytes of `events`."""
-        for event in events:
+        for event in self._calls.restore(events):
             if type(event) is PartDelta:
                 writer = self._writers.get(event.index)
                 if writer is not None:
@@ -87,7 +89,7 @@ class StreamRenderer:
         form = event.form if is_home else ""
         item = self._at_home.get(form)
         if item is None or item.is_done:
-            item = self._new_item(ID_PREFIXES[event.kind], id_of(event) if is_home else "", form)
+            item = self._new_item(prefix_of(event), id_of(event) if is_home else "", form)
             if form:
                 self._at_home[form] = item
                 item.inserted = self._inserted.get(form, {})

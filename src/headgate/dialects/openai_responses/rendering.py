@@ -2,9 +2,6 @@
 
 from typing import Final
 
-from msgspec import Raw
-
-from headgate.core.problems import Unrenderable
 from headgate.core.reasoning import effort_of_budget
 from headgate.core.request import (
     Extras,
@@ -14,13 +11,18 @@ from headgate.core.request import (
     OutputFormat,
     ReasoningKnob,
     Request,
-    ServerTool,
     Tool,
-    ToolChoice,
 )
+from headgate.core.tools import without_server_tools
 from headgate.dialects.base import Target
 from headgate.dialects.openai_responses.quirks import QUIRKS
-from headgate.dialects.openai_responses.wire import ENCODER, NAME, NULL, encoded, spelt
+from headgate.dialects.openai_responses.tools import (
+    choice_as_it_stood,
+    choice_from_abroad,
+    tool_from_abroad,
+    tools_as_they_stood,
+)
+from headgate.dialects.openai_responses.wire import ENCODER, NAME, NULL, spelt
 from headgate.dialects.openai_responses.writing import KIN, ItemWriter, words_of
 
 STATE_FORM: Final = "state"
@@ -28,8 +30,6 @@ STATE_FORM: Final = "state"
 INSTRUCTIONS: Final = "instructions"
 INPUT: Final = "input"
 """A message that was the bare string `input`."""
-WHOLE: Final = "whole"
-"""In a tool's form: the tool as it stood, spelt in another way than ours."""
 
 # https://platform.openai.com/docs/api-reference/responses/create (2026-11): under 16 tokens the API answers 400
 # `integer_below_min_value`; an end user's id is up to 64 characters long.
@@ -38,8 +38,6 @@ _USER_LENGTH_MAX: Final = 64
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
-_MODES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
-_NO_PARAMETERS: Final = encoded({"type": "object", "properties": {}})
 
 # Members of chat completions, from the same service, that mean the same here, letter by letter.
 _KINDRED: Final = frozenset(
@@ -58,6 +56,8 @@ _KINDRED: Final = frozenset(
 def render_request(request: Request, target: Target, dropped: set[str]) -> bytes:
     """The body to send. `dropped` gains the names of what this dialect cannot say."""
     is_home = request.dialect == NAME
+    if not is_home:
+        request = without_server_tools(request, dropped)
     members = settings_of(request) if is_home else _translated(request, dropped)
     members |= _input(request, ItemWriter(request.dialect, dropped))
     if target.model:
@@ -99,9 +99,9 @@ def settings_of(request: Request) -> dict[str, object]:
     if knobs.user is not None:
         members[user_name] = knobs.user
     if request.tools:
-        members["tools"] = [_tool_as_it_stood(tool) for tool in request.tools]
-    if (choice := request.tool_choice) is not None:
-        members["tool_choice"] = Raw(choice.form.encode()) if choice.form else _MODES[choice.mode]
+        members["tools"] = tools_as_they_stood(request.tools)
+    if request.tool_choice is not None:
+        members["tool_choice"] = choice_as_it_stood(request.tool_choice)
     if (wanted := knobs.output_format) is not None:
         members["text"] = _text_as_it_stood(wanted)
     if (reasoning := knobs.reasoning) is not None:
@@ -120,24 +120,6 @@ def _plain_knobs(knobs: Knobs) -> dict[str, object]:
         "parallel_tool_calls": knobs.parallel_tool_calls,
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _tool_as_it_stood(tool: Tool | ServerTool) -> object:
-    if isinstance(tool, ServerTool):
-        return tool.raw
-    form = spelt(tool.form)
-    return form[WHOLE] if WHOLE in form else {**tool.extras, **form, **_tool(tool)}
-
-
-def _tool(tool: Tool) -> dict[str, object]:
-    members: dict[str, object] = {"type": "function", "name": tool.name}
-    if tool.description:
-        members["description"] = tool.description
-    if tool.parameters is not None:
-        members["parameters"] = tool.parameters
-    if tool.is_strict is not None:
-        members["strict"] = tool.is_strict
-    return members
 
 
 def _text_as_it_stood(wanted: OutputFormat) -> dict[str, object]:
@@ -174,10 +156,7 @@ def _translated(request: Request, dropped: set[str]) -> dict[str, object]:
         members["safety_identifier"] = knobs.user
     elif knobs.user is not None:
         dropped.add("user")
-    if request.tools:
-        members["tools"] = [_tool_from_abroad(tool, dropped) for tool in request.tools]
-    if request.tool_choice is not None:
-        members["tool_choice"] = _choice_from_abroad(request.tool_choice, dropped)
+    members |= _tools_from_abroad(request, dropped)
     if (wanted := knobs.output_format) is not None:
         kind = "json_object" if wanted.schema is None else "json_schema"
         named = {"name": "response"} if wanted.schema is not None else {}
@@ -195,21 +174,19 @@ def _translated(request: Request, dropped: set[str]) -> dict[str, object]:
     return members
 
 
-def _tool_from_abroad(tool: Tool | ServerTool, dropped: set[str]) -> dict[str, object]:
-    """`strict` is true by default here and false in every other dialect, so it is always said."""
-    if isinstance(tool, ServerTool):
-        raise Unrenderable(
-            f"The tool {tool.name!r} is run by another service; OpenAI's Responses API cannot run it.", param="tools"
-        )
-    if tool.cache is not None:
-        dropped.add("cache_control")
-    report(tool.extras, "tools.", dropped)
-    return {"strict": False, "parameters": _NO_PARAMETERS, **_tool(tool)}
-
-
-def _choice_from_abroad(choice: ToolChoice, dropped: set[str]) -> object:
-    report(choice.extras, "tool_choice.", dropped)
-    return {"type": "function", "name": choice.name} if choice.mode == "tool" else _MODES[choice.mode]
+def _tools_from_abroad(request: Request, dropped: set[str]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    tools = [tool for tool in request.tools if isinstance(tool, Tool)]
+    for tool in tools:
+        if tool.cache is not None:
+            dropped.add("cache_control")
+        report(tool.extras, "tools.", dropped)
+    if tools:
+        members["tools"] = [tool_from_abroad(tool) for tool in tools]
+    if (choice := request.tool_choice) is not None:
+        report(choice.extras, "tool_choice.", dropped)
+        members["tool_choice"] = choice_from_abroad(choice, request.tools)
+    return members
 
 
 def _reasoning_from_abroad(knob: ReasoningKnob, includes: list[str], dropped: set[str]) -> dict[str, object]:

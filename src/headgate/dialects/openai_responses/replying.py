@@ -161,6 +161,8 @@ class CallWriter:
             "call_id": event.id or item.id,
             "name": event.name,
         }
+        if event.namespace:
+            item.members["namespace"] = event.namespace
         pen.event("response.output_item.added", {"output_index": item.place, "item": item.members})
         self._where: _Object = {"item_id": item.id, "output_index": item.place}
         name = f"{self._verb}.delta"
@@ -263,7 +265,7 @@ WRITERS: Final[dict[PartKind, Callable[[Pen, Item, PartStarted], PartWriter]]] =
     "reasoning": ReasoningWriter,
     "image": ImageWriter,
 }
-ID_PREFIXES: Final[dict[PartKind, str]] = {
+_ID_PREFIXES: Final[dict[PartKind, str]] = {
     "text": "msg",
     "refusal": "msg",
     "tool_call": "fc",
@@ -285,6 +287,11 @@ def write_opaque(pen: Pen, item: Item, raw: Raw) -> None:
     item.members = dict[str, object](members_of(raw))
     pen.event("response.output_item.added", {"output_index": item.place, "item": item.members})
     item.close(pen)
+
+
+def prefix_of(event: PartStarted) -> str:
+    """How the id of its item begins: the API refuses a returned item whose id begins otherwise."""
+    return "ctc" if event.is_custom else _ID_PREFIXES[event.kind]
 
 
 def id_of(event: PartStarted) -> str:

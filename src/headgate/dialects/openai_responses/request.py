@@ -11,12 +11,8 @@ from headgate.dialects.openai_responses.items import parse_items
 from headgate.dialects.openai_responses.quirks import QUIRKS
 from headgate.dialects.openai_responses.reading import Node, check_body, fault, missing, read, read_body
 from headgate.dialects.openai_responses.rendering import INPUT, INSTRUCTIONS, STATE_FORM, render_request
-from headgate.dialects.openai_responses.settings import (
-    parse_knobs,
-    parse_tool_choice,
-    parse_tools,
-    state_of,
-)
+from headgate.dialects.openai_responses.settings import parse_knobs, state_of
+from headgate.dialects.openai_responses.tools import parse_tool_choice, parse_tools
 from headgate.dialects.openai_responses.wire import (
     ELEMENTS,
     EMPTY_LIST,

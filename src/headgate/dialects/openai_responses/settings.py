@@ -1,8 +1,8 @@
-"""What a request says beside its input, read: tools, knobs, formats. Must not know items or turns."""
+"""What a request says beside its input and tools, read: knobs, formats. Must not know items or turns."""
 
 from typing import Final, cast, get_args
 
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from headgate.core.request import (
     Effort,
@@ -10,28 +10,19 @@ from headgate.core.request import (
     Knobs,
     OutputFormat,
     ReasoningKnob,
-    ServerTool,
-    Tool,
-    ToolChoice,
 )
-from headgate.dialects.openai_responses.reading import Node, fault, missing, read, read_members
-from headgate.dialects.openai_responses.rendering import WHOLE
+from headgate.dialects.openai_responses.reading import Node
 from headgate.dialects.openai_responses.wire import (
     SATISFIED_INCLUDES,
-    TEXT,
     Members,
     encoded,
-    members_of,
-    raw_is,
     spelling,
-    text_of,
 )
 
 STATE: Final = ("previous_response_id", "conversation", "prompt")
 """State kept at one service: without it the call means something else."""
 
 _EFFORTS: Final = get_args(Effort)
-_CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 # Values that say what would be so anyway: they mean nothing to another dialect and are not reported as lost.
 _DEFAULTS: Final[dict[str, frozenset[bytes]]] = {
     "stream": frozenset({b"false"}),
@@ -57,67 +48,6 @@ def parse_knobs(node: Node, form: Members) -> Knobs:
         output_format=_format(node, form),
         reasoning=_reasoning(node),
         user=_user(node, form),
-    )
-
-
-def parse_tools(node: Node, form: Members) -> tuple[Tool | ServerTool, ...]:
-    """Takes the tools."""
-    form |= node.keep_empty("tools")
-    raws = node.array("tools")
-    if raws is None:
-        return ()
-    return tuple(_tool(raw, f"tools[{index}]") for index, raw in enumerate(raws))
-
-
-def parse_tool_choice(node: Node) -> ToolChoice | None:
-    """Takes the tool choice; every form but a plain word is kept as it stood."""
-    raw = node.raw("tool_choice")
-    if raw is None:
-        return None
-    if raw_is(raw, b'"'):
-        mode = _CHOICES.get(read(TEXT, raw, "tool_choice", "a string"))
-        if mode is None:
-            node.rest["tool_choice"] = raw
-            return None
-        return ToolChoice(mode="any" if mode == "any" else "none" if mode == "none" else "auto")
-    if not raw_is(raw, b"{"):
-        raise fault("tool_choice", "a string or an object", raw)
-    return structs.replace(_chosen(read_members(raw, "tool_choice")), form=bytes(raw).decode())
-
-
-def _chosen(choice: Node) -> ToolChoice:
-    kind = text_of(choice.rest.get("type"))
-    name = text_of(choice.rest.get("name")) or text_of(members_of(choice.rest.get("function")).get("name"))
-    if kind in ("function", "custom") and name:
-        return ToolChoice(mode="tool", name=name)
-    if kind == "allowed_tools":
-        mode = "any" if text_of(choice.rest.get("mode")) == "required" else "auto"
-        return ToolChoice(mode=mode, extras={kind: choice.rest.get("tools", encoded(None))})
-    return ToolChoice(mode="any", extras={kind or "tool_choice": encoded(choice.rest)})
-
-
-def _tool(raw: Raw, path: str) -> Tool | ServerTool:
-    node = read_members(raw, path)
-    kind = node.text("type")
-    if kind is None:
-        raise missing(node.at("type"), 'say what the tool is, such as "function".')
-    if kind != "function":
-        return ServerTool(name=kind, raw=raw)
-    form = node.keep_empty("description")
-    if raw_is(node.rest.get("function", encoded(None)), b"{"):
-        # The shape of chat completions, sent by some clients beside or instead of the flat members and accepted.
-        form = {WHOLE: raw}
-        node = Node(members_of(node.rest["function"]) | {k: v for k, v in node.rest.items() if k != "function"}, path)
-    name = node.text("name")
-    if name is None:
-        raise missing(node.at("name"), "a function tool has a name.")
-    return Tool(
-        name=name,
-        description=node.text("description") or "",
-        parameters=node.raw("parameters"),
-        is_strict=node.flag("strict"),
-        form=spelling(form),
-        extras=node.rest,
     )
 
 

@@ -171,6 +171,8 @@ class ItemWriter:
         kind, member = ("custom_tool_call", "input") if part.is_custom else ("function_call", "arguments")
         arguments = part.arguments if self.is_home or part.is_custom or part.arguments else "{}"
         members = {"type": kind, "call_id": call_id, "name": part.name, member: arguments}
+        if part.namespace:
+            members["namespace"] = part.namespace
         self.items.append({**self._extras(part.extras), **self._form(part.form), **members})
 
     def _new_id(self) -> str:
