@@ -21,7 +21,8 @@ check: .venv/.check ## Look at the source: format, lint, types, layers, spelling
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/typos
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=json:.coverage.json --cov-report= tests/unit tests/engine
+	$(BIN)/python -m pytest -n 2 -m "not node" --cov --cov-report=json:.coverage.json --cov-report= \
+		tests/unit tests/engine tests/acceptance
 	$(BIN)/python tools/coverage.py .coverage.json
 
 fix: .venv/.check ## Format, and mend what the linter can mend

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from tests.acceptance.running import Gateway
+
 
 class Surface(NamedTuple):
     """One of the four ways to ask for an answer: `{model}` in the path or `model` in the body."""
@@ -55,6 +57,14 @@ def ask(url: str, method: str, path: str, headers: Mapping[str, str], body: byte
         response = connection.getresponse()
         fields = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, fields, response.read())
+
+
+def recorded(running: Gateway, query: str = "limit=500") -> list[Any]:
+    """The calls that the administration lists, newest first."""
+    key = {"authorization": f"Bearer {running.environment['HEADGATE_ADMIN_KEY']}"}
+    reply = ask(running.admin_url, "GET", f"/admin/v1/calls?{query}", key)
+    assert reply.status == 200, reply.body
+    return json.loads(reply.body)["data"]
 
 
 def connect(url: str) -> socket.socket:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from headgate.transport.fake import FakeUpstream
-from tests.acceptance.calling import SURFACES, TYPES, Reply, Told, ask, connect, eventually, told
+from tests.acceptance.calling import SURFACES, TYPES, Reply, Told, ask, connect, eventually, recorded, told
 from tests.acceptance.running import HEADGATE, Gateway, gateway, upstreams
 
 BODY_BYTES_MAX = 200_000
@@ -31,13 +31,6 @@ class Scene(NamedTuple):
         fields = SURFACES[surface].key(self.gateway.key) | {name.replace("_", "-"): v for name, v in headers.items()}
         return ask(self.gateway.url, "POST", path, fields, body)
 
-    def admin(self, method: str, path: str, body: bytes = b"") -> Any:
-        """JSON from the administration."""
-        key = self.gateway.environment["HEADGATE_ADMIN_KEY"]
-        reply = ask(self.gateway.admin_url, method, path, {"authorization": f"Bearer {key}"}, body)
-        assert reply.status < 300, reply.body
-        return json.loads(reply.body)
-
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
@@ -53,9 +46,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with gateway(tmp_path_factory.mktemp("gateway"), config) as started:
             yield Scene(started, upstream, _keys(started))
             assert upstream.log == []
-            key = started.environment["HEADGATE_ADMIN_KEY"]
-            reply = ask(started.admin_url, "GET", "/admin/v1/calls?limit=200", {"authorization": f"Bearer {key}"})
-            for call in json.loads(reply.body)["data"]:
+            for call in recorded(started):
                 assert (call.get("attempts", []), call.get("cost_nano_usd", 0)) == ([], 0)
 
 

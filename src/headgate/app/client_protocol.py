@@ -4,9 +4,9 @@ a request may come, and an ear for clients that offer HTTP/2. Must not know what
 
 import asyncio
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES_MAX: Final = 32 * 1024
 """Of a request line with its header fields; a longer one is answered with 431."""
@@ -29,6 +29,8 @@ class _LongHead(Exception):
 
 class ClientProtocol(HttpToolsProtocol):
     """One client's connection. A request that comes whole in one read creates no timer."""
+
+    request_s_max = REQUEST_S_MAX
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -59,7 +61,7 @@ class ClientProtocol(HttpToolsProtocol):
         if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX:
             self._refuse(431)
         elif self._timer is None:
-            self._timer = self.loop.call_later(REQUEST_S_MAX, self._look)
+            self._timer = self.loop.call_later(self.request_s_max, self._look)
 
     def on_message_begin(self) -> None:
         self._is_begun = self._is_in_head = True
@@ -94,7 +96,7 @@ class ClientProtocol(HttpToolsProtocol):
             self._refuse(408)
             return
         self._body_bytes = 0
-        self._timer = self.loop.call_later(REQUEST_S_MAX, self._look)
+        self._timer = self.loop.call_later(self.request_s_max, self._look)
 
     def _stop_looking(self) -> None:
         if self._timer is not None:
@@ -103,7 +105,7 @@ class ClientProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Says why, if nothing has been said to this request or is being said to the one before; and closes."""
-        cycle = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         is_silent = cycle is None or (cycle.response_complete if self._is_in_head else not cycle.response_started)
         if is_silent:
             words = _WORDS[status]

@@ -5,7 +5,7 @@ tool. `lorem` answers with as many words as `max_tokens` says, each counted as o
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import cycle, islice
 from typing import Final, cast
 
@@ -110,24 +110,23 @@ def input_tokens(request: Request) -> int:
 
 
 def last_user_text(request: Request) -> str:
-    """What the user said last; what a tool answered, if that came last."""
+    """What the user said last; what a tool answered, if that came last and without words of the user."""
     for message in reversed(request.messages):
-        if message.role in {"user", "tool"} and (text := "".join(_texts(message.parts))):
-            return text
+        if message.role in {"user", "tool"}:
+            said = _said(message.parts) or _texts(message.parts)
+            if text := "".join(said):
+                return text
     return ""
 
 
-def _texts(parts: tuple[object, ...]) -> list[str]:
-    found: list[str] = []
-    for part in parts:
-        match part:
-            case Text(text=text):
-                found.append(text)
-            case ToolResult(parts=inner):
-                found += _texts(inner)
-            case _:  # pictures, sounds and the rest are no words
-                pass
-    return found
+def _said(parts: Iterable[object]) -> list[str]:
+    return [part.text for part in parts if isinstance(part, Text)]
+
+
+def _texts(parts: Iterable[object]) -> list[str]:
+    """All words in parts, those in tools' answers included."""
+    answered = (_said(part.parts) if isinstance(part, ToolResult) else _said([part]) for part in parts)
+    return [text for texts in answered for text in texts]
 
 
 _EXAMPLES: Final[dict[object, object]] = {

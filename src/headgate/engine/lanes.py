@@ -55,6 +55,8 @@ def prepare(call: Call, head: Head, deployment: Deployment, request: Request | N
     else:
         body = dialect.render_request(request, target, dropped)
     same_dialect = dialect.name == call.dialect.name
+    if same_dialect and request is not None:
+        body = dialect.patch(body, target)  # what metering needs, which a faithful rendering leaves alone
     fields = dialect.headers(target, call.headers if same_dialect else {})
     return Prepared(
         deployment=deployment,

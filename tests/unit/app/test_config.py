@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from headgate.app.config import Secret, Setup, build, find_file, load
+from headgate.app.config_sources import FILE_BYTES_MAX
 from headgate.core.problems import ConfigError
 
 
@@ -273,3 +274,32 @@ def test_the_usual_file_is_found_in_the_working_folder(tmp_path: Path, monkeypat
 def test_what_is_allowed_but_odd_is_noted() -> None:
     setup = build({"routes": {"r": {"targets": ["demo/lorem", {"model": "demo/echo", "weight": 2}]}}}, environ={})
     assert setup.notes == ("$.routes.r.targets[1].weight: has no effect under the strategy 'ordered'",)
+
+
+def test_a_file_that_is_too_long_or_no_text_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    path.write_bytes(b"#" * (FILE_BYTES_MAX + 1))
+    with pytest.raises(ConfigError, match="is over the limit of"):
+        load(path, environ={})
+    path.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ConfigError, match=r"headgate\.yaml: not valid YAML: "):
+        load(path, environ={})
+
+
+def test_a_variable_that_is_no_yaml_is_text() -> None:
+    assert faults({}, HEADGATE_STORE="[") == [
+        "HEADGATE_STORE: $.store: must be sqlite:/// and the path of a file, such as sqlite:///headgate.db"
+    ]
+
+
+def test_a_program_may_hand_over_a_secret_itself() -> None:
+    setup = build({"providers": {"openai": {"api_key": Secret("sk-mine")}}}, environ={})
+    assert setup.providers[0].credential == "sk-mine"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://host:x/v1", "http://host:0/v1", "ftp://host/v1", "http://ho st"]
+)
+def test_an_address_that_leads_nowhere_is_refused(url: str) -> None:
+    (fault,) = faults({"providers": {"lab": {"like": "openai", "base_url": url, "api_key": "none"}}})
+    assert fault.startswith("$.providers.lab.base_url: must be a URL such as")

@@ -59,6 +59,9 @@ def test_echo_reads_what_a_tool_answered() -> None:
     request = asked(said("user", "call weather"), Message(role="tool", parts=(result,)))
     assert last_user_text(request) == "21 C"
 
+    both = asked(Message(role="user", parts=(result, Text(text="thanks"))))
+    assert last_user_text(both) == "thanks"
+
 
 SCHEMA = b"""{"type": "object", "required": ["city", "unit", "days", "odd"], "properties": {
     "city": {"type": "string"}, "unit": {"enum": ["C", "F"]}, "days": {"type": "integer"}, "odd": {"type": ["null"]},

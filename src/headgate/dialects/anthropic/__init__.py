@@ -11,6 +11,7 @@ from headgate.dialects.anthropic.request import parse_request, patch, peek
 from headgate.dialects.anthropic.response import parse_response, render_response
 from headgate.dialects.anthropic.seals import NAME
 from headgate.dialects.anthropic.stream import StreamParser
+from headgate.dialects.anthropic.tap import tap
 from headgate.dialects.anthropic.writer import StreamRenderer
 from headgate.dialects.base import Dialect, Headers, Target
 
@@ -39,6 +40,7 @@ DIALECT: Final = Dialect(
     address=address,
     headers=headers,
     parse_response=parse_response,
+    tap=tap,
     render_response=render_response,
     stream_parser=StreamParser,
     stream_renderer=StreamRenderer,

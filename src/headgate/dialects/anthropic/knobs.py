@@ -2,7 +2,6 @@
 
 from typing import Final, cast
 
-from headgate.core.problems import Unrenderable
 from headgate.core.reasoning import budget_of_effort, effort_of_budget
 from headgate.core.request import Knobs, OutputFormat, ReasoningKnob, Request, ServerTool, Tool, ToolChoice
 from headgate.dialects.anthropic import wire
@@ -117,10 +116,6 @@ def _write_tools(request: Request, out: Block, pen: Pen) -> None:
 
 def _tool(tool: Tool | ServerTool, pen: Pen) -> object:
     if isinstance(tool, ServerTool):
-        if not pen.is_home:
-            raise Unrenderable(
-                f"the Messages API has no tool {tool.name!r} of another service; call a function instead", param="tools"
-            )
         return tool.raw
     form = tool.form.split() if pen.is_home else []
     out: Block = {"name": tool.name}

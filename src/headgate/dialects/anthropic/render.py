@@ -3,6 +3,7 @@
 from typing import Final
 
 from headgate.core.request import Request
+from headgate.core.tools import as_functions
 from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.blocks import Block, Pen
 from headgate.dialects.anthropic.forms import RequestForm
@@ -26,6 +27,8 @@ def render_request(request: Request, target: Target, dropped: set[str]) -> bytes
 def members_of(request: Request, target: Target, dropped: set[str]) -> Block:
     """The members of the body to send."""
     form = RequestForm.of(request.form) if request.dialect == NAME else RequestForm()
+    if request.dialect != NAME:
+        request = as_functions(request, dropped)
     pen = Pen(
         is_home=request.dialect == NAME,
         # a caller who named its version itself gets what it asked for, errors included

@@ -9,6 +9,7 @@ from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.request import address, parse_request, patch, peek, render_request
 from headgate.dialects.gemini.response import parse_response, render_response
 from headgate.dialects.gemini.stream import StreamParser
+from headgate.dialects.gemini.tap import tap
 from headgate.dialects.gemini.wire import NAME
 from headgate.dialects.gemini.writing import StreamRenderer
 
@@ -27,6 +28,7 @@ DIALECT = Dialect(
     address=address,
     headers=headers,
     parse_response=parse_response,
+    tap=tap,
     render_response=render_response,
     stream_parser=StreamParser,
     stream_renderer=StreamRenderer,

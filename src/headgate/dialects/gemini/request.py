@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Knobs, Message, Request, ToolChoice
+from headgate.core.tools import as_functions
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.gemini.knobs import parse_knobs, render_knobs
 from headgate.dialects.gemini.parts import Conversation, items, parse_content, parse_system, string
@@ -135,6 +136,8 @@ def render_request(request: Request, target: Target, dropped: set[str]) -> bytes
 def request_object(request: Request, target: Target, dropped: set[str]) -> dict[str, object]:
     """The top level of the body."""
     frame = Frame(target, dropped, is_home=request.dialect == NAME)
+    if not frame.is_home:
+        request = as_functions(request, dropped)
     spelling = frame.spelling(request.form)
     out: dict[str, object] = {}
     if (told := spelling.value("=model")) is not None:

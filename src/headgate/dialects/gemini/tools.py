@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 from msgspec import Raw
 
-from headgate.core.problems import Unrenderable
 from headgate.core.request import Request, ServerTool, Tool, ToolChoice
 from headgate.dialects.gemini.parts import items, string
 from headgate.dialects.gemini.schema import json_schema
@@ -96,7 +95,7 @@ def render_tools(request: Request, frame: Frame) -> list[dict[str, object]]:
     is_joined = False
     for tool in request.tools:
         if isinstance(tool, ServerTool):
-            _join_server_tool(tool, groups, frame, is_joined=is_joined)
+            _join_server_tool(tool, groups, is_joined=is_joined)
             declared = None
             continue
         spelling = frame.spelling(tool.form)
@@ -113,13 +112,7 @@ def render_tools(request: Request, frame: Frame) -> list[dict[str, object]]:
     return groups
 
 
-def _join_server_tool(tool: ServerTool, groups: list[dict[str, object]], frame: Frame, *, is_joined: bool) -> None:
-    if not frame.is_home:
-        raise Unrenderable(
-            f"the tool {tool.name!r} runs at its own provider and Gemini has no such tool; "
-            "remove it or use a model of that provider",
-            param="tools",
-        )
+def _join_server_tool(tool: ServerTool, groups: list[dict[str, object]], *, is_joined: bool) -> None:
     members: dict[str, object] = dict(Fields(tool.raw).left)
     if is_joined and groups:
         groups[-1].update(members)

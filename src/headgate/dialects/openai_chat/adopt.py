@@ -27,13 +27,13 @@ from headgate.core.request import (
     ReasoningKnob,
     Refused,
     Request,
-    ServerTool,
     Text,
     Tool,
     ToolCall,
     ToolChoice,
     ToolResult,
 )
+from headgate.core.tools import as_functions
 from headgate.dialects.openai_chat.reasoning import DETAIL
 from headgate.dialects.openai_chat.wire import NAME, NULL
 
@@ -85,7 +85,12 @@ class _Adoption(Struct):
 
 
 def adopted(request: Request, quirks: tuple[str, ...], dropped: set[str]) -> Request:
-    """The same call as a client of this dialect would have made it."""
+    """The same call as a client of this dialect would have made it.
+
+    Custom tools become functions here too, although OpenAI has them: a call that must be translated goes as a rule
+    to a host of other makers' models, and few of those take free text.
+    """
+    request = as_functions(request, dropped)
     adoption = _Adoption(dropped, quirks, request.dialect in _KINDRED)
     kindred = _KINDRED.get(request.dialect, frozenset[str]())
     adoption.leave({name: raw for name, raw in request.extras.items() if name not in kindred})
@@ -97,9 +102,9 @@ def adopted(request: Request, quirks: tuple[str, ...], dropped: set[str]) -> Req
         dialect=NAME,
         model=request.model,
         messages=tuple(messages),
-        tools=tuple(_tool(tool, adoption) for tool in request.tools),
+        tools=tuple(_tool(tool, adoption) for tool in request.tools if isinstance(tool, Tool)),
         tool_choice=_choice(request, adoption),
-        knobs=_knobs(request.knobs, adoption),
+        knobs=_knobs(request, adoption),
         is_stream=request.is_stream,
         extras={name: raw for name, raw in request.extras.items() if name in kindred and raw != NULL},
     )
@@ -193,11 +198,8 @@ def _call(part: ToolCall, substitute: str, adoption: _Adoption) -> ToolCall:
     signature = part.signature if keeps and "google_signatures" in adoption.quirks else None
     if signature is None:
         _drop_signature(part, adoption)
-    arguments = part.arguments or ("" if part.is_custom else "{}")
     cache = adoption.cache(part.cache)
-    return ToolCall(
-        id=call_id, name=part.name, arguments=arguments, is_custom=part.is_custom, cache=cache, signature=signature
-    )
+    return ToolCall(id=call_id, name=part.name, arguments=part.arguments or "{}", cache=cache, signature=signature)
 
 
 def _short(call_id: str) -> str:
@@ -273,9 +275,7 @@ def _decoded(data: str) -> str:
         raise Unrenderable("a text file's content is not base64", param="messages") from None
 
 
-def _tool(tool: Tool | ServerTool, adoption: _Adoption) -> Tool:
-    if isinstance(tool, ServerTool):
-        raise Unrenderable(f"this API has no tool like {tool.name!r}", param="tools")
+def _tool(tool: Tool, adoption: _Adoption) -> Tool:
     adoption.leave(tool.extras, "tools.")
     cache = adoption.cache(tool.cache)
     return Tool(
@@ -297,7 +297,8 @@ def _choice(request: Request, adoption: _Adoption) -> ToolChoice | None:
     return ToolChoice(mode=choice.mode, name=choice.name)
 
 
-def _knobs(knobs: Knobs, adoption: _Adoption) -> Knobs:
+def _knobs(request: Request, adoption: _Adoption) -> Knobs:
+    knobs = request.knobs
     if knobs.top_k is not None:
         adoption.dropped.add("top_k")
     output = knobs.output_format
@@ -307,7 +308,8 @@ def _knobs(knobs: Knobs, adoption: _Adoption) -> Knobs:
         form = "json_object" if output.schema is None else ""
         output = replace(output, name=name, form=form, extras={})
     reasoning = _effort(knobs.reasoning, adoption) if knobs.reasoning else None
-    return replace(knobs, top_k=None, output_format=output, reasoning=reasoning)
+    parallel = knobs.parallel_tool_calls if request.tools else None  # refused without tools, like `tool_choice`
+    return replace(knobs, top_k=None, output_format=output, reasoning=reasoning, parallel_tool_calls=parallel)
 
 
 def _effort(knob: ReasoningKnob, adoption: _Adoption) -> ReasoningKnob | None:

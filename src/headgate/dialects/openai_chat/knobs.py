@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from headgate.core.request import (
     Effort,
+    Grammar,
     Knobs,
     OutputFormat,
     ReasoningKnob,
@@ -19,6 +20,7 @@ from headgate.dialects.openai_chat.wire import ENCODE
 
 EFFORTS: Final = frozenset(get_args(Effort))
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any", "any": "any"}
+_FORMATS: Final = (Raw(b'"text"'), Raw(b'"grammar"'))
 
 
 def read_knobs(body: Members, form: list[str]) -> Knobs:
@@ -186,7 +188,7 @@ def read_tools(body: Members, form: list[str]) -> tuple[Tool | ServerTool, ...]:
 def _read_tool(tool: Members, raw: Raw) -> Tool | ServerTool:
     kind = tool.text("type")
     if kind not in (None, "function"):
-        return ServerTool(name=kind, raw=raw)
+        return (_read_custom(tool, raw) if kind == "custom" else None) or ServerTool(name=kind, raw=raw)
     if "function" not in tool.rest and "name" in tool.rest:
         return _read_function(tool, "flat" if kind else "flat untyped")
     function = tool.object("function")
@@ -203,6 +205,26 @@ def _read_tool(tool: Members, raw: Raw) -> Tool | ServerTool:
         cache=cache,
         form=" ".join(filter(None, (read.form, mark))),
         extras=tool.rest,
+    )
+
+
+def _read_custom(tool: Members, raw: Raw) -> Tool | None:
+    """A tool that takes free text, https://platform.openai.com/docs/guides/function-calling#custom-tools (2026-11).
+
+    Its form is the tool as it stood. What is odd about it, the host may judge.
+    """
+    holder = tool.object("custom") if tool.shape("custom") == "an object" else None
+    if holder is None or not (name := holder.word("name")):
+        return None
+    description = holder.word("description") or ""
+    wanted = holder.object("format") if holder.shape("format") == "an object" else None
+    shape = wanted.object("grammar") if wanted is not None and wanted.shape("grammar") == "an object" else None
+    grammar = None if shape is None else Grammar(shape.word("syntax") or "", shape.word("definition") or "")
+    if wanted is not None and wanted.rest.get("type") not in _FORMATS:
+        holder.keep("format", wanted)
+    tool.keep("custom", holder)
+    return Tool(
+        name=name, description=description, is_custom=True, grammar=grammar, form=bytes(raw).decode(), extras=tool.rest
     )
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Raw, Struct
 
+from headgate.core.calls import CallRestorer
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
 from headgate.core.request import Reasoning
 from headgate.core.signatures import seal
@@ -43,6 +44,7 @@ class StreamRenderer:
     def __init__(self, reply_to: ReplyTo) -> None:
         self.dropped: set[str] = set()
         self._reply_to = reply_to
+        self._restorer = CallRestorer(reply_to.echo)
         self._head = b""
         self._parts: dict[int, _Open] = {}
         self._choices: dict[int, int] = {}
@@ -57,7 +59,7 @@ class StreamRenderer:
     def render(self, events: Iterable[Event]) -> bytes:
         """The bytes of `events`."""
         out: list[bytes] = []
-        for event in events:
+        for event in self._restorer.restore(events):
             if type(event) is PartDelta:
                 part = self._parts[event.index]
                 if part.pieces:
@@ -194,7 +196,7 @@ class StreamRenderer:
         one = {opaque.name: opaque.raw}
         match opaque.slot:
             case "choice":
-                out.append(self._chunk(opaque.choice, {}, one))
+                out.append(self._chunk(opaque.choice, {}, {**one}))
             case "detail":
                 out.append(self._chunk(opaque.choice, {"reasoning_details": [opaque.raw]}))
             case "content" | "image":

@@ -6,6 +6,7 @@ from typing import cast
 import msgspec
 from msgspec import Raw
 
+from headgate.core.calls import CallRestorer
 from headgate.core.events import Event, Opaque
 from headgate.core.fold import Answer, fold
 from headgate.dialects.base import Malformed, ReplyTo
@@ -42,7 +43,7 @@ def members_of(body: bytes) -> dict[str, Raw]:
 
 def render_response(events: Iterable[Event], reply_to: ReplyTo, dropped: set[str]) -> bytes:
     """The body that a client of this dialect reads; of a failed answer, its error."""
-    answer = fold(events)
+    answer = fold(CallRestorer(reply_to.echo).restore(events))
     if answer.problem is not None:
         return render_error(answer.problem)[1]
     dropped.update(foreign_names(answer.opaques))

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Raw
+
 from headgate.core.request import (
     Foreign,
     Knobs,
@@ -169,6 +171,8 @@ def _write_tools(wire: Wire, tools: Iterable[Tool | ServerTool], words: list[str
     for tool in tools:
         if isinstance(tool, ServerTool):
             listed.append(tool.raw)
+        elif tool.is_custom:
+            listed.append(Raw(tool.form.encode()))
         elif "functions" in tool.form.split():
             functions.append(merged(_written_function(tool), tool.extras))
         else:

@@ -15,6 +15,7 @@ from headgate.dialects.openai_responses.rendering import render_request
 from headgate.dialects.openai_responses.request import parse_request, patch, peek
 from headgate.dialects.openai_responses.response import parse_response, render_response
 from headgate.dialects.openai_responses.stream import StreamParser
+from headgate.dialects.openai_responses.tap import tap
 from headgate.dialects.openai_responses.wire import NAME
 
 
@@ -36,6 +37,7 @@ DIALECT: Final = Dialect(
     address=_address,
     headers=_headers,
     parse_response=parse_response,
+    tap=tap,
     render_response=render_response,
     stream_parser=StreamParser,
     stream_renderer=StreamRenderer,

@@ -237,9 +237,20 @@ def test_a_feature_without_an_equal_is_refused(part: Part):
     assert refused.value.problem.param == "messages"
 
 
-def test_tools_of_another_service_are_refused():
+def test_tools_that_another_service_runs_are_dropped_by_name():
+    search = ServerTool(name="web_search_preview", raw=Raw(b"{}"))
+
+    body, dropped = rendered(request_of(tools=(search, Tool(name="add"))))
+
+    assert [tool["name"] for tool in body["tools"]] == ["add"]
+    assert dropped == {"tools.web_search_preview"}
+
+
+def test_a_choice_of_such_a_tool_is_refused():
+    search = ServerTool(name="web_search_preview", raw=Raw(b"{}"))
+
     with pytest.raises(Unrenderable, match="web_search_preview"):
-        rendered(request_of(tools=(ServerTool(name="web_search_preview", raw=Raw(b"{}")),)))
+        rendered(request_of(tools=(search,), tool_choice=ToolChoice(mode="any")))
 
 
 def test_leftovers_are_reported_but_nulls_are_not():

@@ -197,7 +197,11 @@ def test_media_are_said():
         of(user(File(source=FileId("file-123")))),
         of(user(Foreign(name="computer_screenshot", raw=Raw(b"{}"), is_feature=True))),
         of(Message(role="system", parts=(Image(source=Link("https://example.com/a.png")),))),
-        of(user(Text(text="hi")), tools=(ServerTool(name="web_search", raw=Raw(b"{}")),)),
+        of(
+            user(Text(text="hi")),
+            tools=(ServerTool(name="web_search", raw=Raw(b"{}")),),
+            tool_choice=ToolChoice(mode="any"),
+        ),
     ],
 )
 def test_features_that_gemini_has_not_are_refused(request_: Request):
@@ -205,6 +209,12 @@ def test_features_that_gemini_has_not_are_refused(request_: Request):
         rendered(request_)
 
     assert refused.value.problem.param in ("messages", "tools")
+
+
+def test_tools_that_another_service_runs_are_dropped_by_name():
+    body, dropped = rendered(of(user(Text(text="hi")), tools=(ServerTool(name="web_search", raw=Raw(b"{}")),)))
+
+    assert ("tools" in body, dropped) == (False, {"tools.web_search"})
 
 
 def test_foreign_parts_and_leftovers_are_reported():

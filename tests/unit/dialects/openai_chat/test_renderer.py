@@ -184,6 +184,14 @@ def test_our_own_leftovers_go_back_to_their_place(slot: str, raw: bytes, place: 
     assert (where["note"], dropped) == (json.loads(raw), set())
 
 
+@pytest.mark.parametrize("name", ["delta", "index", "number", "members"])
+def test_a_leftover_never_takes_the_place_of_what_is_said(name: str) -> None:
+    opaque = Opaque(name=name, raw=Raw(b"1"), dialect="openai_chat", slot="choice")
+    chunks, _ = render(STARTED, opaque, STOP)
+    choice = chunks[1]["choices"][0]
+    assert (choice["index"], choice["delta"]) == (0, {})
+
+
 def test_a_stream_without_a_beginning_gets_one() -> None:
     chunks, _ = render(STOP)
     assert chunks[0]["id"] == "chatcmpl-ours"

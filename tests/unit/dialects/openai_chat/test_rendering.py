@@ -295,13 +295,20 @@ def test_a_file_of_openais_other_api_keeps_its_id() -> None:
         {"messages": (Message(role="user", parts=(Audio(source=Inline("audio/ogg", "A")),)),)},
         {"messages": (Message(role="system", parts=(Image(source=Link("https://a.test")),)),)},
         {"messages": (Message(role="user", parts=(Foreign(name="x", raw=Raw(b"{}"), is_feature=True),)),)},
-        {"tools": (ServerTool(name="web_search", raw=Raw(b"{}")),)},
+        {"tools": (ServerTool(name="web_search", raw=Raw(b"{}")),), "tool_choice": ToolChoice(mode="any")},
     ],
-    ids=str,
 )
 def test_a_feature_that_cannot_be_said_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(Unrenderable, match=r"this API|base64"):
         render(**fields)
+
+
+def test_tools_that_another_service_runs_are_dropped_by_name() -> None:
+    wire, dropped = render(
+        tools=(ServerTool(name="web_search", raw=Raw(b"{}")),), knobs=Knobs(parallel_tool_calls=True)
+    )
+    assert wire.keys().isdisjoint({"tools", "tool_choice", "parallel_tool_calls"})
+    assert dropped == {"tools.web_search"}
 
 
 def test_what_cannot_be_said_is_told() -> None:

@@ -13,6 +13,7 @@ from headgate.core.request import (
     File,
     FileId,
     Foreign,
+    Grammar,
     Image,
     Inline,
     Knobs,
@@ -434,9 +435,31 @@ def test_the_shape_of_the_answer_is_understood() -> None:
     assert parse(response_format={"type": "text"}).knobs.output_format is None
 
 
-def test_a_custom_tool_is_kept_whole() -> None:
-    assert parse(tools=[{"type": "custom", "custom": {"name": "f"}}]).tools == (
-        ServerTool(name="custom", raw=Raw(b'{"type": "custom", "custom": {"name": "f"}}')),
+def test_a_custom_tool_is_understood() -> None:
+    format_ = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "[0-9]+"}}
+    tools = [
+        {"type": "custom", "custom": {"name": "f", "description": "d", "format": format_}, "cache": 1},
+        {"type": "custom", "custom": {"name": "g", "format": {"type": "text"}}},
+        {"type": "custom", "custom": {"name": "h", "format": {"type": "poem"}}},
+        {"type": "custom", "custom": {}},
+    ]
+    assert parse(tools=tools).tools == (
+        Tool(
+            name="f",
+            description="d",
+            is_custom=True,
+            grammar=Grammar("regex", "[0-9]+"),
+            form=json.dumps(tools[0]),
+            extras={"cache": Raw(b"1")},
+        ),
+        Tool(name="g", is_custom=True, form=json.dumps(tools[1])),
+        Tool(
+            name="h",
+            is_custom=True,
+            form=json.dumps(tools[2]),
+            extras={"custom": Raw(b'{"format":{"type":"poem"}}')},
+        ),
+        ServerTool(name="custom", raw=Raw(b'{"type": "custom", "custom": {}}')),
     )
 
 

@@ -274,7 +274,7 @@ RESPONSE_OF_THE_FOREIGN_ANSWER = {
             "arguments": "{}",
         },
         {
-            "id": "fc_msg_abc_6",
+            "id": "ctc_msg_abc_6",
             "type": "custom_tool_call",
             "status": "completed",
             "call_id": "toolu_3",

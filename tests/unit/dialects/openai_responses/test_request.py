@@ -108,7 +108,7 @@ def test_what_the_model_said_in_a_row_is_one_turn():
                 Text(text="I add.", extras={"message.phase": Raw(b'"commentary"')}),
                 Refused(text="But not more."),
                 ToolCall(id="a", name="add", arguments='{"x":1,"y":2}'),
-                ToolCall(id="b", name="add", arguments='{"x":3,"y":4}', extras={"namespace": Raw(b'"maths"')}),
+                ToolCall(id="b", name="add", namespace="maths", arguments='{"x":3,"y":4}'),
             ),
         ),
         Message(role="tool", parts=(ToolResult(call_id="a", parts=(Text(text="3"),)),)),
@@ -233,7 +233,7 @@ def test_tools_and_the_choice_among_them():
             extras={"parameters": Raw(b"null"), "defer_loading": Raw(b"true")},
         ),
         ServerTool(name="web_search", raw=Raw(b'{"type": "web_search"}')),
-        ServerTool(name="custom", raw=Raw(b'{"type": "custom", "name": "shout"}')),
+        Tool(name="shout", is_custom=True, form='{"whole":{"type": "custom", "name": "shout"}}'),
     )
     assert request.tool_choice == ToolChoice(mode="tool", name="add", form='{"type": "function", "name": "add"}')
     assert back(wire) == json.loads(wire)
@@ -247,7 +247,7 @@ def test_tools_and_the_choice_among_them():
         ("required", "any"),
         ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "add"}]}, "any"),
         ({"type": "allowed_tools", "mode": "auto", "tools": []}, "auto"),
-        ({"type": "file_search"}, "any"),
+        ({"type": "file_search"}, "tool"),
         ({"type": "function", "function": {"name": "add"}}, "tool"),
     ],
 )

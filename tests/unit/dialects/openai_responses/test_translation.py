@@ -36,6 +36,7 @@ from headgate.dialects.base import Target
 from headgate.dialects.openai_responses import render_request
 
 USER = Message(role="user", parts=(Text(text="hi"),))
+SEARCH = ServerTool(name="web_search_20260209", raw=Raw(b"{}"))
 
 
 def sent(
@@ -282,10 +283,17 @@ def test_members_of_the_same_service_pass():
     )
 
 
+def test_a_tool_that_another_service_runs_is_dropped_by_name():
+    wire, dropped = sent(USER, tools=(SEARCH,), tool_choice=ToolChoice(mode="auto"))
+
+    assert ("tools" in wire, "tool_choice" in wire, dropped) == (False, False, {"tools.web_search_20260209"})
+
+
 @pytest.mark.parametrize(
     ("message", "members"),
     [
-        (USER, {"tools": (ServerTool(name="web_search_20260209", raw=Raw(b"{}")),)}),
+        (USER, {"tools": (SEARCH,), "tool_choice": ToolChoice(mode="any")}),
+        (USER, {"tools": (SEARCH, Tool(name="f")), "tool_choice": ToolChoice(mode="tool", name="web_search")}),
         (Message(role="user", parts=(Foreign(name="video", raw=Raw(b"{}"), is_feature=True),)), {}),
         (Message(role="user", parts=(Image(source=FileId("file_1")),)), {}),
         (Message(role="user", parts=(Audio(source=Link("https://a/b.wav")),)), {}),

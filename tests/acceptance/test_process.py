@@ -1,0 +1,188 @@
+"""The gateway as a process: killed, told to stop, started beside another."""
+
+import http.client
+import json
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate.core.usage import Usage
+from headgate.ledger.meter import cost
+from headgate.ledger.prices import PriceBook
+from headgate.transport.fake import Drip, FakeUpstream, StallAfter
+from tests.acceptance.calling import HI, ask, connect, eventually, post, recorded
+from tests.acceptance.running import HEADGATE, Gateway, free_port, gateway, upstreams
+
+MODEL = "gpt-4o-mini"
+"""One that has a price."""
+
+
+def config(upstream: FakeUpstream) -> dict[str, Any]:
+    """One route with a price."""
+    return {"providers": upstreams(upstream.url), "routes": {"r": {"targets": [f"up_openai_chat/{MODEL}"]}}}
+
+
+def call_of(mark: str, *, is_stream: bool) -> bytes:
+    """A call that can be told from all others in the upstream's log."""
+    return json.dumps({"model": "r", "messages": [{"role": "user", "content": mark}], "stream": is_stream}).encode()
+
+
+def mark_of(body: bytes) -> str:
+    return json.loads(body)["messages"][0]["content"]
+
+
+# kill -9
+
+
+def converse(running: Gateway, mark: str, is_stream: bool) -> float | None:
+    """Makes one call; when its answer was complete, or None if it was cut."""
+    fields = {"authorization": f"Bearer {running.key}", "x-headgate-user": mark}
+    with suppress(OSError, http.client.HTTPException):
+        reply = ask(running.url, "POST", "/v1/chat/completions", fields, call_of(mark, is_stream=is_stream))
+        assert reply.status == 200
+        return time.monotonic()
+    return None
+
+
+def nano_usd(upstream_body: bytes) -> int:
+    """The price of the answer that the upstream gives to this request."""
+    usage = Usage(input_tokens=max(1, len(upstream_body) // 4), output_tokens=len(FakeUpstream().settings.text.split()))
+    price = PriceBook().find("openai", MODEL)
+    assert price is not None
+    return cost(price, usage).nano_usd
+
+
+def test_kill_9_loses_no_call(tmp_path: Path):
+    complete: dict[str, float] = {}
+    killed_s: dict[int, float] = {}
+    with FakeUpstream.threaded() as upstream:
+        for turn in range(3):
+            with gateway(tmp_path, config(upstream)) as running, ThreadPoolExecutor(30) as threads:
+                upstream.fail(Drip(gap_s=0.06), times=15)
+                upstream.fail(StallAfter(bytes=900), times=5)
+                marks = [f"call-{turn}-{number}" for number in range(28)]
+                ends = [threads.submit(converse, running, mark, number < 22) for number, mark in enumerate(marks)]
+                eventually(lambda turn=turn: len(upstream.log) >= 20 + 28 * turn)
+                time.sleep(random.uniform(0.0, 1.2))
+                running.kill()
+                killed_s[turn] = time.monotonic()
+                complete |= {mark: s for mark, end in zip(marks, ends, strict=True) if (s := end.result()) is not None}
+            upstream.heal()
+        with gateway(tmp_path, config(upstream)) as running:
+            calls = recorded(running)
+        sent = {mark_of(attempt.body): attempt.body for attempt in upstream.log}
+
+    assert len(sent) >= 60
+    found = {call["user"]: call for call in calls}
+    assert len(found) == len(calls)
+    assert sent.keys() <= found.keys()
+    for mark, body in sent.items():
+        (attempt,) = found[mark]["attempts"]
+        if attempt["usage_source"] == "crash_recovered":
+            assert found[mark]["outcome"] != "ok"
+            was_told = mark in complete and killed_s[int(mark.split("-")[1])] - complete[mark] > 0.1
+            assert not was_told, f"{mark} was complete {complete.get(mark)} and is not kept so"
+        else:
+            assert found[mark]["outcome"] == "ok"
+            assert attempt["usage_source"] == "provider_reported"
+            assert attempt["usage"]["output_tokens"] == 9
+            assert found[mark]["cost_nano_usd"] == nano_usd(body) > 0
+    assert {call["attempts"][0]["usage_source"] for call in calls} == {"crash_recovered", "provider_reported"}
+
+
+# SIGTERM
+
+
+def test_sigterm_lets_a_stream_end_and_takes_no_new_one(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream, gateway(tmp_path, config(upstream)) as running:
+        fields = {"authorization": f"Bearer {running.key}"}
+        upstream.fail(Drip(gap_s=0.15))
+        with connect(running.url) as idle, connect(running.url) as connection:
+            idle.sendall(b"GET /livez HTTP/1.1\r\nhost: h\r\n\r\n")
+            assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+            connection.sendall(post("/v1/chat/completions", fields, call_of("last", is_stream=True)))
+            answer = connection.recv(65536)
+            running.process.send_signal(signal.SIGTERM)
+            eventually(lambda: is_refused(running.url))
+            assert running.process.poll() is None
+            while data := connection.recv(65536):
+                answer += data
+        assert running.process.wait(timeout=10) == 0
+    assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert answer.count(b'"content":" ') == 8
+    log = (tmp_path / "server.log").read_text()
+    assert "Traceback" not in log
+
+
+def is_refused(url: str) -> bool:
+    try:
+        connect(url).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_second_start_finds_what_the_first_wrote(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream:
+        with gateway(tmp_path, config(upstream)) as running:
+            fields = {"authorization": f"Bearer {running.key}"}
+            reply = ask(running.url, "POST", "/v1/chat/completions", fields, call_of("kept", is_stream=False))
+            before = running.get(f"/v1/generations/{reply.headers['x-headgate-request-id']}")
+        with gateway(tmp_path, config(upstream)) as again:
+            after = again.get(f"/v1/generations/{reply.headers['x-headgate-request-id']}", running.key)
+    assert after == before
+    assert after["cost_usd"] == reply.headers["x-headgate-cost-usd"]
+
+
+# Starts that cannot be
+
+
+@contextmanager
+def occupied() -> Iterator[int]:
+    """A port that somebody else listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def failed_start(folder: Path, server: dict[str, Any], data: Path) -> str:
+    """The one line with which a start ends."""
+    file = folder / "second.yaml"
+    file.write_text(json.dumps({"server": server}))
+    done = subprocess.run(
+        [*HEADGATE, "serve", "--config", str(file)],
+        env={"PATH": "", "HEADGATE_DATA_DIR": str(data)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("headgate: ")
+    return line
+
+
+@pytest.mark.parametrize("which", ["port", "admin_port"])
+def test_a_port_that_is_taken(tmp_path: Path, which: str):
+    with occupied() as port:
+        server = {"port": free_port(), "admin_port": free_port(), which: port}
+        line = failed_start(tmp_path, server, tmp_path / "data")
+    assert f"127.0.0.1:{port} cannot be listened on" in line
+
+
+def test_two_gateways_on_one_data_folder(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream, gateway(tmp_path, config(upstream)) as running:
+        server = {"port": free_port(), "admin_port": free_port()}
+        line = failed_start(tmp_path, server, Path(running.environment["HEADGATE_DATA_DIR"]))
+        assert "data" in line
+        body = json.dumps({"model": "r", "messages": HI}).encode()
+        fields = {"authorization": f"Bearer {running.key}"}
+        assert ask(running.url, "POST", "/v1/chat/completions", fields, body).status == 200
