@@ -53,8 +53,9 @@ class Gateway:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._portal is not None:
-            await asyncio.to_thread(self._portal.close)
+        portal, self._portal, self._here = self._portal, None, None
+        if portal is not None:
+            await asyncio.to_thread(portal.close)
         await self._stack.aclose()
 
     def async_openai(self, **options: Any) -> "openai.AsyncOpenAI":

@@ -5,8 +5,9 @@ only when a client is asked for, since it needs the SDKs' own HTTP library.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -15,6 +16,7 @@ from headgate.server.exchange import Message, Spawn
 
 BASE_URL = "http://headgate.local"
 """Never looked up: the transport below answers for it."""
+Answer = TypeVar("Answer")
 
 
 class AsyncTransport(httpx2.AsyncBaseTransport):
@@ -45,8 +47,15 @@ class SyncTransport(httpx2.BaseTransport):
         status, headers = self._wait(visit.begin(self._spawn, self._listener))
         return httpx2.Response(status, headers=headers, stream=_SyncBody(visit, self._wait))
 
-    def _wait(self, coroutine: Any) -> Any:
+    def _wait(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+        if self._loop.is_closed():
+            coroutine.close()
+            raise _closed()
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _closed() -> httpx2.ConnectError:
+    return httpx2.ConnectError("the gateway of this client is closed")
 
 
 class _Visit:
@@ -68,7 +77,12 @@ class _Visit:
 
     async def begin(self, spawn: Spawn, listener: ClientListener) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Status and headers, when they are known; a caller who does not wait so long has left."""
-        spawn(self._run(listener))
+        running = self._run(listener)
+        try:
+            spawn(running)
+        except RuntimeError:  # the task group has ended
+            running.close()
+            raise _closed() from None
         try:
             message = await self._messages.get()
         except asyncio.CancelledError:
@@ -134,7 +148,8 @@ class _SyncBody(httpx2.SyncByteStream):
             yield data
 
     def close(self) -> None:
-        self._wait(self._leave())
+        with suppress(httpx2.ConnectError):  # the gateway was closed first: there is nothing left to leave
+            self._wait(self._leave())
 
     async def _leave(self) -> None:
         self._visit.leave()

@@ -10,10 +10,14 @@ from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange, Header
 
 NANO_PER_USD = 1_000_000_000
+REQUEST_ID_NAMES = {"anthropic": b"request-id"}
+"""What the surfaces' own SDKs read the id of a call from, where it is not `x-request-id`."""
 
 
 class Answerer:
     """The one answer to a call. Knows whether a byte of it has gone out: from there on nothing else can be tried."""
+
+    __slots__ = ("_call", "_exchange", "_on_gone", "is_committed", "is_gone")
 
     def __init__(self, call: Call, exchange: Exchange) -> None:
         self._call = call
@@ -95,8 +99,7 @@ def success_headers(record: CallRecord, attempt: Attempt, content_type: str) -> 
     request_id = record.id.encode()
     headers = [
         (b"content-type", content_type.encode("latin-1")),
-        (b"x-request-id", request_id),
-        (b"request-id", request_id),
+        (REQUEST_ID_NAMES.get(record.surface, b"x-request-id"), request_id),
         (b"x-headgate-request-id", request_id),
         (b"x-headgate-provider", attempt.provider.encode()),
         (b"x-headgate-model", ascii_text(attempt.model)),
@@ -113,8 +116,7 @@ def error_headers(record: CallRecord, problem: Problem) -> list[Header]:
     request_id = record.id.encode()
     headers: list[Header] = [
         (b"content-type", b"application/json"),
-        (b"x-request-id", request_id),
-        (b"request-id", request_id),
+        (REQUEST_ID_NAMES.get(record.surface, b"x-request-id"), request_id),
         (b"x-headgate-request-id", request_id),
         (b"x-headgate-attempts", b"%d" % len(record.attempts)),
     ]

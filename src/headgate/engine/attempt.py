@@ -30,6 +30,8 @@ _BASE_HEADERS = (("content-type", "application/json"),)
 class Attempting:
     """The state of one attempt."""
 
+    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s")
+
     def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
         self._engine = engine
         self._call = call

@@ -166,7 +166,7 @@ class ClientListener:
             principal=incoming.principal,
             record=record,
             started_s=incoming.started_s,
-            headers=travelling(headers),
+            headers=travelling(headers) if endpoint.dialect == "anthropic" else {},
             query=without_key(query) if query and not is_gemini else "",
             framing=framing,
             timeout_s=timeout_of(headers),
@@ -286,10 +286,9 @@ def text_of(headers: Headers, name: bytes) -> str:
 
 def session_of(headers: Headers) -> str:
     """The conversation that the client says the call belongs to."""
-    for name in _SESSIONS:
-        if name in headers:
-            return text_of(headers, name)
-    return ""
+    return (
+        "" if headers.keys().isdisjoint(_SESSIONS) else text_of(headers, next(filter(headers.__contains__, _SESSIONS)))
+    )
 
 
 def travelling(headers: Headers) -> dict[str, str]:

@@ -3,11 +3,11 @@
 Anything out of the ordinary is left to `parse_response`, whose last event this is in every case.
 """
 
-from collections.abc import Sequence
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Meta, Raw, Struct
 
 from headgate.core.events import Event, Finished
 from headgate.core.usage import Usage
@@ -17,43 +17,42 @@ from headgate.dialects.gemini.response import parse_response
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
-class _Part(Struct):
-    functionCall: dict[str, Raw] | UnsetType = UNSET
-    text: str | UnsetType = UNSET
+class _Call(Struct, gc=False):
+    pass
 
 
-class _Content(Struct):
-    parts: list[_Part] = []
+class _Part(Struct, gc=False):
+    functionCall: _Call | None = None
+    text: str | None = None
 
 
-class _Candidate(Struct):
+class _Content(Struct, gc=False, frozen=True):
+    parts: tuple[_Part, ...] = ()
+
+
+class _Candidate(Struct, gc=False):
     finishReason: str
-    content: _Content | UnsetType = UNSET
+    content: _Content = _Content()
     index: Literal[0] = 0
     groundingMetadata: None = None
 
 
-class _Detail(Struct):
-    modality: Literal["TEXT", "IMAGE", "AUDIO", "VIDEO", "DOCUMENT"]
-    tokenCount: _Count = 0
-
-
-class _Usage(Struct, forbid_unknown_fields=True):
+class _Usage(Struct, gc=False, forbid_unknown_fields=True):
     promptTokenCount: _Count
     totalTokenCount: _Count
     candidatesTokenCount: _Count = 0
     thoughtsTokenCount: _Count = 0
     cachedContentTokenCount: _Count = 0
     toolUsePromptTokenCount: _Count = 0
-    promptTokensDetails: list[_Detail] = []
-    toolUsePromptTokensDetails: list[_Detail] = []
-    candidatesTokensDetails: list[_Detail] = []
+    promptTokensDetails: Raw = Raw()
+    toolUsePromptTokensDetails: Raw = Raw()
+    candidatesTokensDetails: Raw = Raw()
     cacheTokensDetails: Raw = Raw()
     trafficType: Raw = Raw()
     serviceTier: Raw = Raw()
 
 
-class _Answer(Struct):
+class _Answer(Struct, gc=False):
     candidates: tuple[_Candidate]
     usageMetadata: _Usage
     promptFeedback: None = None
@@ -61,6 +60,7 @@ class _Answer(Struct):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_MEDIA = re.compile(rb'"modality"\s*:\s*(?:"IMAGE"|"AUDIO"|\d)')
 
 
 def tap(body: bytes) -> Event:
@@ -70,33 +70,23 @@ def tap(body: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return parse_response(body)[-1]
     candidate, usage = answer.candidates[0], answer.usageMetadata
-    parts = () if candidate.content is UNSET else candidate.content.parts
-    calls = [part for part in parts if part.functionCall is not UNSET]
-    spent_in = usage.promptTokenCount + usage.toolUsePromptTokenCount
     reason = REASONS.get(candidate.finishReason)
-    # a thinking that is counted twice, and a part of two kinds
-    is_odd = usage.thoughtsTokenCount and usage.totalTokenCount == spent_in + usage.candidatesTokenCount
-    if reason is None or is_odd or any(part.text is not UNSET for part in calls):
+    spent_in = usage.promptTokenCount + usage.toolUsePromptTokenCount
+    answered, thought = usage.candidatesTokenCount, usage.thoughtsTokenCount
+    # a thinking that is counted twice, and tokens that have a price of their own
+    is_odd = (thought and usage.totalTokenCount == spent_in + answered) or _MEDIA.search(body)
+    if reason is None or is_odd:
         return parse_response(body)[-1]
-    if calls and reason == "stop":
-        reason = "tool_calls"
-    return Finished(reason=reason, usage=_counts(usage, spent_in), wire_reason=candidate.finishReason)
-
-
-def _counts(usage: _Usage, spent_in: int) -> Usage:
-    heard = (*usage.promptTokensDetails, *usage.toolUsePromptTokensDetails)
-    made = usage.candidatesTokensDetails
-    return Usage(
+    if reason == "stop":
+        for part in candidate.content.parts:
+            if part.functionCall is not None:
+                if part.text is not None:
+                    return parse_response(body)[-1]
+                reason = "tool_calls"
+    counts = Usage(
         input_tokens=spent_in,
         cached_tokens=usage.cachedContentTokenCount,
-        output_tokens=usage.candidatesTokenCount + usage.thoughtsTokenCount,
-        reasoning_tokens=usage.thoughtsTokenCount,
-        input_audio_tokens=_of("AUDIO", heard),
-        input_image_tokens=_of("IMAGE", heard),
-        output_audio_tokens=_of("AUDIO", made),
-        output_image_tokens=_of("IMAGE", made),
+        output_tokens=answered + thought,
+        reasoning_tokens=thought,
     )
-
-
-def _of(modality: str, details: Sequence[_Detail]) -> int:
-    return sum(detail.tokenCount for detail in details if detail.modality == modality) if details else 0
+    return Finished(reason=reason, usage=counts, wire_reason=candidate.finishReason)
