@@ -2,6 +2,9 @@
 PYTHON ?=
 BIN := .venv/bin
 INPUTS := pyproject.toml tools/environment.sh
+SOURCES := $(shell find src tests -name '*.py' -not -path '*/node_modules/*')
+COVERAGE := --cov --cov-report=json:.coverage.json --cov-report=
+MEASURE ?=
 
 .PHONY: help serve test check fix docs bench acceptance lock clean
 .DEFAULT_GOAL := help
@@ -13,17 +16,20 @@ serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEAD
 	@$(BIN)/headgate serve
 
 test: .venv/.test ## Run all tests but those that need Node
-	@$(BIN)/python -m pytest -n 2 -m "not node"
+	@$(BIN)/python -m pytest -n 2 -m "not node" --ignore=tests/conformance $(MEASURE)
+	@$(BIN)/python -m pytest -n 2 tests/conformance
 
-check: .venv/.check ## Look at the source: format, lint, types, layers, spelling, coverage
+check: .venv/.check .coverage.json ## Look at the source: format, lint, types, layers, spelling, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/typos
-	$(BIN)/python -m pytest -n 2 -m "not node" --cov --cov-report=json:.coverage.json --cov-report= \
-		tests/unit tests/engine tests/acceptance
 	$(BIN)/python tools/coverage.py .coverage.json
+
+# Written by `make test MEASURE="$(COVERAGE)"` too, as the continuous integration does, so that tests run once.
+.coverage.json: .venv/.test $(SOURCES)
+	$(BIN)/python -m pytest -n 2 -m "not node" --ignore=tests/conformance $(COVERAGE)
 
 fix: .venv/.check ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .

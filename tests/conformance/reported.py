@@ -86,9 +86,13 @@ def _gemini_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _gemini_counts(usage: dict[str, Any]) -> Counts:
+    """Thoughts stand beside the answer, but for a few previews: their total says that the answer includes them."""
+    spent = (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0)
+    answer, thoughts = usage.get("candidatesTokenCount") or 0, usage.get("thoughtsTokenCount") or 0
+    is_inside = usage.get("totalTokenCount") == spent + answer
     return {
-        "input": (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0),
-        "output": (usage.get("candidatesTokenCount") or 0) + (usage.get("thoughtsTokenCount") or 0),
+        "input": spent,
+        "output": answer if is_inside else answer + thoughts,
         "cached": usage.get("cachedContentTokenCount") or 0,
     }
 

@@ -17,6 +17,7 @@ from msgspec import structs
 from headgate.core.events import Event, Failed, Finished
 from headgate.core.fold import Answer, fold
 from headgate.core.problems import ClientError, Outcome
+from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
 from headgate.dialects.registry import DIALECTS
 from tests.conformance.exceptions import EXCEPTIONS
@@ -32,6 +33,8 @@ Check = Callable[[Exchange, Dialect], str | None]
 
 
 def envelope(exchange: Exchange) -> Envelope:
+    if exchange.is_raw_predict:
+        return Envelope(model=exchange.path_model)
     if exchange.dialect != "gemini":
         return Envelope(version=exchange.headers.get("anthropic-version", ""))
     return Envelope(model=exchange.path_model, is_stream="stream" in exchange.url)
@@ -39,6 +42,17 @@ def envelope(exchange: Exchange) -> Envelope:
 
 def target(exchange: Exchange, model: str) -> Target:
     return Target(model=model, is_stream=exchange.is_stream)
+
+
+def with_model(exchange: Exchange, model: str) -> dict[str, Any]:
+    """The recorded request with its model where our rendering has it: in the body, unless the path alone has it."""
+    request = dict(exchange.request or {})
+    if exchange.dialect != "gemini":
+        return {**request, "model": model}
+    if "model" in request:  # some clients say it in the body too, with or without its collection
+        head, slash, _ = request["model"].rpartition("models/")
+        request["model"] = f"{head}{slash}{model}"
+    return request
 
 
 def body_of(exchange: Exchange) -> bytes:
@@ -57,9 +71,10 @@ def events_of(exchange: Exchange, dialect: Dialect, cuts: list[int] | None = Non
 
 
 def comparable(answer: Answer) -> Answer:
-    """The answer without what only its own dialect can say."""
+    """The answer without what only its own dialect can say, and without the empty texts that no stream can tell."""
     usage = structs.replace(answer.usage, extras={}) if answer.usage else None
-    parts = [structs.replace(part, extras={}, form="", opaques=[], index=0) for part in answer.parts]
+    said = [part for part in answer.parts if part.text or part.signature or part.kind != "text"]
+    parts = [structs.replace(part, extras={}, form="", opaques=[], index=0) for part in said]
     return structs.replace(
         answer, parts=parts, usage=usage, extras={}, opaques=[], wire_reason="", problem=None, created=0
     )
@@ -80,7 +95,7 @@ def same_dialect_requests(exchange: Exchange, dialect: Dialect) -> str | None:
         return "peek and parse_request disagree"
     dropped: set[str] = set()
     back = json.loads(dialect.render_request(request, target(exchange, request.model), dropped))
-    expected = dict(exchange.request)
+    expected = with_model(exchange, request.model) if exchange.is_raw_predict else exchange.request
     if dropped:
         return f"dropped {dropped}"
     if plain(back) != plain(expected):
@@ -102,11 +117,7 @@ def verbatim_requests(exchange: Exchange, dialect: Dialect) -> str | None:
         return None
     body = body_of(exchange)
     patched = json.loads(dialect.patch(body, target(exchange, "another-model")))
-    expected = dict(exchange.request)
-    if dialect.name != "gemini":  # whose model is in the path, and sometimes in the body too
-        expected["model"] = "another-model"
-    elif "model" in expected:
-        expected["model"] = "models/another-model"
+    expected = with_model(exchange, "another-model")
     if dialect.name == "openai_chat" and expected.get("stream"):
         expected["stream_options"] = {**(expected.get("stream_options") or {}), "include_usage": True}
     return None if plain(patched) == plain(expected) else f"patched {json.dumps(patched)[:300]}"
@@ -145,7 +156,7 @@ def answers_are_complete(exchange: Exchange, dialect: Dialect) -> str | None:
 def usage_is_the_recorded(exchange: Exchange, dialect: Dialect) -> str | None:
     if exchange.status >= 400:
         return None
-    usage = fold(events_of(exchange, dialect)).usage
+    usage = usage_of(exchange, dialect)
     reported = reported_usage(dialect.name, exchange.body)
     if reported is None:
         return None if usage is None else f"{usage} out of nothing"
@@ -153,6 +164,15 @@ def usage_is_the_recorded(exchange: Exchange, dialect: Dialect) -> str | None:
         {"input": usage.input_tokens, "output": usage.output_tokens, "cached": usage.cached_tokens} if usage else None
     )
     return None if ours == reported else f"{ours} where {reported} was reported"
+
+
+def usage_of(exchange: Exchange, dialect: Dialect) -> Usage | None:
+    """What would be metered: of a stream that broke off, the latest that was told."""
+    if not exchange.is_stream:
+        return fold(dialect.parse_response(exchange.body)).usage
+    parser = dialect.stream_parser()
+    answer = fold(parser.feed(exchange.body) + parser.close())
+    return answer.usage if answer.problem is None else parser.usage
 
 
 def the_tap_tells_the_same_end(exchange: Exchange, dialect: Dialect) -> str | None:
@@ -245,26 +265,35 @@ def other_dialects_tell_the_answer(exchange: Exchange, dialect: Dialect) -> str 
             continue
         whole = fold(other.parse_response(other.render_response(events, reply_to, set())))
         for now in (streamed, whole):
-            if now.text != was.text and "text" not in " ".join(renderer.dropped):
-                return f"{other.name} tells {now.text[:200]!r} for {was.text[:200]!r}"
+            if _words(now) != _words(was) and "text" not in " ".join(renderer.dropped):
+                return f"{other.name} tells {_words(now)[:200]!r} for {_words(was)[:200]!r}"
             if _calls(now) != _calls(was):
                 return f"{other.name} tells {_calls(now)} for {_calls(was)}"
     return None
 
 
+def _words(answer: Answer) -> str:
+    """All that was said: a dialect without refusals tells them as text."""
+    return "".join(part.text for part in answer.parts if part.kind in ("text", "refusal") and part.choice == 0)
+
+
 def _calls(answer: Answer) -> list[tuple[str, Any]]:
-    return [
-        (part.name, _arguments(part.text))
-        for part in answer.parts
-        if part.kind == "tool_call" and part.choice == 0 and not part.is_custom
-    ]
+    calls = [part for part in answer.parts if part.kind == "tool_call" and part.choice == 0]
+    return [(part.name, part.text if part.is_custom else _arguments(part.text)) for part in calls]
 
 
 def _arguments(text: str) -> Any:
+    """Arguments that are JSON by value. Where a dialect holds them as an object, any other text (free text, JSON that
+    was cut off) is its one member; that stands for the text here."""
     try:
-        return plain(json.loads(text or "{}"))
+        arguments = plain(json.loads(text or "{}"))
     except ValueError:
         return text
+    match arguments:
+        case {"input": str(inner), **rest} | {"arguments": str(inner), **rest} if not rest:
+            return inner
+        case _:
+            return arguments
 
 
 def errors_have_their_class(exchange: Exchange, dialect: Dialect) -> str | None:

@@ -41,9 +41,14 @@ class Exchange(NamedTuple):
 
     @property
     def path_model(self) -> str:
-        """The model in the URL, for dialects that have it there."""
+        """The model in the URL, for services that have it there."""
         match = re.search(r"/models/([^:]+):", self.url)
         return match[1] if match else ""
+
+    @property
+    def is_raw_predict(self) -> bool:
+        """Whether it is Vertex AI's way to other makers' APIs: the body is theirs, but for the model."""
+        return bool(re.search(r":(streamR|r)awPredict", self.url))
 
 
 @cache
@@ -87,6 +92,8 @@ def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
         data = body.encode()
     else:
         data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    if data.startswith(b'{"b64": "'):  # how one recorder kept bytes
+        data = base64.b64decode(json.loads(data)["b64"])
     request = record.get("request_body")
     return Exchange(
         id=record["id"],

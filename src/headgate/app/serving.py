@@ -26,6 +26,8 @@ SWITCH_S = 0.001
 """How long the thread that applies the journal may hold up calls at a time."""
 GRACE_S = 30
 """How long calls under way may take to end once the server is told to stop."""
+LAST_WORDS_S = 3
+"""How long those that have not ended by then may take to tell their clients so."""
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
 """How long a client's idle connection is kept: longer than common load balancers keep theirs."""
@@ -127,7 +129,7 @@ async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> 
             date_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=GRACE_S + LAST_WORDS_S,
         )
     )
     task = spawn(server.serve(sockets=[listening]))

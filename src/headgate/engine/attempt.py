@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LINGER_S = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 
+STOPPED = "Headgate was stopped before the answer had ended."
 _BASE_HEADERS = (("content-type", "application/json"),)
 
 
@@ -57,16 +58,22 @@ class Attempting:
         self._sent_s = time.monotonic()
         flight = self._send(allowance_s)
         self._answerer.watch(lambda: flight.abort(Outcome.CLIENT_GONE))
+        left_s = deadline_s - self._sent_s if self._head.is_stream else allowance_s
+        timer = asyncio.get_running_loop().call_later(left_s, flight.abort, Outcome.SLOW)
         try:
             await flight.head()
             await self._refuse_unless_good(flight)
             if self._head.is_stream:
-                await self._stream(flight, allowance_s, deadline_s)
+                await self._stream(flight, allowance_s)
             else:
                 await self._whole(flight)
         except (UpstreamError, Malformed) as error:
             return await self._failed(error)
+        except asyncio.CancelledError:
+            self._cut_short()
+            raise
         finally:
+            timer.cancel()
             self._answerer.watch(None)
             flight.close()
             self._end()
@@ -148,7 +155,7 @@ class Attempting:
         self._win(dropped)
         await self._answerer.whole(body, content_type, self._attempt)
 
-    async def _stream(self, flight: Flight, allowance_s: float, deadline_s: float) -> None:
+    async def _stream(self, flight: Flight, allowance_s: float) -> None:
         """A streamed answer: held back until its first event has parsed, then passed on as it comes."""
         if _is_whole(flight):
             await self._read_whole(flight)
@@ -167,9 +174,7 @@ class Attempting:
                 raise _Told(passage.failed)
             if not data:
                 break
-            if time.monotonic() > deadline_s:
-                flight.abort(Outcome.SLOW)
-            elif passage.finished is not None:
+            if passage.finished is not None:
                 asyncio.get_running_loop().call_later(LINGER_S, flight.abort, Outcome.OK)
             data = await flight.read()
             events = passage.read(data)
@@ -269,6 +274,13 @@ class Attempting:
                 await self._answerer.more(passage.fail(problem))
             await self._answerer.end()
         return None
+
+    def _cut_short(self) -> None:
+        """Books what was consumed before this process was stopped."""
+        attempt = self._attempt
+        attempt.outcome, attempt.message = Outcome.LOCAL, STOPPED
+        self._count()
+        self._engine.metering.settle(attempt, self._prepared.deployment.prices)
 
     def _end(self) -> None:
         """The attempt's line in the record."""

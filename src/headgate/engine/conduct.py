@@ -15,7 +15,7 @@ from headgate.core.request import Request
 from headgate.core.signatures import has_seals
 from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
-from headgate.engine.attempt import Attempting
+from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange
 from headgate.engine.lanes import Prepared, prepare
@@ -84,6 +84,9 @@ class Engine:
             await conduct.run()
         except HeadgateError as error:
             await answerer.refuse(error.problem)
+        except asyncio.CancelledError:
+            record.outcome, record.error = Outcome.LOCAL, STOPPED
+            raise
         except Exception:
             _log.exception("a bug in Headgate ended call %s", call.id)
             await answerer.refuse(

@@ -11,19 +11,19 @@ from headgate.core.usage import Usage
 from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.wire import Members, count_in, is_null, members_in
 
-_COUNTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def usage_of(members: Members) -> Usage:
     """The counts of a usage object."""
-    plain, cached, written, output = (count_in(members.get(name)) for name in _COUNTS)
+    plain, cached, written = (count_in(members.get(name)) for name in _INPUTS)
     lifetimes = members_in(members.get("cache_creation"))
     return Usage(
         input_tokens=plain + cached + written,
         cached_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=min(written, count_in(lifetimes.get("ephemeral_1h_input_tokens"))),
-        output_tokens=output,
+        output_tokens=count_in(members.get("output_tokens")),
         reasoning_tokens=count_in(members_in(members.get("output_tokens_details")).get("thinking_tokens")),
         web_searches=count_in(members_in(members.get("server_tool_use")).get("web_search_requests")),
         extras=members,
@@ -31,10 +31,13 @@ def usage_of(members: Members) -> Usage:
 
 
 def later(before: Members, now: Members) -> Members:
-    """Cumulative counts, told again: what is missing, null or less than before keeps its value."""
+    """Cumulative counts, told again: what is missing or null keeps its value, and so does an input that would shrink.
+
+    The output may shrink: what a stream begins with is a guess.
+    """
     merged = dict(before)
     for name, raw in now.items():
-        if name in merged and (is_null(raw) or (name in _COUNTS and count_in(raw) < count_in(merged[name]))):
+        if name in merged and (is_null(raw) or (name in _INPUTS and count_in(raw) < count_in(merged[name]))):
             continue
         merged[name] = raw
     return merged

@@ -270,7 +270,7 @@ class StreamRenderer:
         is_home = self._head.is_home
         report(event, self.dropped)
         body: Wire = {}
-        if not has_no_candidates(event, is_home=is_home):
+        if event.reason != "content_filter" or not has_no_candidates(event, is_home=is_home):
             body[CANDIDATES] = [self._last_candidate(event, choice) for choice in range(1 + len(event.more_reasons))]
         if event.usage is not None:
             body["usageMetadata"] = render_usage(event.usage, is_home=is_home)
@@ -284,7 +284,9 @@ class StreamRenderer:
         if not self._head.is_home:
             members["content"] = {"parts": [{"text": ""}], "role": "model"}  # as Google ends its own
         elif not isinstance(members.get("content"), Raw):
-            del members["content"]  # said with the parts
+            members.pop("content", None)  # said with the parts
+        if members.get("finishReason", "") == "":
+            members["finishReason"] = WORDS["other"]  # a whole may do without one; a stream would seem cut
         return members
 
     def _fail(self, error: bytes, out: list[bytes]) -> None:
