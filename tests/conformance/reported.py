@@ -1,5 +1,6 @@
 """The usage that a recorded answer reports, read straight from its JSON: a second reading to compare ours with."""
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -19,7 +20,8 @@ def reported_usage(dialect: str, body: bytes) -> Counts | None:
 
 
 def documents(body: bytes) -> list[dict[str, Any]]:
-    """Every JSON object of an answer: of a stream's `data` lines, of an array, or the one it is."""
+    """Every JSON object of an answer: of a stream's events (of each line, where their blank lines got lost), of an
+    array, or the one it is."""
     text = body.decode("utf-8", "replace").strip()
     if text.startswith("{"):
         return [json.loads(text)]
@@ -27,13 +29,17 @@ def documents(body: bytes) -> list[dict[str, Any]]:
         return list(json.loads(text))
     found: list[dict[str, Any]] = []
     for block in re.split(r"\r?\n\r?\n", text):
-        data = "\n".join(line[5:].removeprefix(" ") for line in re.split(r"\r?\n", block) if line.startswith("data:"))
-        try:
-            item = json.loads(data)
-        except ValueError:
-            continue
-        if isinstance(item, dict):
-            found.append(item)
+        lines = [line[5:].removeprefix(" ") for line in re.split(r"\r?\n", block) if line.startswith("data:")]
+        found += _objects(["\n".join(lines)]) or _objects(lines)
+    return found
+
+
+def _objects(texts: list[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            item = json.loads(text)
+            found += [item] if isinstance(item, dict) else []
     return found
 
 

@@ -14,6 +14,8 @@ from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
+from headgate.engine.conduct import Engine
+from headgate.server.asgi import ClientListener
 from headgate.transport.fake import FakeUpstream
 
 PROVIDERS = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "openai_responses": "openai"}
@@ -31,8 +33,17 @@ class Anyone:
 class Bench:
     """A running gateway and its upstreams `a`, `b`, …, as providers `a_<dialect>` with the model `m`."""
 
-    def __init__(self, core: Core, client: httpx2.AsyncClient, upstreams: Mapping[str, FakeUpstream]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        engine: Engine,
+        listener: ClientListener,
+        client: httpx2.AsyncClient,
+        upstreams: Mapping[str, FakeUpstream],
+    ) -> None:
         self.core = core
+        self.engine = engine
+        self.listener = listener
         self.client = client
         self.upstreams = upstreams
 
@@ -83,7 +94,7 @@ async def bench(
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
         )
-        yield Bench(core, await stack.enter_async_context(client), upstreams)
+        yield Bench(core, engine, listener, await stack.enter_async_context(client), upstreams)
 
 
 def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:

@@ -43,7 +43,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Gateway, FakeUpstream]]:
 
 async def until(is_so: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not is_so():  # noqa: ASYNC110 - what changes is the log of another loop's upstream
+        while not is_so():  # noqa: ASYNC110 - the log of an upstream has nobody to tell
             await asyncio.sleep(0.01)
 
 

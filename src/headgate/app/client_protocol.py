@@ -15,6 +15,8 @@ REQUEST_S_MAX: Final = 10.0
 """How long a head may take, and how often a body that comes slowly is looked at."""
 BODY_BYTES_PER_LOOK_MIN: Final = 10 * 1024
 """How much of a body must have come between two looks: 1 KiB/s."""
+UNREAD_S_MAX: Final = 300.0
+"""How long a client may leave unread what was sent to it."""
 
 _H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[^\r\n]*", re.IGNORECASE)
 _WORDS: Final = {
@@ -31,6 +33,7 @@ class ClientProtocol(HttpToolsProtocol):
     """One client's connection. A request that comes whole in one read creates no timer."""
 
     request_s_max = REQUEST_S_MAX
+    unread_s_max = UNREAD_S_MAX
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -38,6 +41,7 @@ class ClientProtocol(HttpToolsProtocol):
         self._read_bytes = self._head_bytes = self._body_bytes = 0
         self._status = 400
         self._timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection that is never used is kept no longer than one that was."""
@@ -46,7 +50,18 @@ class ClientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_looking()
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(self.unread_s_max, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_begun:

@@ -20,6 +20,7 @@ from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
+from headgate.engine.conduct import Engine
 from headgate.server.exchange import Spawn
 
 SWITCH_S = 0.001
@@ -75,10 +76,17 @@ async def serve(setup: Setup, announce: Announce) -> None:
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
         listener = wiring.client_listener(core, engine, spawn, core.keys)
-        async with _running(listener, client_socket, spawn):
+        async with _running(listener, client_socket, spawn, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            async with _running(await asyncio.to_thread(_administration, core, made), admin_socket, spawn):
+            administration = await asyncio.to_thread(_administration, core, made)
+            async with _running(administration, admin_socket, spawn, lambda: None):
                 await _told_to_stop()
+
+
+async def _fail_calls(engine: Engine) -> None:
+    """Every call under way fails now, and says so to its client."""
+    for transport in set(engine.transports.values()):
+        await transport.aclose()
 
 
 def _administration(core: Core, made: FirstKeys) -> Any:
@@ -114,8 +122,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> AsyncGenerator[None]:
-    """Serves an application on a socket and, on the way out, lets its calls end."""
+async def _running(
+    application: Any, listening: socket.socket, spawn: Spawn, give_up: Callable[[], object]
+) -> AsyncGenerator[None]:
+    """Serves an application on a socket and, on the way out, lets its calls end; `give_up` when they take too long."""
     server = _Server(
         uvicorn.Config(
             application,
@@ -138,7 +148,9 @@ async def _running(application: Any, listening: socket.socket, spawn: Spawn) -> 
         yield
     finally:
         server.should_exit = True
+        timer = asyncio.get_running_loop().call_later(GRACE_S, give_up)
         await task
+        timer.cancel()
 
 
 async def _told_to_stop() -> None:

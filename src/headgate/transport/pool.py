@@ -54,7 +54,7 @@ class Pool:
 
     async def aclose(self) -> None:
         """Closes every connection; flights under way fail (LOCAL)."""
-        closed = problem(Outcome.LOCAL, "the connection pool is closed")
+        closed = problem(Outcome.LOCAL, "given up: Headgate is stopping")
         pools = list(self._origins.values())
         for origin_pool in pools:
             origin_pool.close(closed)

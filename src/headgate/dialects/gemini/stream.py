@@ -37,7 +37,11 @@ class StreamParser:
             try:
                 events += reader.read(chunk)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._is_broken = True  # one bad chunk: the rest may still tell how the answer ends
+                lines = chunk.split(b"\n")
+                if len(lines) > 1 and all(line.startswith(b"{") for line in lines):  # blank lines got lost on the way
+                    events += self._read(lines)
+                else:
+                    self._is_broken = True  # one bad chunk: the rest may still tell how the answer ends
         return events
 
     def close(self) -> list[Event]:

@@ -99,7 +99,7 @@ class Assembler:
         if not self.is_started:
             self.is_started = True
             self._answer_id = answer_id
-            self.events.append(Started(id=answer_id, model=model, created=created))
+            self.events.append(Started(id=answer_id, model=model, created=created, dialect=NAME))
             self.events += self._early
 
     def tell(self, name: str, raw: Raw) -> None:

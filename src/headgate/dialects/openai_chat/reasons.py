@@ -42,7 +42,7 @@ WORDS: Final[dict[StopReason, str]] = {
     "refusal": "content_filter",
     "stop_sequence": "stop",
     "pause": "stop",
-    "error": "error",
+    "error": "stop",  # there is no word for it: renderers say it otherwise
     "other": "stop",
 }
 
@@ -53,7 +53,7 @@ def reason_of(word: str) -> StopReason:
 
 
 def word_of(reason: StopReason, wire_reason: str, *, has_refusal: bool) -> str:
-    """The wire word for a reason: the upstream's own, when it is one of ours."""
+    """The wire word for a reason: `wire_reason`, which must be of this dialect, when it means the same."""
     if wire_reason and (reason_of(wire_reason) == reason or (has_refusal and wire_reason == "stop")):
         return wire_reason
     if reason == "refusal" and has_refusal:

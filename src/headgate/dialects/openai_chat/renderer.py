@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from headgate.core.calls import CallRestorer
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
+from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Reasoning
 from headgate.core.signatures import seal
 from headgate.dialects.base import ReplyTo
@@ -89,6 +90,7 @@ class StreamRenderer:
                 pass  # written above, where it is cheaper
 
     def _start(self, event: Started) -> None:
+        self._is_own = event.dialect == NAME
         members = {
             "id": event.id or self._reply_to.id,
             "object": "chat.completion.chunk",
@@ -122,8 +124,7 @@ class StreamRenderer:
 
     def _begin(self, event: PartStarted, out: list[bytes]) -> None:
         self._speak(event.choice, out)
-        self._is_own = event.form.startswith(FORM)
-        form = event.form[len(FORM) :] if self._is_own else ""
+        form = event.form.removeprefix(FORM) if self._is_own else ""
         part = self._parts[event.index] = _Open(event, form)
         delta: Wire | None = None
         match event.kind:
@@ -155,14 +156,17 @@ class StreamRenderer:
         part.place = self._choices[event.choice]
         self._choices[event.choice] += 1
         kind, field_name = ("custom", "input") if event.is_custom else ("function", "arguments")
-        call = {"index": part.place, "id": event.id, "type": kind, kind: {"name": event.name, field_name: ""}}
+        # The type may be left out, and "function" is the only one that OpenAI's specification has for chunks: at
+        # "custom" the stream helper of its own SDK fails. https://github.com/openai/openai-openapi/issues/576 (2026-11)
+        typed: Wire = {} if event.is_custom else {"type": kind}
+        call = {"index": part.place, "id": event.id, **typed, kind: {"name": event.name, field_name: ""}}
         out.append(self._chunk(event.choice, {"tool_calls": [call]}))
         return {"tool_calls": [{"index": part.place, kind: {field_name: _SLOT}}]}
 
     def _end(self, event: PartEnded, out: list[bytes]) -> None:
         part = self._parts[event.index]
         number, kind = part.started.choice, part.started.kind
-        if kind == "tool_call" and not part.has_said and not part.started.form.startswith(FORM):
+        if kind == "tool_call" and not part.has_said and not self._is_own:
             out.append((b'""' if part.started.is_custom else b'"{}"').join(part.pieces))
         if kind == "image":
             url = f"data:{part.started.media_type};base64,{''.join(part.words or [])}"
@@ -220,12 +224,17 @@ class StreamRenderer:
                 return {"content": [{"type": "text", "text": "", opaque.name: opaque.raw}]}
 
     def _finish(self, event: Finished, out: list[bytes]) -> None:
-        kept = {name: raw for name, raw in event.extras.items() if bytes(raw)[:1] not in (b"n", b"[")}
+        if event.reason == "error" and not self._is_own:
+            message = "the provider ended the answer with a fault of its own"
+            return self._tell(Failed(Problem(kind="upstream", message=message, outcome=Outcome.SERVER)), out)
+        extras = event.extras if self._is_own else {}
+        kept = {name: raw for name, raw in extras.items() if bytes(raw)[:1] not in (b"n", b"[")}
         self._pending |= {name[7:]: raw for name, raw in kept.items() if name.startswith("answer.")}
         reasons = (event.reason, *event.more_reasons)
         for number in sorted({*range(len(reasons)), *self._choices}):
             self._speak(number, out)
             reason = reasons[number] if number < len(reasons) else "stop"
+            self.dropped.update({"finish_reason"} if reason == "error" else ())
             wire_reason = event.wire_reason if self._is_own and not number else ""
             word = word_of(reason, wire_reason, has_refusal=number in self._refused)
             place = f"choices.{number}.choice."
@@ -235,6 +244,7 @@ class StreamRenderer:
             usage = ENCODE(write_usage(event.usage))
             out.append(b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage))
         out.append(_DONE)
+        return None
 
 
 def _thinking_delta(part: _Open) -> Wire:

@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.calls import CallRestorer
-from headgate.core.events import Event, Opaque
+from headgate.core.events import Event, Opaque, Started
 from headgate.core.fold import Answer, fold
+from headgate.core.request import Extras
 from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.openai_chat.assembling import Assembler
 from headgate.dialects.openai_chat.errors import render_error
@@ -17,7 +18,7 @@ from headgate.dialects.openai_chat.message import write_message
 from headgate.dialects.openai_chat.parts import Wire, merged
 from headgate.dialects.openai_chat.reasons import word_of
 from headgate.dialects.openai_chat.usage import write_usage
-from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, FORM, NAME, NOTES, NULL, OBJECT
+from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, NAME, NULL, OBJECT
 
 
 def parse_response(body: bytes) -> list[Event]:
@@ -43,6 +44,8 @@ def members_of(body: bytes) -> dict[str, Raw]:
 
 def render_response(events: Iterable[Event], reply_to: ReplyTo, dropped: set[str]) -> bytes:
     """The body that a client of this dialect reads; of a failed answer, its error."""
+    events = list(events)
+    is_own = any(isinstance(event, Started) and event.dialect == NAME for event in events)
     answer = fold(CallRestorer(reply_to.echo).restore(events))
     if answer.problem is not None:
         return render_error(answer.problem)[1]
@@ -54,11 +57,11 @@ def render_response(events: Iterable[Event], reply_to: ReplyTo, dropped: set[str
         "object": "chat.completion",
         "created": answer.created or reply_to.now_s,
         "model": answer.model or reply_to.model,
-        "choices": [_choice(answer, number, dropped) for number in numbers],
+        "choices": [_choice(answer, number, dropped, is_own=is_own) for number in numbers],
     }
     if answer.usage is not None:
         wire["usage"] = write_usage(answer.usage)
-    return ENCODE(wire | slot(answer.opaques, "answer") | _kept(answer, "answer."))
+    return ENCODE(wire | slot(answer.opaques, "answer") | (_under("answer.", answer.extras) if is_own else {}))
 
 
 def foreign_names(opaques: Iterable[Opaque]) -> list[str]:
@@ -91,39 +94,36 @@ def _continued(earlier: object, raw: Raw) -> object:
             return raw
 
 
-def _kept(answer: Answer, prefix: str) -> Wire:
-    """Null and empty members that this dialect's parser put aside."""
-    return {name[len(prefix) :]: raw for name, raw in answer.extras.items() if name.startswith(prefix)}
+def _under(prefix: str, extras: Extras) -> Extras:
+    """Null, empty and bookkeeping members that this dialect's parser put aside under `prefix`."""
+    return {name[len(prefix) :]: raw for name, raw in extras.items() if name.startswith(prefix)}
 
 
-def _choice(answer: Answer, number: int, dropped: set[str]) -> Wire:
+def _choice(answer: Answer, number: int, dropped: set[str], *, is_own: bool) -> Wire:
     parts = [part for part in answer.parts if part.choice == number]
     message = write_message(parts, dropped, pieces=slot(answer.opaques, "content", number).values())
     details = slot(answer.opaques, "detail", number).values()
     if details:
         message["reasoning_details"] = [*_list(message.get("reasoning_details")), *details]
-    if not _is_own(answer):
+    if not is_own:
         message = {"content": None, "refusal": None} | message
-    leftovers = slot(answer.opaques, "message", number) | _kept(answer, f"choices.{number}.message.")
+    kept = _under(f"choices.{number}.", answer.extras) if is_own else {}
+    leftovers = slot(answer.opaques, "message", number) | _under("message.", kept)
     merged(message, {name: Raw(ENCODE(value)) for name, value in leftovers.items()})
     if message.get("role") == NULL:
         del message["role"]
     reasons = (answer.reason or "other", *answer.more_reasons)
+    reason = reasons[number] if number < len(reasons) else "stop"
+    dropped.update({"finish_reason"} if reason == "error" else ())
     word = word_of(
-        reasons[number] if number < len(reasons) else "stop",
-        answer.wire_reason if number == 0 and _is_own(answer) else "",
+        reason,
+        answer.wire_reason if number == 0 and is_own else "",
         has_refusal=any(part.kind == "refusal" for part in parts),
     )
     choice: Wire = {"index": number, "message": message, "finish_reason": word}
-    if not _is_own(answer):
+    if not is_own:
         choice["logprobs"] = None
-    return choice | slot(answer.opaques, "choice", number) | _kept(answer, f"choices.{number}.choice.")
-
-
-def _is_own(answer: Answer) -> bool:
-    """Whether this dialect's parser made the answer: then its leftovers say what else was on the wire."""
-    marks = (part.form.startswith(FORM) for part in answer.parts)
-    return any(marks) or any(name.startswith(NOTES) for name in answer.extras)
+    return choice | slot(answer.opaques, "choice", number) | _under("choice.", kept)
 
 
 def _list(value: object) -> list[object]:

@@ -12,9 +12,6 @@ NAME: Final = "openai_chat"
 FORM: Final = "chat:"
 """Opens the `form` of an event's part, so that another dialect's hint is never taken for ours."""
 
-NOTES: Final = ("answer.", "choices.")
-"""Open the names of leftovers in `Finished.extras`, likewise."""
-
 NULL: Final = Raw(b"null")
 
 ENCODE: Final = Encoder().encode

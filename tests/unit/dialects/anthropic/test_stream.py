@@ -102,7 +102,16 @@ def test_counts_are_known_before_the_end(stream: bytes):
     assert (parser.usage.input_tokens, parser.usage.output_tokens) == (20, 1)
 
 
-def test_counts_told_again_never_shrink():
+def test_the_output_is_what_was_told_last():
+    """A stream begins with a guess: of a refusal nothing may be left."""
+    refused = {"type": "message_delta", "delta": {"stop_reason": "refusal"}, "usage": {"output_tokens": 0}}
+    finished = parsed([wire(START, DELTA, refused, STOP)])[-1]
+    assert isinstance(finished, Finished)
+    assert finished.usage is not None
+    assert (finished.usage.input_tokens, finished.usage.output_tokens) == (3, 0)
+
+
+def test_inputs_told_again_never_shrink():
     later = {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 0, "output_tokens": None}}
     events = parsed([wire(START, DELTA, later, STOP)])
     finished = events[-1]

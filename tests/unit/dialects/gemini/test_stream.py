@@ -337,6 +337,29 @@ def test_a_bad_chunk_is_skipped_when_the_answer_still_ends():
     assert fold(parsed(wire)).text == "ab"
 
 
+def test_events_whose_blank_lines_got_lost_are_told_apart():
+    squeezed = sse(TEXT).replace(b"\r\n\r\n", b"\n")
+
+    assert plain(fold(parsed(squeezed))) == plain(fold(parsed(sse(TEXT))))
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"candidates": [{"content": {"parts": [{"text": "Hi."}]}, "index": 0}]},
+        {"candidates": [{"safetyRatings": [{"category": "X"}]}]},
+        {"candidates": [], "promptFeedback": {"blockReasonMessage": "m"}},
+    ],
+)
+def test_a_whole_without_a_reason_is_no_cut_stream(whole: dict[str, object]):
+    events = parse_response(json.dumps(whole).encode())
+
+    again = parsed(StreamRenderer(REPLY_TO).render(events))
+
+    assert isinstance(again[-1], Finished)
+    assert (again[-1].reason, fold(again).text) == ("other", fold(events).text)
+
+
 def test_a_call_that_is_cut_is_told_as_far_as_it_came():
     pieces = [{"jsonPath": "$.a", "stringValue": "Par", "willContinue": True}]
     wire = sse([chunk({"functionCall": {"name": "f", "partialArgs": pieces, "willContinue": True}})])

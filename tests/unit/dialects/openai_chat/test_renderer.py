@@ -91,7 +91,7 @@ def test_tool_calls() -> None:
         {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":1}'}}]},
         {"tool_calls": [{"index": 1, "id": "c2", "type": "function", "function": {"name": "g", "arguments": ""}}]},
         {"tool_calls": [{"index": 1, "function": {"arguments": "{}"}}]},
-        {"tool_calls": [{"index": 2, "id": "c3", "type": "custom", "custom": {"name": "h", "input": ""}}]},
+        {"tool_calls": [{"index": 2, "id": "c3", "custom": {"name": "h", "input": ""}}]},
         {"tool_calls": [{"index": 2, "custom": {"input": "x"}}]},
     ]
 

@@ -106,7 +106,7 @@ def test_any_words_come_through(texts: list[str], cut: int) -> None:
 
 def test_the_events_of_a_text() -> None:
     assert parse(STREAMS["text"]) == [
-        Started(id="a", model="m", created=7),
+        Started(id="a", model="m", created=7, dialect="openai_chat"),
         PartStarted(index=0, kind="text", form="chat:"),
         PartDelta(0, "hé"),
         PartDelta(0, "llo 🙂"),
@@ -125,7 +125,7 @@ def test_the_events_of_a_text() -> None:
 
 def test_the_events_of_tool_calls() -> None:
     assert parse(STREAMS["tools"]) == [
-        Started(id="a", model="m", created=7),
+        Started(id="a", model="m", created=7, dialect="openai_chat"),
         PartStarted(index=0, kind="text", form="chat:"),
         PartDelta(0, "Look"),
         PartEnded(index=0),

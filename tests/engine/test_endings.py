@@ -1,0 +1,152 @@
+"""How calls end that nobody wanted to end so: deadlines in the midst of an answer, and a gateway that is stopped."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headgate.core.problems import Outcome
+from headgate.store.queries.calls import CallFilter
+from headgate.transport.fake import HeadersThenSilence, Repeat, Send, StallAfter
+from tests.engine.harness import DIALECTS, bench, call
+
+STALL = StallAfter(bytes=900)
+ENDS = {
+    "openai_chat": b"data: [DONE]",
+    "openai_responses": b"response.completed",
+    "anthropic": b"message_stop",
+    "gemini": b"finishReason",
+}
+
+
+SOURCES = {"gemini": "provider_reported"}
+"""Gemini reports what was used so far with every event."""
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - the log of an upstream has nobody to tell
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("upstream", DIALECTS)
+@pytest.mark.parametrize("client", DIALECTS)
+def test_the_deadline_ends_a_stream_that_stalls(tmp_path: Path, client: str, upstream: str):
+    async def run() -> None:
+        async with bench(tmp_path, "a", timeout_s=0.4) as gateway:
+            gateway.upstreams["a"].fail(STALL)
+            async with gateway.stream(client, f"r_{upstream}") as response:
+                body = await response.aread()
+            assert response.status_code == 200
+            assert b"error" in body
+            assert ENDS[client] not in body
+            record = await gateway.record(response)
+            assert (record.outcome, record.usage_source) == (Outcome.SLOW, SOURCES.get(upstream, "counted"))
+            await until(lambda: gateway.upstreams["a"].log[0].closed_early)
+
+    asyncio.run(run())
+
+
+def test_the_callers_own_deadline_holds_in_a_stream(tmp_path: Path):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            gateway.upstreams["a"].fail(STALL)
+            gateway.client.headers["x-headgate-timeout-ms"] = "300"
+            async with asyncio.timeout(5), gateway.stream("openai_chat", "r_openai_chat") as response:
+                body = await response.aread()
+            assert b'"error"' in body
+
+    asyncio.run(run())
+
+
+def drip(body: bytes, status: bytes) -> list[Send | Repeat]:
+    """A whole answer that comes byte by byte, and never as a whole."""
+    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n" % status
+    return [Send(head), Repeat(body, 0.05)]
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"500 Internal Server Error"])
+def test_the_deadline_ends_an_answer_that_drips(tmp_path: Path, status: bytes):
+    async def run() -> None:
+        async with bench(tmp_path, "a", timeout_s=0.4) as gateway:
+            gateway.upstreams["a"].script(drip(b" ", status))
+            async with asyncio.timeout(5):
+                response = await gateway.post("openai_chat", "r_openai_chat")
+            assert response.status_code == 504
+            assert (await gateway.record(response)).outcome is Outcome.SLOW
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_drips_leaves_time_for_the_next(tmp_path: Path):
+    async def run() -> None:
+        async with bench(tmp_path, "ab", timeout_s=2) as gateway:
+            gateway.upstreams["a"].script(drip(b" ", b"200 OK"))
+            response = await gateway.post("openai_chat", "r_openai_chat")
+            assert response.headers["x-headgate-provider"] == "b_openai_chat"
+
+    asyncio.run(run())
+
+
+# A gateway that is stopped
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_closing_the_connections_is_told_to_a_stream_under_way(tmp_path: Path, dialect: str):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            gateway.upstreams["a"].fail(STALL)
+            async with gateway.stream(dialect, f"r_{dialect}") as response:
+                pieces = response.aiter_raw()
+                body = await anext(pieces)
+                await gateway.engine.transports["http"].aclose()
+                async for piece in pieces:
+                    body += piece
+            assert b"error" in body
+            assert b"stopping" in body
+            assert ENDS[dialect] not in body
+            record = await gateway.record(response)
+            assert (record.outcome, record.usage_source) == (Outcome.LOCAL, SOURCES.get(dialect, "counted"))
+
+    asyncio.run(run())
+
+
+class Caller:
+    """One request to the listener, as the server makes it, that never leaves."""
+
+    def __init__(self, path: str, body: object) -> None:
+        self.headers = [(b"authorization", b"Bearer anything")]
+        self.scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": self.headers}
+        self.body = json.dumps(body).encode()
+        self.is_read = False
+        self.sent: list[dict[str, object]] = []
+
+    async def receive(self) -> dict[str, object]:
+        if self.is_read:
+            await asyncio.Event().wait()
+        self.is_read = True
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+    async def send(self, message: dict[str, object]) -> None:
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+def test_a_call_whose_task_is_cancelled_is_no_success(tmp_path: Path, is_stream: bool):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            upstream = gateway.upstreams["a"]
+            upstream.fail(STALL if is_stream else HeadersThenSilence())
+            path, body = call("openai_chat", "r_openai_chat", is_stream=is_stream)
+            caller = Caller(path, body)
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(gateway.listener(caller.scope, caller.receive, caller.send))
+                await until(lambda: upstream.log and len(caller.sent) >= (2 if is_stream else 0))
+                task.cancel()
+            (record,) = (await gateway.core.calls.recent(CallFilter())).records
+            assert record.outcome is Outcome.LOCAL
+            assert [(attempt.outcome, attempt.usage_source) for attempt in record.attempts] == [("local", "counted")]
+
+    asyncio.run(run())
