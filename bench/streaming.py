@@ -101,7 +101,7 @@ def serving(folder: Path, upstream_url: str) -> Iterator[Server]:
 
 def is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):  # noqa: S310 - our own process
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
             return True
     except OSError:
         return False
@@ -161,7 +161,7 @@ def measured(server: Server, upstream: FakeUpstream, pair: tuple[str, str]) -> R
     delays = [(seen - written) * 1e3 for seen, written in zip(came, went, strict=True)]
     with closing(sent(server, *pair)) as connection:
         arrivals(connection, 3)
-    left = time.monotonic()
+        left = time.monotonic()
     attempt = upstream.log[-1]
     while attempt.closed_s is None and time.monotonic() < left + 5:
         time.sleep(0.001)

@@ -289,17 +289,6 @@ def test_a_client_of_a_closed_gateway_says_so(tmp_path: Path):
     asyncio.run(scene())
 
 
-def test_one_data_folder_has_one_gateway(tmp_path: Path):
-    async def scene() -> None:
-        async with Gateway(settings(tmp_path)):
-            with pytest.raises(ConfigError):
-                await Gateway(settings(tmp_path)).__aenter__()
-        async with Gateway(settings(tmp_path)) as again, again.async_openai() as client:
-            assert (await client.chat.completions.create(model="demo/echo", messages=HI)).id
-
-    asyncio.run(scene())
-
-
 def test_importing_it_costs_little():
     heavy = {"uvicorn", "fastapi", "starlette", "pydantic", "sqlalchemy", "openai", "anthropic", "httpx2", "yaml"}
     code = "import sys, headgate; print(*sorted({name.partition('.')[0] for name in sys.modules}))"

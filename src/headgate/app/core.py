@@ -3,13 +3,15 @@
 import os
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
+from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
-from headgate.ledger.journal import Journal, JournalSettings
+from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
 from headgate.ledger.prices import PriceBook
 from headgate.policies.keys import KeyRing
 from headgate.policies.metering import Metering
@@ -42,16 +44,35 @@ class Core:
         return time.time_ns() // 1000
 
 
+JOURNALS_MAX = 64
+"""How many programs may use the library over one data directory at a time."""
+
+
 @asynccontextmanager
-async def open_core(setup: Setup) -> AsyncGenerator[Core]:
-    """Opens store, journal, applier and keys; on the way out everything written is applied."""
+async def open_core(setup: Setup, *, is_library: bool = False) -> AsyncGenerator[Core]:
+    """Opens store, journal, applier and keys; on the way out everything written is applied.
+
+    A data directory has one server, and beside it any number of programs that use the library: each of these writes
+    a journal of its own, the first that nobody else has, so that one left behind by a crash is taken up again.
+    """
     config = setup.config
     async with AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = open_sqlite(config.store_path)
         stack.callback(store.close)
-        journal = Journal(JournalSettings(directory=config.data_dir / "journal"))
+        journal = _library_journal(config.data_dir) if is_library else _journal(config.data_dir / "journal")
         stack.callback(journal.close)
         applier = Applier(journal, store)
         stack.callback(applier.close)
         yield Core(setup, store, load_pepper(config.data_dir, os.environ), journal, applier)
+
+
+def _journal(directory: Path) -> Journal:
+    return Journal(JournalSettings(directory=directory))
+
+
+def _library_journal(data_dir: Path) -> Journal:
+    for number in range(1, JOURNALS_MAX + 1):
+        with suppress(JournalInUse):
+            return _journal(data_dir / f"journal-library-{number}")
+    raise ConfigError(f"{JOURNALS_MAX} programs use {data_dir} already; give this one a data_dir of its own.")

@@ -46,7 +46,7 @@ class Gateway:
         given = self._config
         setup = config.build(given) if isinstance(given, Mapping) else config.load(Path(given) if given else None)
         async with AsyncExitStack() as stack:
-            self._core = await stack.enter_async_context(core.open_core(setup))
+            self._core = await stack.enter_async_context(core.open_core(setup, is_library=True))
             engine, spawn = await stack.enter_async_context(wiring.open_engine(self._core))
             self._here = _listener(self._core, engine, spawn), spawn
             self._stack = stack.pop_all()

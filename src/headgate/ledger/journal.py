@@ -51,6 +51,10 @@ class JournalFailed(HeadgateError):
     code = "journal_failed"
 
 
+class JournalInUse(ConfigError):
+    """Another process writes this journal."""
+
+
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the journal is and how durable."""
 
@@ -227,7 +231,7 @@ def _lock(directory: Path) -> tuple[int, str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
-        raise ConfigError(
+        raise JournalInUse(
             f"Another headgate process uses {directory.parent}. Stop it, or give this one a data_dir of its own."
         ) from None
     text = os.pread(file, 256, 0).decode("ascii", "replace")

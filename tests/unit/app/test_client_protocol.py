@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -12,6 +12,7 @@ Message = dict[str, Any]
 
 class Quick(ClientProtocol):
     request_s_max = 0.1
+    unread_s_max = 0.1
 
 
 async def echo(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]):
@@ -28,11 +29,18 @@ async def echo(scope: Message, receive: Callable[[], Awaitable[Message]], send: 
     await send({"type": "http.response.body", "body": body})
 
 
+async def flood(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]):
+    """Answers without end."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000):
+        await send({"type": "http.response.body", "body": b"f" * 100_000, "more_body": True})
+
+
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to `echo`."""
+async def connected(application: Any = echo) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to an application."""
     options = {"lifespan": "off", "log_config": None, "server_header": False, "date_header": False, "ws": "none"}
-    config = uvicorn.Config(echo, http=Quick, **options)
+    config = uvicorn.Config(application, http=Quick, **options)
     config.load()
     state = uvicorn.server.ServerState()
     loop = asyncio.get_running_loop()
@@ -138,3 +146,30 @@ def test_silence_after_an_answer_is_no_slow_request():
             return await reader.readexactly(len(ECHOED))
 
     assert asyncio.run(scene()) == ECHOED
+
+
+def test_a_client_that_stops_reading_is_cut_off():
+    async def scene() -> int:
+        async with connected(flood) as (reader, writer):
+            writer.write(GOOD)
+            await asyncio.sleep(0.5)
+            read = 0
+            with suppress(ConnectionResetError):
+                while data := await reader.read(1_000_000):
+                    read += len(data)
+            return read
+
+    assert 0 < asyncio.run(scene()) < 100_000_000
+
+
+def test_a_client_that_reads_slowly_is_not():
+    async def scene() -> int:
+        async with connected(flood) as (reader, writer):
+            writer.write(GOOD)
+            read = 0
+            while read < 20_000_000:
+                read += len(await reader.read(1_000_000))
+                await asyncio.sleep(0.002)
+            return read
+
+    assert asyncio.run(scene()) >= 20_000_000

@@ -25,8 +25,8 @@ from headgate.core.events import (
 from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Extras, Signature
 from headgate.core.usage import Usage
-from headgate.dialects.openai_chat.reasons import reason_of
-from headgate.dialects.openai_chat.wire import FORM, NAME
+from headgate.dialects.openai_chat.reasons import WORDS, reason_of
+from headgate.dialects.openai_chat.wire import ENCODE, FORM, NAME
 
 _FAULTS: Final[dict[Outcome, str]] = {
     Outcome.CUT: "the answer ended before it was complete",
@@ -264,6 +264,10 @@ class Assembler:
         self.start("", "", 0)
         for choice in choices:
             self._close(choice)
+        for choice in choices[1:]:
+            if choice.reason and choice.reason != WORDS.get(_reason(choice)):
+                place = f"choices.{choice.number}.choice.finish_reason"
+                self.extras[place] = Raw(ENCODE(choice.reason))
         reasons: list[StopReason] = [_reason(choice) for choice in choices] or ["other"]
         self.events.append(
             Finished(

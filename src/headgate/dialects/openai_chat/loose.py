@@ -95,8 +95,10 @@ def _inner_usage(members: Extras) -> Extras | None:
 
 
 def _add_choice(assembler: Assembler, choice: Extras, place: int, *, is_whole: bool) -> None:
+    missing = [name for name in ("index", "message", "finish_reason") if is_whole and name not in choice]
     number = _take(choice, "index", _NUMBER)
     number = place if number is None else int(number)
+    assembler.extras.update({f"choices.{number}.missing.{name}": NULL for name in missing})
     field = "message" if is_whole or "delta" not in choice else "delta"
     delta = _take(choice, field, OBJECT) or {}
     if not is_whole and field == "message" and assembler.has_said(number):

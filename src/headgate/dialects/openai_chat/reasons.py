@@ -52,8 +52,10 @@ def reason_of(word: str) -> StopReason:
     return REASONS.get(word) or REASONS.get(word.lower(), "other")
 
 
-def word_of(reason: StopReason, wire_reason: str, *, has_refusal: bool) -> str:
-    """The wire word for a reason: `wire_reason`, which must be of this dialect, when it means the same."""
+def word_of(reason: StopReason, wire_reason: str | None, *, has_refusal: bool) -> str | None:
+    """The wire word for a reason: what this dialect said, when it means the same; None for another dialect's."""
+    if wire_reason == "" and reason == "other":
+        return None  # the host told none
     if wire_reason and (reason_of(wire_reason) == reason or (has_refusal and wire_reason == "stop")):
         return wire_reason
     if reason == "refusal" and has_refusal:

@@ -97,7 +97,7 @@ class StreamRenderer:
             "created": event.created or self._reply_to.now_s,
             "model": event.model or self._reply_to.model,
         }
-        self._head = b"data: " + ENCODE(members)[:-1]
+        self._head = ENCODE(members)[:-1]
 
     def _chunk(self, number: int, delta: Wire, members: Wire | None = None) -> bytes:
         """One chunk of one choice, with what is pending for the answer."""
@@ -106,7 +106,7 @@ class StreamRenderer:
         if self._pending:
             pending = b"," + ENCODE(self._pending)[1:-1]
             self._pending = {}
-        return b'%b,"choices":[%b]%b}\n\n' % (self._head, ENCODE(choice), pending)
+        return framed(b'%b,"choices":[%b]%b}' % (self._head, ENCODE(choice), pending))
 
     def _speak(self, number: int, out: list[bytes]) -> None:
         """A choice's first chunk says whose turn it is."""
@@ -119,8 +119,7 @@ class StreamRenderer:
     def _template(self, number: int, delta: Wire) -> tuple[bytes, ...]:
         """The bytes around the text of a delta, which stands as `_SLOT` in `delta`."""
         choice = ENCODE({"index": number, "delta": delta, "logprobs": None, "finish_reason": None})
-        chunk = b'%b,"choices":[%b]}\n\n' % (self._head, choice)
-        return tuple(chunk.split(ENCODE(_SLOT)))
+        return tuple(framed(b'%b,"choices":[%b]}' % (self._head, choice)).split(ENCODE(_SLOT)))
 
     def _begin(self, event: PartStarted, out: list[bytes]) -> None:
         self._speak(event.choice, out)
@@ -139,7 +138,8 @@ class StreamRenderer:
             case "tool_call":
                 delta = self._begin_call(part, out)
             case "audio":
-                out.append(self._chunk(event.choice, {"audio": {"id": event.id or self._reply_to.id}}))
+                audio_id = event.id if self._is_own else event.id or self._reply_to.id
+                out.append(self._chunk(event.choice, {"audio": {"id": audio_id}}))
                 delta = {"audio": {"data": _SLOT}}
             case "image" | "reasoning":
                 part.words = []
@@ -235,14 +235,14 @@ class StreamRenderer:
             self._speak(number, out)
             reason = reasons[number] if number < len(reasons) else "stop"
             self.dropped.update({"finish_reason"} if reason == "error" else ())
-            wire_reason = event.wire_reason if self._is_own and not number else ""
-            word = word_of(reason, wire_reason, has_refusal=number in self._refused)
+            wire_reason = event.wire_reason if number == 0 else ""
+            word = word_of(reason, wire_reason if self._is_own else None, has_refusal=number in self._refused)
             place = f"choices.{number}.choice."
             members = {name[len(place) :]: raw for name, raw in kept.items() if name.startswith(place)}
-            out.append(self._chunk(number, {}, {**members, "finish_reason": word}))
+            out.append(self._chunk(number, {}, {"finish_reason": word, **members}))
         if event.usage is not None and self._reply_to.wants_usage:
             usage = ENCODE(write_usage(event.usage))
-            out.append(b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage))
+            out.append(framed(b'%b,"choices":[],"usage":%b}' % (self._head, usage)))
         out.append(_DONE)
         return None
 

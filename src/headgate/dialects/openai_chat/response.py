@@ -115,15 +115,15 @@ def _choice(answer: Answer, number: int, dropped: set[str], *, is_own: bool) -> 
     reasons = (answer.reason or "other", *answer.more_reasons)
     reason = reasons[number] if number < len(reasons) else "stop"
     dropped.update({"finish_reason"} if reason == "error" else ())
-    word = word_of(
-        reason,
-        answer.wire_reason if number == 0 and is_own else "",
-        has_refusal=any(part.kind == "refusal" for part in parts),
-    )
+    wire_reason = answer.wire_reason if number == 0 else ""
+    has_refusal = any(part.kind == "refusal" for part in parts)
+    word = word_of(reason, wire_reason if is_own else None, has_refusal=has_refusal)
     choice: Wire = {"index": number, "message": message, "finish_reason": word}
     if not is_own:
         choice["logprobs"] = None
-    return choice | slot(answer.opaques, "choice", number) | _under("choice.", kept)
+    choice |= slot(answer.opaques, "choice", number) | _under("choice.", kept)
+    missing = _under("missing.", kept)
+    return {name: value for name, value in choice.items() if name not in missing}
 
 
 def _list(value: object) -> list[object]:
