@@ -49,16 +49,24 @@ def _chat_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
     return [usage for usage in (*last, groq.get("usage"), item.get("usage")) if isinstance(usage, dict) and usage]
 
 
+_COUNTED = {"prompt_tokens", "completion_tokens", "total_tokens"}
+
+
 def _chat_counts(usage: dict[str, Any]) -> Counts:
     prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
     details = usage.get("completion_tokens_details") or {}
     reasoning = details.get("reasoning_tokens") or 0
-    cached = (
-        (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
-    )
-    total = usage.get("total_tokens") or 0
-    outside = reasoning if reasoning and total == prompt + completion + reasoning else 0
-    return {"input": prompt, "output": completion + outside, "cached": cached}
+    inputs = usage.get("prompt_tokens_details") or {}
+    # each host has its own word for what it found in its cache: OpenAI, then DeepSeek, Moonshot, Venice, Mistral
+    names = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens")
+    cached = inputs.get("cached_tokens") or next((usage[name] for name in names if usage.get(name)), 0)
+    # xAI tells its reasoning beside the completion, Google's compatible API its thoughts in the total alone
+    surplus = (usage.get("total_tokens") or 0) - prompt - completion
+    outside = surplus if surplus > 0 and (surplus == reasoning or usage.keys() == _COUNTED) else 0
+    if surplus > 0 and surplus == inputs.get("audio_tokens"):  # Mistral tells sound beside the prompt
+        prompt += surplus
+    # xAI on Azure tells more cached tokens than there were in the prompt: no more than those can be meant
+    return {"input": prompt, "output": completion + outside, "cached": min(cached, prompt)}
 
 
 def _responses_usages(item: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 from msgspec import structs
 
 from headgate.core.events import Event, Failed, Finished
-from headgate.core.fold import Answer, fold
+from headgate.core.fold import Answer, AnswerPart, fold
 from headgate.core.problems import ClientError, Outcome
 from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
@@ -248,7 +248,27 @@ def a_stream_folds_to_the_whole(exchange: Exchange, dialect: Dialect) -> str | N
     else:
         parser = dialect.stream_parser()
         again = parser.feed(dialect.stream_renderer(reply_to).render(events)) + parser.close()
-    return difference(dialect, fold(again), fold(events))
+    now, was = fold(again), fold(events)
+    if dialect.name == "openai_chat" and exchange.is_stream:
+        now, was = in_fields(now), in_fields(was)
+    return difference(dialect, now, was)
+
+
+def in_fields(answer: Answer) -> Answer:
+    """The parts in the order of choices and kinds, the words of a choice as one part, a thought's proof at its words
+    even when it came after the calls: a whole chat completion has a field for each kind, so the order in which the
+    fields of a stream grew is nothing that it could tell."""
+    parts: list[AnswerPart] = []
+    for part in sorted(answer.parts, key=lambda part: (part.choice, part.kind)):
+        last = parts[-1] if parts else part
+        is_words = part.kind == "text"
+        is_late_proof = part.kind == "reasoning" and not (part.text or part.is_redacted or last.signature)
+        if parts and (last.choice, last.kind) == (part.choice, part.kind) and (is_words or is_late_proof):
+            signature = part.signature or last.signature
+            parts[-1] = structs.replace(last, text=last.text + part.text, signature=signature)
+        else:
+            parts.append(part)
+    return structs.replace(answer, parts=parts)
 
 
 def other_dialects_take_the_request(exchange: Exchange, dialect: Dialect) -> str | None:
@@ -299,12 +319,12 @@ def _words(answer: Answer) -> str:
 
 def _calls(answer: Answer) -> list[tuple[str, Any]]:
     calls = [part for part in answer.parts if part.kind == "tool_call" and part.choice == 0]
-    return [(part.name, part.text if part.is_custom else _arguments(part.text)) for part in calls]
+    return [(part.name, _arguments(part.text)) for part in calls]
 
 
 def _arguments(text: str) -> Any:
-    """Arguments that are JSON by value. Where a dialect holds them as an object, any other text (free text, JSON that
-    was cut off) is its one member; that stands for the text here."""
+    """Arguments that are a JSON object by value. Where a dialect holds them as an object, any other text (free text,
+    `null`, JSON that was cut off) is its one member; that stands for the text here."""
     try:
         arguments = plain(json.loads(text or "{}"))
     except ValueError:
@@ -312,8 +332,10 @@ def _arguments(text: str) -> Any:
     match arguments:
         case {"input": str(inner), **rest} | {"arguments": str(inner), **rest} if not rest:
             return inner
-        case _:
+        case dict():
             return arguments
+        case _:
+            return text
 
 
 def errors_have_their_class(exchange: Exchange, dialect: Dialect) -> str | None:

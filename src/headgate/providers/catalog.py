@@ -1,12 +1,12 @@
 """Providers as configured: specs joined with addresses and credentials, ready to be called. Opens no socket."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
 from headgate.core.problems import ConfigError
-from headgate.providers.spec import Auth, ProviderSpec, Speaks
+from headgate.providers.spec import Auth, ProviderSpec, Scheme, Speaks
 
 
 class Door(Struct, frozen=True):
@@ -113,17 +113,17 @@ def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:
 
 def credential_fields(auth: Auth, credential: str) -> tuple[tuple[tuple[str, str], ...], str]:
     """The header fields and the query string that carry a credential by its scheme."""
-    if not credential:
-        return (), ""
-    match auth.scheme:
-        case "bearer":
-            return (("authorization", f"Bearer {credential}"),), ""
-        case "header":
-            return ((auth.name, credential),), ""
-        case "query":
-            return (), f"{auth.name}={quote(credential, safe='')}"
-        case "none":
-            return (), ""
+    return _FIELDS[auth.scheme](auth, credential) if credential else _NO_FIELDS
+
+
+_Fields = tuple[tuple[tuple[str, str], ...], str]
+_NO_FIELDS: _Fields = ((), "")
+_FIELDS: dict[Scheme, Callable[[Auth, str], _Fields]] = {
+    "bearer": lambda auth, credential: ((("authorization", f"Bearer {credential}"),), ""),
+    "header": lambda auth, credential: (((auth.name, credential),), ""),
+    "query": lambda auth, credential: ((), f"{auth.name}={quote(credential, safe='')}"),
+    "none": lambda auth, credential: _NO_FIELDS,
+}
 
 
 def _addresses(speaks: Sequence[Speaks], base_url: str) -> list[tuple[Speaks, str]]:

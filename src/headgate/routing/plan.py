@@ -1,6 +1,8 @@
 """A model's name becomes an order of deployments to try. Pure: chance is an argument."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Literal
 
 from msgspec import Struct
@@ -58,12 +60,8 @@ def _weighted(targets: Sequence[Target], dice: Dice) -> Sequence[Target]:
     left = [target for target in targets if target.weight > 0]
     order: list[Target] = []
     while left:
-        mark = dice() * sum(target.weight for target in left)
-        for position, target in enumerate(left):
-            mark -= target.weight
-            if mark < 0 or position == len(left) - 1:
-                order.append(left.pop(position))
-                break
+        reached = list(accumulate(target.weight for target in left))
+        order.append(left.pop(min(bisect_right(reached, dice() * reached[-1]), len(left) - 1)))
     return order
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
+import msgspec
 from msgspec import Struct
 
 from headgate.core.principal import Principal
@@ -201,7 +202,7 @@ class ClientListener:
     def _readiness(self) -> tuple[int, bytes]:
         reason = self._doors.is_ready()
         if reason:
-            return 503, b'{"status":"not ready","reason":"%b"}' % reason.encode()
+            return 503, msgspec.json.encode({"status": "not ready", "reason": reason})
         return 200, b'{"status":"ready"}'
 
 

@@ -48,12 +48,13 @@ class AsgiExchange:
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._watch)
 
     def close(self) -> None:
-        """Stops watching."""
+        """Stops watching, and lets go of whoever wanted to know: a cycle would keep the call's body in memory."""
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
+        self._callback = self._timer = self._task = None
 
     def _watch(self) -> None:
         if not self._is_over:

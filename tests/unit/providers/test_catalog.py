@@ -75,6 +75,7 @@ def test_a_credential_does_not_show():
     made = configure(Settings(name="two", spec=SPEC, credential="s3cret", headers=(("x-extra", "s3cret"),)))
     assert made.doors[0].headers == (("authorization", "Bearer s3cret"), ("x-extra", "s3cret"))
     assert "s3cret" not in repr(made) + repr(made.deployment("m"))
+    assert repr(Settings(name="mine", spec=SPEC, credential="s3cret")) == "Settings('mine', like 'two')"
 
 
 def test_the_clients_own_dialect_is_preferred():

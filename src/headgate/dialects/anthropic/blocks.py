@@ -16,7 +16,6 @@ from headgate.core.request import (
     CacheMark,
     Extras,
     File,
-    FileId,
     Foreign,
     Image,
     Inline,
@@ -92,7 +91,7 @@ def block_of(part: Part, role: Role, pen: Pen) -> Block | Raw | None:
             return {"type": "text", "text": part.text} if part.text.strip() else None
         case Audio():
             raise Unrenderable("the Messages API takes no sound; send its transcript as text", param="messages")
-        case Foreign():
+        case _:
             return _foreign(part, pen)
 
 
@@ -246,7 +245,7 @@ def _source(source: Source, pen: Pen) -> Block:
                     f"the Messages API cannot fetch {source.url[:40]!r}; send an https URL or base64", param="messages"
                 )
             return {"type": "url", "url": source.url}
-        case FileId():
+        case _:
             if not pen.is_home:
                 raise Unrenderable(
                     f"the file {source.id!r} was uploaded to another service; send its content", param="messages"

@@ -119,15 +119,15 @@ class Reader:
             events += [_citation(block.index, raw) for raw in items_in(members.get("citations"))]
         return events
 
-    def index_of(self, wire_index: int, kind: PartKind, events: list[Event]) -> int:
-        """Our index of a part; one that was never announced begins now."""
+    def under_way(self, wire_index: int, kind: PartKind, events: list[Event]) -> Block:
+        """The block under way; one that was never announced begins now."""
         block = self._blocks.get(wire_index)
         if block is None:
             block = Block(index=self._count, kind=kind, members={})
             self._count += 1
             self._blocks[wire_index] = block
             events.append(PartStarted(index=block.index, kind=kind))
-        return block.index
+        return block
 
     def block(self, wire_index: int) -> Block | None:
         """The block under way."""

@@ -169,24 +169,19 @@ class StreamParser:
         elif kind == "thinking_delta":
             self._more(event.index, "reasoning", delta.thinking, events)
         elif kind == "signature_delta":
-            self._reader.index_of(event.index, "reasoning", events)
-            signed = self._reader.block(event.index)
-            if signed is not None:
-                signed.signature += delta.signature or ""
+            self._reader.under_way(event.index, "reasoning", events).signature += delta.signature or ""
         else:
             self._on_odd_delta(event.index, kind, data, events)
 
     def _more(self, wire_index: int, kind: PartKind, text: str | None, events: list[Event]) -> None:
-        index = self._reader.index_of(wire_index, kind, events)
+        block = self._reader.under_way(wire_index, kind, events)
         if text:
-            block = self._reader.block(wire_index)
-            if block is not None:
-                block.has_text = True
-            events.append(PartDelta(index, text))
+            block.has_text = True
+            events.append(PartDelta(block.index, text))
 
     def _on_odd_delta(self, wire_index: int, kind: str, data: bytes, events: list[Event]) -> None:
         delta = members_in(Raw(data)).get("delta", Raw(b"null"))
-        index = self._reader.index_of(wire_index, "text", events)
+        index = self._reader.under_way(wire_index, "text", events).index
         if kind == "citations_delta" and (citation := members_in(delta).get("citation")) is not None:
             events.append(Opaque(name="citations", raw=citation, dialect=NAME, index=index, slot="citation"))
         else:
@@ -202,7 +197,7 @@ class StreamParser:
             self._reader.count(usage)
             self.usage = self._reader.usage
         delta = members_in(members.pop("delta", None))
-        del members["type"]
+        members.pop("type", None)
         self._reader.stop(delta, members)
 
     def _on_stop(self, event: EventWire, data: bytes, events: list[Event]) -> None:
@@ -210,7 +205,7 @@ class StreamParser:
         if not self._reader.reason:
             return  # without a stop reason it is no clean end: the close tells
         members = members_in(Raw(data))
-        del members["type"]
+        members.pop("type", None)
         self._reader.stop({}, members)
         self._is_over = True
         events += self._reader.finish()

@@ -311,8 +311,8 @@ def text_in(raw: Raw | None) -> str:
         return ""
     try:
         return str(ANY.decode(raw))
-    except msgspec.DecodeError:
-        return ""
+    except UnicodeDecodeError:
+        return str(ANY.decode(bytes(raw).decode("utf-8", "replace")))
 
 
 def members_in(raw: Raw | None) -> Members:
@@ -341,6 +341,6 @@ def count_in(raw: Raw | None) -> int:
         return 0
     try:
         value = ANY.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return 0
     return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else 0

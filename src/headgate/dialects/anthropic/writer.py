@@ -88,7 +88,7 @@ class StreamRenderer:
                 self._finish(event)
             case Failed(problem):
                 self._fail(problem)
-            case PartDelta():
+            case _:
                 self._more(event)
 
     def _emit(self, name: str, data: dict[str, object]) -> None:
@@ -267,6 +267,8 @@ class StreamRenderer:
             is_citation = event.slot == "citation"
             delta = {"type": "citations_delta", "citation": event.raw} if is_citation else event.raw
             self._emit("content_block_delta", {"index": part.wire_index, "delta": delta})
+        else:
+            self.dropped.add(event.name)  # its part has gone by
 
     def _own_block(self, members: Members) -> None:
         given = members.get("input")

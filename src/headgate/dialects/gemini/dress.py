@@ -10,7 +10,7 @@ from msgspec import Raw
 from headgate.core.events import Finished
 from headgate.core.request import Extras
 from headgate.dialects.gemini.reasons import REASONS, WORDS
-from headgate.dialects.gemini.wire import ANY, NULL, is_string
+from headgate.dialects.gemini.wire import NULL, is_string, value_of
 
 CANDIDATES: Final = "candidates"
 
@@ -49,7 +49,7 @@ class Dress:
 
 
 def _is_usual(name: str, raw: Raw, choice: int) -> bool:
-    value = ANY.decode(raw)
+    value = value_of(raw)
     match name:
         case "content":
             return value == _CONTENT

@@ -183,7 +183,7 @@ def _medium(source: Inline | Link | FileId, media_type: str, fields: Fields) -> 
             return Image(source=source, form=fields.form, extras=fields.left)
         case "audio":
             return Audio(source=source, form=fields.form, extras=fields.left)
-        case "file":
+        case _:
             return File(source=source, form=fields.form, extras=fields.left)
 
 

@@ -46,6 +46,7 @@ from headgate.dialects.gemini.wire import (
     is_object,
     is_string,
     raw_of,
+    value_of,
 )
 
 BARE: Final = "=norole"
@@ -101,6 +102,8 @@ class Reader:
 
     def read(self, data: bytes) -> list[Event]:
         """The events of one chunk; raises msgspec's errors when it is not a JSON object."""
+        if not data.isascii():
+            data.decode()  # what is not UTF-8 must not come to light half way, with parts begun
         if self._is_started and not self._is_whole:
             try:
                 chunk = TEXT_CHUNK.decode(data)
@@ -168,7 +171,7 @@ class Reader:
     def _note_block(self, members: Extras) -> None:
         feedback = members.get("promptFeedback")
         if feedback is not None and is_object(feedback):
-            reason = ANY.decode(OBJECT.decode(feedback).get("blockReason", b'""'))
+            reason = value_of(OBJECT.decode(feedback).get("blockReason", b'""'))
             self._block = "" if reason in UNFINISHED else str(reason)
 
     def _opaque(self, name: str, raw: Raw, *, slot: str, choice: int = 0) -> list[Event]:
@@ -185,11 +188,11 @@ class Reader:
         if not is_object(raw):
             return self._opaque("candidates", raw, slot="answer")
         members = OBJECT.decode(raw)
-        told = ANY.decode(members.get("index", b"null"))
+        told = value_of(members.get("index", b"null"))
         choice = told if is_index(told) else place
         self._choices = max(self._choices, choice + 1)
         events = self._read_content(members, choice)
-        reason = ANY.decode(members.get("finishReason", b"null"))
+        reason = value_of(members.get("finishReason", b"null"))
         if not isinstance(reason, dict | list) and reason not in UNFINISHED:
             self._reasons[choice] = reason
         self._dress.note(choice, members)
@@ -269,7 +272,7 @@ class Reader:
         signature, _ = _signature(members)
         place = self._open.get(choice)
         will_continue = call.pop("willContinue", _FALSE) == _TRUE
-        pieces = ANY.decode(call.pop("partialArgs", b"null"))
+        pieces = value_of(call.pop("partialArgs", b"null"))
         if place is not None and place.partial is not None and "name" not in call:
             place.partial.add(pieces)
             if not will_continue:
@@ -294,7 +297,7 @@ class Reader:
         place = self._begin(started, events)
         if will_continue or pieces:
             place.partial = PartialArguments()
-            place.partial.whole(ANY.decode(arguments or b"null"))
+            place.partial.whole(value_of(arguments or b"null"))
             place.partial.add(pieces)
         elif arguments is not None:
             events.append(PartDelta(place.index, compact(arguments)))

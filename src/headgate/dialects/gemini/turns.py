@@ -35,6 +35,7 @@ from headgate.dialects.gemini.spelling import Frame, Spelling
 from headgate.dialects.gemini.wire import ANY, NAME, OBJECT
 
 Wire = dict[str, object]
+_Own = Text | Refused | Reasoning | ToolCall | ToolResult | Media
 
 _INSTRUCTIONS: Final = ("system", "developer")
 _RESULT_MEDIA = re.compile(r"gemini-[12](?![0-9])")
@@ -179,7 +180,7 @@ class Turns:
                 return [self._result(part)]
             case Image() | Audio() | File():
                 return [self._medium(part)]
-            case Foreign():
+            case _:
                 return self._foreign(part)
 
     def _text(self, part: Text | Refused) -> list[Wire]:
@@ -296,13 +297,12 @@ class Turns:
         self._frame.drop(part.name)
         return []
 
-    def _finish(self, out: Wire, part: Part, spelling: Spelling, signature: str | None) -> None:
+    def _finish(self, out: Wire, part: _Own, spelling: Spelling, signature: str | None) -> None:
         if spelling.has("=thought"):
             out["thought"] = False
         if signature:
             out[spelling.key("thoughtSignature")] = signature
-        if not isinstance(part, Foreign):
-            self._frame.restore(out, part.extras, "messages")
+        self._frame.restore(out, part.extras, "messages")
 
     def _signature(self, signature: Signature | None, *, is_redacted: bool = False) -> str | None:
         if signature is None:

@@ -9,7 +9,7 @@ from typing import Final, cast
 from msgspec import Raw
 
 from headgate.core.usage import Usage
-from headgate.dialects.gemini.wire import ANY, OBJECT, is_list
+from headgate.dialects.gemini.wire import OBJECT, is_list, value_of
 
 _WORDS: Final[dict[object, str]] = {"IMAGE": "image", "AUDIO": "audio", 2: "image", 4: "audio"}
 
@@ -43,7 +43,7 @@ def parse_usage(raw: Raw) -> Usage:
 
 def _count(members: dict[str, Raw], name: str) -> int:
     raw = members.get(name)
-    return 0 if raw is None else _number(ANY.decode(raw))
+    return 0 if raw is None else _number(value_of(raw))
 
 
 def _number(value: object) -> int:
@@ -54,7 +54,7 @@ def _details(members: dict[str, Raw], *names: str) -> dict[str, int]:
     out: dict[str, int] = {}
     for name in names:
         raw = members.get(name)
-        for detail in cast(list[object], ANY.decode(raw)) if raw is not None and is_list(raw) else ():
+        for detail in cast(list[object], value_of(raw) or []) if raw is not None and is_list(raw) else ():
             if isinstance(detail, dict):
                 told = cast(dict[str, object], detail)
                 modality = told.get("modality")

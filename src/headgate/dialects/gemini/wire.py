@@ -292,6 +292,14 @@ def is_string(raw: Raw) -> bool:
     return memoryview(raw)[0] == ord('"')
 
 
+def value_of(raw: Raw | bytes) -> object:
+    """A JSON value of an answer, or None where a number in it is beyond all bounds: an answer is read as it comes."""
+    try:
+        return ANY.decode(raw)
+    except msgspec.ValidationError:
+        return None
+
+
 def text_of(raw: Raw) -> str:
     """A JSON value as it was written."""
     return bytes(raw).decode("utf-8", "replace")

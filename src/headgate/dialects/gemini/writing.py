@@ -129,7 +129,7 @@ class Whole:
             case Finished():
                 report(event, self._dropped)
                 self._finished = event
-            case Failed():
+            case _:
                 self._failed = event
 
     def _add_opaque(self, event: Opaque) -> None:
@@ -209,8 +209,8 @@ class StreamRenderer:
                     self._add_opaque(event, out)
                 case Finished():
                     self._finish(event, out)
-                case Failed(problem):
-                    self._fail(error_event(problem), out)
+                case _:
+                    self._fail(error_event(event.problem), out)
         return b"".join(out)
 
     def _chunk(self, body: bytes) -> bytes:

@@ -242,6 +242,8 @@ class Message:
             call_id = bytes(members["id"]).decode().strip('"') if bytes(members["id"]) != b"null" else ""
         is_custom = "custom" in members
         holder = _take(members, "custom" if is_custom else "function", OBJECT) or {}
+        if not self._is_whole:  # what came before must not be undone by it
+            holder = {name: raw for name, raw in holder.items() if raw != NULL}
         signature = take_signature(Members(members, ""))
         arguments = _take(holder, "input" if is_custom else "arguments", _TEXT)
         if arguments is None and bytes(holder.get("arguments", b""))[:1] == b"{":
