@@ -323,17 +323,17 @@ def _calls(answer: Answer) -> list[tuple[str, Any]]:
 
 
 def _arguments(text: str) -> Any:
-    """Arguments that are a JSON object by value. Where a dialect holds them as an object, any other text (free text,
-    `null`, JSON that was cut off) is its one member; that stands for the text here."""
+    """Arguments that are a JSON object by value, of which `null` is an empty one. Where a dialect holds them as an
+    object, any other text (free text, JSON that was cut off) is its one member; that stands for the text here."""
     try:
         arguments = plain(json.loads(text or "{}"))
     except ValueError:
         return text
     match arguments:
         case {"input": str(inner), **rest} | {"arguments": str(inner), **rest} if not rest:
-            return inner
-        case dict():
-            return arguments
+            return _arguments(inner)
+        case dict() | None:
+            return arguments or {}
         case _:
             return text
 

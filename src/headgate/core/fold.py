@@ -87,8 +87,8 @@ def fold(events: Iterable[Event]) -> Answer:
                 answer.extras.update(event.extras)
             case Finished():
                 _finish(answer, event)
-            case Failed(problem):
-                answer.problem = problem
+            case failed:
+                answer.problem = failed.problem
     for index, pieces in texts.items():
         open_parts[index].text = "".join(pieces)
     return answer

@@ -107,7 +107,7 @@ def arguments_of(arguments: str, *, is_custom: bool = False) -> Raw:
     """A call's arguments as the JSON object that Anthropic wants; other text is put into one, unchanged."""
     if is_custom:
         return wire.raw_of({"input": arguments})
-    if not arguments.strip():
+    if arguments.strip() in ("", "null"):  # the latter from Groq, for a tool without parameters
         return Raw(b"{}")
     data = arguments.encode("utf-8", "replace")
     try:

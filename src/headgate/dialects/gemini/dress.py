@@ -3,7 +3,7 @@
 Leftovers of `Finished` under `candidates.<choice>.<member>`; `-<member>` with null says that there was none.
 """
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from msgspec import Raw
 
@@ -60,7 +60,7 @@ def _is_usual(name: str, raw: Raw, choice: int) -> bool:
             return is_string(raw) and value != "" and (choice == 0 or value == word)
 
 
-def is_index(value: object) -> bool:
+def is_index(value: object) -> TypeGuard[int]:
     """Whether a candidate's `index` is one."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1000
 

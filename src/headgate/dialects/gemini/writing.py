@@ -18,7 +18,7 @@ from headgate.dialects.gemini.signatures import to_wire
 from headgate.dialects.gemini.spelling import put
 from headgate.dialects.gemini.turns import arguments_object
 from headgate.dialects.gemini.usage import render_usage
-from headgate.dialects.gemini.wire import ANY, ENCODER, NAME, is_null
+from headgate.dialects.gemini.wire import ENCODER, NAME, OBJECT, is_null
 
 Wire = dict[str, object]
 
@@ -170,7 +170,7 @@ class Whole:
         ]
         content = out.get("content", {"role": "model"})
         if parts or not is_home:
-            rest = cast(Wire, ANY.decode(content) if isinstance(content, Raw) else content)
+            rest = OBJECT.decode(content) if isinstance(content, Raw) else cast(Wire, content)
             out["content"] = {**rest, "parts": parts}
         return {**out, **self._candidates.get(choice, {})}
 

@@ -121,7 +121,7 @@ def _turns(message: Message, number: int, adoption: _Adoption) -> list[Message]:
     turns += _media_turn(adoption)
     if message.role == "assistant":
         adoption.waiting.clear()
-    parts = [new for part in others for new in _part(part, message.role, f"call_{number}", adoption)]
+    parts = [new for part in message.parts for new in _part(part, message.role, f"call_{number}", adoption)]
     role = "user" if message.role == "tool" else message.role
     return [*turns, _spelt(Message(role=role, parts=tuple(parts), name=message.name), adoption.quirks)]
 
@@ -249,8 +249,8 @@ def _medium(part: Media, adoption: _Adoption) -> Part:
             if not isinstance(part.source, Inline) or part.source.media_type not in _SOUNDS:
                 raise Unrenderable("this API takes sound only inline, as wav or mp3", param="messages")
             return Audio(source=part.source, cache=cache)
-        case File():
-            return _file(part, cache, adoption)
+        case file:
+            return _file(file, cache, adoption)
 
 
 def _file(part: File, cache: CacheMark | None, adoption: _Adoption) -> Part:

@@ -21,6 +21,7 @@ from headgate.dialects.sse import event as framed
 
 _DONE: Final = b"data: [DONE]\n\n"
 _SLOT: Final = "\0"
+_Told = Started | PartStarted | PartEnded | Opaque | Finished | Failed
 """Stands in a template for the text of a delta."""
 
 
@@ -61,7 +62,7 @@ class StreamRenderer:
         """The bytes of `events`."""
         out: list[bytes] = []
         for event in self._restorer.restore(events):
-            if type(event) is PartDelta:
+            if isinstance(event, PartDelta):
                 part = self._parts[event.index]
                 if part.pieces:
                     out.append(ENCODE(event.text).join(part.pieces))
@@ -72,7 +73,7 @@ class StreamRenderer:
                 self._tell(event, out)
         return b"".join(out)
 
-    def _tell(self, event: Event, out: list[bytes]) -> None:
+    def _tell(self, event: _Told, out: list[bytes]) -> None:
         match event:
             case PartStarted():
                 self._begin(event, out)
@@ -84,10 +85,8 @@ class StreamRenderer:
                 self._start(event)
             case Finished():
                 self._finish(event, out)
-            case Failed(problem):
-                out.append(framed(ENCODE(error_object(problem))))
-            case PartDelta():
-                pass  # written above, where it is cheaper
+            case failed:
+                out.append(framed(ENCODE(error_object(failed.problem))))
 
     def _start(self, event: Started) -> None:
         self._is_own = event.dialect == NAME

@@ -189,8 +189,6 @@ class AnswerReader:
         text = text_of(content.pop(_TEXT_MEMBERS[kind], None))
         events: list[Event] = [] if index in item.parts else [self._started(item, index, kind, {})]
         part = item.parts[index]
-        if part.is_ended:
-            return events
         events += self._rest(part, text)
         for name in HUNG:
             if content.get(name, NULL) not in (NULL, EMPTY_LIST):
@@ -202,8 +200,6 @@ class AnswerReader:
     def _call(self, item: OpenItem, members: Members, raw: Raw) -> list[Event]:
         events: list[Event] = [] if 0 in item.parts else [self._started(item, 0, "tool_call", members)]
         part = item.parts[0]
-        if part.is_ended:
-            return events
         events += self._rest(part, text_of(members.pop(_INPUTS[item.type], None)))
         for name in ("type", "call_id", "name"):
             members.pop(name, None)
@@ -212,8 +208,6 @@ class AnswerReader:
     def _reasoning(self, item: OpenItem, members: Members, raw: Raw) -> list[Event]:
         events: list[Event] = [] if 0 in item.parts else [self._started(item, 0, "reasoning", members)]
         part = item.parts[0]
-        if part.is_ended:
-            return events
         if whole := joined(members):
             events += self._rest(part, whole)
         del members["type"]

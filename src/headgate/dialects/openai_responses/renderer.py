@@ -22,6 +22,8 @@ from headgate.dialects.openai_responses.replying import (
 )
 from headgate.dialects.openai_responses.wire import NAME, members_of
 
+_Told = Started | PartStarted | PartEnded | Opaque | Finished | Failed
+
 
 class StreamRenderer:
     """Events in, bytes of a streamed answer out; `response` is the response object as it is at the end."""
@@ -44,7 +46,7 @@ class StreamRenderer:
     def render(self, events: Iterable[Event]) -> bytes:
         """The bytes of `events`."""
         for event in self._calls.restore(events):
-            if type(event) is PartDelta:
+            if isinstance(event, PartDelta):
                 writer = self._writers.get(event.index)
                 if writer is not None:
                     writer.more(event.text)
@@ -52,7 +54,7 @@ class StreamRenderer:
                 self._write(event)
         return self._pen.take()
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: _Told) -> None:
         match event:
             case Started():
                 self._begin(event)
@@ -64,10 +66,8 @@ class StreamRenderer:
                 self._write_opaque(event)
             case Finished():
                 self._finish(event)
-            case Failed(problem):
-                self._fail(problem)
-            case PartDelta():
-                raise AssertionError(event)  # written by `render` itself
+            case failed:
+                self._fail(failed.problem)
 
     def _begin(self, event: Started) -> Envelope:
         self._envelope = Envelope(event, self._reply_to)

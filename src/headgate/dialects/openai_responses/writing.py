@@ -14,7 +14,6 @@ from headgate.core.request import (
     CacheMark,
     Extras,
     File,
-    FileId,
     Foreign,
     Image,
     Inline,
@@ -248,13 +247,13 @@ class ItemWriter:
                 return {**members, inline: f"{begin},{data}" if begin else data}
             case Link(url):
                 return {**members, "file_url" if inline == "file_data" else inline: url}
-            case FileId(file_id):
+            case uploaded:
                 if not self._shares_files:
                     raise Unrenderable(
-                        f"The file {file_id!r} was uploaded to another service; send its content or a URL.",
+                        f"The file {uploaded.id!r} was uploaded to another service; send its content or a URL.",
                         param="input",
                     )
-                return {**members, "file_id": file_id}
+                return {**members, "file_id": uploaded.id}
 
     def _audio(self, part: Audio) -> dict[str, object]:
         self._note(part.cache, None)
