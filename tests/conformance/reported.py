@@ -49,24 +49,23 @@ def _chat_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
     return [usage for usage in (*last, groq.get("usage"), item.get("usage")) if isinstance(usage, dict) and usage]
 
 
-_COUNTED = {"prompt_tokens", "completion_tokens", "total_tokens"}
-
-
 def _chat_counts(usage: dict[str, Any]) -> Counts:
     prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-    details = usage.get("completion_tokens_details") or {}
-    reasoning = details.get("reasoning_tokens") or 0
+    outputs = usage.get("completion_tokens_details") or {}
+    reasoning = outputs.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0
     inputs = usage.get("prompt_tokens_details") or {}
     # each host has its own word for what it found in its cache: OpenAI, then DeepSeek, Moonshot, Venice, Mistral
     names = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens")
     cached = inputs.get("cached_tokens") or next((usage[name] for name in names if usage.get(name)), 0)
-    # xAI tells its reasoning beside the completion, Google's compatible API its thoughts in the total alone
-    surplus = (usage.get("total_tokens") or 0) - prompt - completion
-    outside = surplus if surplus > 0 and (surplus == reasoning or usage.keys() == _COUNTED) else 0
-    if surplus > 0 and surplus == inputs.get("audio_tokens"):  # Mistral tells sound beside the prompt
+    # Where the total is more than its two parts: Mistral tells sound beside the prompt, xAI its reasoning beside the
+    # completion, and Google's compatible API tells its thoughts nowhere else.
+    surplus = max((usage.get("total_tokens") or 0) - prompt - completion, 0)
+    if surplus and surplus in (cached, inputs.get("audio_tokens")) and surplus != reasoning:
         prompt += surplus
+    elif reasoning in (0, surplus):
+        completion += surplus
     # xAI on Azure tells more cached tokens than there were in the prompt: no more than those can be meant
-    return {"input": prompt, "output": completion + outside, "cached": min(cached, prompt)}
+    return {"input": prompt, "output": completion, "cached": min(cached, prompt)}
 
 
 def _responses_usages(item: dict[str, Any]) -> list[dict[str, Any]]:

@@ -179,6 +179,8 @@ def answers_are_complete(exchange: Exchange, dialect: Dialect) -> str | None:
 def usage_is_the_recorded(exchange: Exchange, dialect: Dialect) -> str | None:
     if exchange.status >= 400:
         return None
+    if not exchange.is_stream and isinstance(dialect.parse_response(exchange.body)[-1], Failed):
+        return None  # OpenRouter tells usage beside an error; the event of a failure has no place for it
     usage = usage_of(exchange, dialect)
     reported = reported_usage(dialect.name, exchange.body)
     if reported is None:

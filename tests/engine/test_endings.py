@@ -90,6 +90,27 @@ def test_an_answer_that_drips_leaves_time_for_the_next(tmp_path: Path):
     asyncio.run(run())
 
 
+def test_an_upstream_that_cannot_stop_after_its_end_is_left(tmp_path: Path):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            upstream = gateway.upstreams["a"]
+            async with gateway.stream("anthropic", "r_anthropic") as response:
+                said = await response.aread()
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            upstream.script([Send(head), Send(chunk(said)), Repeat(chunk(b": more\n\n"), 0.1)])
+            async with asyncio.timeout(5), gateway.stream("anthropic", "r_anthropic") as response:
+                again = await response.aread()
+            assert again.startswith(said)
+            assert (await gateway.record(response)).outcome is Outcome.OK
+            await until(lambda: upstream.log[1].closed_early)
+
+    asyncio.run(run())
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 # A gateway that is stopped
 
 

@@ -6,7 +6,6 @@ from msgspec import Struct, field
 
 from headgate.core.events import (
     Event,
-    Failed,
     Finished,
     Opaque,
     PartDelta,

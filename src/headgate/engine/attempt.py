@@ -31,7 +31,7 @@ _BASE_HEADERS = (("content-type", "application/json"),)
 class Attempting:
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s")
+    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s", "_timer")
 
     def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
         self._engine = engine
@@ -41,6 +41,7 @@ class Attempting:
         self._head = head
         self._passage: Passage | None = None
         self._sent_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._attempt = Attempt(
             number=0,
             provider=prepared.deployment.provider,
@@ -58,13 +59,12 @@ class Attempting:
         self._sent_s = time.monotonic()
         flight = self._send(allowance_s)
         self._answerer.watch(lambda: flight.abort(Outcome.CLIENT_GONE))
-        left_s = deadline_s - self._sent_s if self._head.is_stream else allowance_s
-        timer = asyncio.get_running_loop().call_later(left_s, flight.abort, Outcome.SLOW)
+        self._give(flight, allowance_s)
         try:
             await flight.head()
             await self._refuse_unless_good(flight)
             if self._head.is_stream:
-                await self._stream(flight, allowance_s)
+                await self._stream(flight, deadline_s)
             else:
                 await self._whole(flight)
         except (UpstreamError, Malformed) as error:
@@ -73,11 +73,18 @@ class Attempting:
             self._cut_short()
             raise
         finally:
-            timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             self._answerer.watch(None)
             flight.close()
             self._end()
         return None
+
+    def _give(self, flight: Flight, left_s: float, outcome: Outcome = Outcome.SLOW) -> None:
+        """How long the flight may still take, in place of what was said before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(left_s, flight.abort, outcome)
 
     def _write_ahead(self) -> None:
         """The journal's line, before the first byte goes out."""
@@ -155,15 +162,17 @@ class Attempting:
         self._win(dropped)
         await self._answerer.whole(body, content_type, self._attempt)
 
-    async def _stream(self, flight: Flight, allowance_s: float) -> None:
+    async def _stream(self, flight: Flight, deadline_s: float) -> None:
         """A streamed answer: held back until its first event has parsed, then passed on as it comes."""
         if _is_whole(flight):
             await self._read_whole(flight)
             return
         passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
-        data, events = await self._first_events(flight, passage, allowance_s)
+        data, events = await self._first_events(flight, passage)
+        self._give(flight, deadline_s - time.monotonic())
         self._win(self._prepared.dropped)
         await self._answerer.begin(self._stream_type(flight), self._attempt)
+        lingers = False
         while True:
             if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
                 self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
@@ -174,29 +183,27 @@ class Attempting:
                 raise _Told(passage.failed)
             if not data:
                 break
-            if passage.finished is not None:
-                asyncio.get_running_loop().call_later(LINGER_S, flight.abort, Outcome.OK)
+            if passage.finished is not None and not lingers:
+                lingers = True
+                self._give(flight, LINGER_S, Outcome.OK)
             data = await flight.read()
             events = passage.read(data)
         await self._finish_stream()
 
-    async def _first_events(self, flight: Flight, passage: Passage, allowance_s: float) -> tuple[bytes, list[Event]]:
+    async def _first_events(self, flight: Flight, passage: Passage) -> tuple[bytes, list[Event]]:
         """Everything up to the first event. Silence, headers and comments alone are no answer, however long."""
-        left_s = allowance_s - (time.monotonic() - self._sent_s)
-        timer = asyncio.get_running_loop().call_later(left_s, flight.abort, Outcome.SLOW)
         held = b""
-        try:
-            while True:
-                data = await flight.read()
-                if not data and not held:
-                    raise Malformed("the answer is empty")
-                events = passage.read(data)
-                self._judge(events)
-                held += data
-                if events or not data:
-                    return held, events
-        finally:
-            timer.cancel()
+        while True:
+            data = await flight.read()
+            if not data and not held:
+                raise Malformed("the answer is empty")
+            events = passage.read(data)
+            self._judge(events)
+            held += data
+            if events or not data:
+                return held, events
+            if len(held) > self._engine.settings.answer_bytes_max:
+                raise Malformed(f"the answer has no event in {len(held)} bytes (answer_bytes_max)")
 
     async def _read_whole(self, flight: Flight) -> None:
         """An upstream that was asked for a stream and answered whole: its answer is rendered as the stream."""

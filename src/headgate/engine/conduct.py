@@ -108,14 +108,14 @@ class _Conduct:
         self._head = head
         self._request: Request | None = None
         self._problems: list[Problem] = []
-        self._refusals: list[ClientError] = []
+        self._refusal: Problem | None = None
         self._number = 0
         route = self._route = engine.route(head.model)
         may_use(call.principal, head.model)
         self._deadline_s = call.started_s + min(call.timeout_s or route.timeout_s, route.timeout_s)
 
     async def run(self) -> None:
-        """Attempts until one has answered; else raises or tells the client what to know."""
+        """Attempts until one has answered; else tells the client what to know."""
         chosen: Plan = plan(self._route, self._engine.dice)
         record = self._call.record
         record.route = "model" if self._route.is_direct else self._route.name
@@ -125,9 +125,10 @@ class _Conduct:
             others_left = len(chosen.deployments) - position - 1
             if await self._try(deployment, others_left):
                 return
-        if not self._problems:
-            raise self._refusals[-1]
-        await self._tell()
+        if self._problems:
+            await self._tell()
+        elif self._refusal is not None:
+            await self._answerer.refuse(self._refusal)
 
     async def _try(self, deployment: Deployment, others_left: int) -> bool:
         """One deployment, repeated where its verdict says so. True: the call is over."""
@@ -170,7 +171,7 @@ class _Conduct:
                     code="unsupported_parameter",
                 )
         except ClientError as error:
-            self._refusals.append(error)
+            self._refusal = error.problem  # the error itself would hold on to this frame, and the frame to the call
             return None
         return prepared
 

@@ -164,8 +164,8 @@ def _part(part: Part, role: str, call_id: str, adoption: _Adoption) -> list[Part
                 raise Unrenderable(f"this API has no content like {part.name!r}", param="messages")
             adoption.dropped.add(part.name)
             return []
-        case ToolResult():
-            return []  # told before
+        case _:
+            return []  # a result, told before
 
 
 def _thought(part: Reasoning, adoption: _Adoption) -> list[Part]:

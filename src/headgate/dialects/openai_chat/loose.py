@@ -52,6 +52,9 @@ def repaired(data: bytes) -> bytes:
 def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole: bool) -> None:
     """All that a chunk or an answer says."""
     problem = _problem(members, body)
+    usage = _take(members, "usage", OBJECT, but=b"{}") or _inner_usage(members)
+    if usage:  # which an error in the middle may tell too
+        assembler.usage = read_usage(usage)
     if problem is not None:
         return assembler.fail(problem)
     found = _take(members, "choices", _OBJECTS)
@@ -65,9 +68,6 @@ def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole:
         assembler.extras["answer.object"] = Raw(ENCODE(kind))
     if choices or model or is_whole:
         assembler.start(answer_id or "", model or "", int(created or 0))
-    usage = _take(members, "usage", OBJECT, but=b"{}") or _inner_usage(members)
-    if usage:
-        assembler.usage = read_usage(usage)
     for place, choice in enumerate(choices):
         _add_choice(assembler, choice, place, is_whole=is_whole)
     for name, raw in members.items():

@@ -142,8 +142,8 @@ class StreamRenderer:
                 delta = {"audio": {"data": _SLOT}}
             case "image" | "reasoning":
                 part.words = []
-            case "file":
-                self.dropped.add("file")
+            case _:
+                self.dropped.add(event.kind)
         if delta is not None:
             part.pieces = self._template(event.choice, delta)
 

@@ -126,6 +126,7 @@ def test_a_call_id_used_again_becomes_another_for_its_own_result():
     ("call", "wanted"),
     [
         (ToolCall(id="a", name="n", arguments="[1]"), {"arguments": "[1]"}),
+        (ToolCall(id="a", name="n", arguments="null"), {}),
         (ToolCall(id="a", name="n", arguments='{"q": tru'), {"arguments": '{"q": tru'}),
         (ToolCall(id="a", name="n", arguments="free text", is_custom=True), {"input": "free text"}),
     ],

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
+from openai.types.chat import ChatCompletionChunk
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
 from headgate.core.fold import Answer, fold
@@ -96,6 +98,23 @@ def test_tool_calls() -> None:
     ]
 
 
+def test_calls_are_what_the_vendors_types_allow() -> None:
+    chunks, _ = render(
+        STARTED,
+        *part(0, "x", kind="tool_call", id="c1", name="h", is_custom=True),
+        *part(1, "{}", kind="tool_call", id="c2", name="f"),
+        Finished(reason="tool_calls"),
+    )
+    read = [ChatCompletionChunk.model_validate(chunk) for chunk in chunks[:-1]]
+    calls = [call for chunk in read for call in chunk.choices[0].delta.tool_calls or ()]
+    assert [(call.index, call.id, call.type) for call in calls] == [
+        (0, "c1", None),
+        (0, None, None),
+        (1, "c2", "function"),
+        (1, None, None),
+    ]
+
+
 def test_thinking_and_its_proofs() -> None:
     events = [
         *part(0, "so", kind="reasoning", signature=Signature("anthropic", "S")),
@@ -165,6 +184,52 @@ def test_a_failure_ends_the_stream_without_its_terminator() -> None:
     assert chunks[-1] == {"error": error}
 
 
+def test_an_end_by_anothers_fault_is_no_clean_end() -> None:
+    chunks, _ = render(STARTED, *part(0, "ha"), Finished(reason="error", wire_reason="MALFORMED_FUNCTION_CALL"))
+    message = "the provider ended the answer with a fault of its own"
+    assert chunks[-1] == {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
+
+
+def test_a_fault_of_a_further_answer_is_told_beside() -> None:
+    chunks, dropped = render(STARTED, *part(0, "ha"), Finished(reason="stop", more_reasons=("error",)))
+    assert (chunks[-2], dropped) == (chunk({}, "stop", index=1), {"finish_reason"})
+
+
+OWN = replace(STARTED, dialect="openai_chat")
+
+
+@pytest.mark.parametrize(
+    ("started", "word", "notes"),
+    [(OWN, "end_turn", [1]), (replace(STARTED, dialect="anthropic"), "stop", []), (STARTED, "stop", [])],
+)
+def test_only_our_own_words_and_leftovers_are_used(started: Started, word: str, notes: list[int]) -> None:
+    extras = {"answer.note": Raw(b"1")}
+    chunks, _ = render(started, Finished(reason="stop", wire_reason="end_turn", extras=extras))
+    seen = [chunk["note"] for chunk in chunks[:-1] if "note" in chunk]
+    assert (chunks[-2]["choices"][0]["finish_reason"], seen) == (word, notes)
+
+
+def test_what_our_own_stream_did_not_say_is_not_made_up() -> None:
+    chunks, _ = render(OWN, *part(0, "", kind="audio"), Finished(reason="other", more_reasons=("other",)))
+    assert chunks[1]["choices"][0]["delta"] == {"audio": {"id": ""}}
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None] * 5
+
+
+def test_an_event_is_one_line() -> None:
+    usage = Usage(input_tokens=3, extras={"prompt_tokens": Raw(b"3"), "details": Raw(b'{\n "a": 1\r\n}')})
+    opaque = Opaque(name="note", raw=Raw(b"[\n1\n]"), dialect="openai_chat", slot="choice")
+    form = 'chat:reasoning {"type":"reasoning.text","format":\n"x"}'
+    events = [OWN, opaque, *part(0, "so", kind="reasoning", form=form), Finished(reason="stop", usage=usage)]
+    wire = StreamRenderer(ReplyTo(id="chatcmpl-ours", model="asked")).render(events)
+    lines = wire.decode().removesuffix("\n\n").split("\n\n")
+    assert [line for line in lines if "\n" in line or "\r" in line] == []
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    detail = {"type": "reasoning.text", "format": "x", "text": "so"}
+    assert chunks[1]["choices"][0]["note"] == [1]
+    assert chunks[2]["choices"][0]["delta"] == {"reasoning": "so", "reasoning_details": [detail]}
+    assert chunks[-1]["usage"] == {"prompt_tokens": 3, "details": {"a": 1}}
+
+
 def test_others_leftovers_are_named() -> None:
     opaque = Opaque(name="citations", raw=Raw(b"[]"), dialect="anthropic")
     nothing = Opaque(name="nothing", raw=Raw(b"null"), dialect="anthropic")
@@ -230,6 +295,7 @@ def sse(*deltas: dict[str, Any], finish_reason: str = "stop", **members: Any) ->
         sse({"refusal": "no"}),
         sse({"reasoning_details": [{"type": "reasoning.new", "x": 1}, 7]}),
         sse({"content": [{"type": "reference", "ids": [1]}]}),
+        sse({"content": "hi"}, finish_reason=""),
     ],
     ids=lambda wire: str(wire)[110:190],
 )

@@ -245,6 +245,34 @@ def test_the_word_for_the_end(reason: Any, wire_reason: str, word: str) -> None:
     assert body["choices"][0]["finish_reason"] == word
 
 
+def test_a_fault_at_the_end_has_no_word() -> None:
+    body, dropped = render(Started(), Finished(reason="error", wire_reason="error"))
+    assert (body["choices"][0]["finish_reason"], dropped) == ("stop", {"finish_reason"})
+
+
+@pytest.mark.parametrize(("dialect", "word"), [("openai_chat", "end_turn"), ("anthropic", "stop"), ("", "stop")])
+def test_only_our_own_words_and_leftovers_are_used(dialect: str, word: str) -> None:
+    extras = {name: Raw(b"1") for name in ("answer.note", "choices.0.message.note", "choices.0.choice.note")}
+    started = Started(id="a", dialect=dialect)
+    body, _ = render(started, Finished(reason="stop", wire_reason="end_turn", extras=extras))
+    choice = body["choices"][0]
+    notes = [holder.get("note") for holder in (body, choice, choice["message"])]
+    assert (choice["finish_reason"], notes) == (word, [1, 1, 1] if dialect == "openai_chat" else [None] * 3)
+
+
+@pytest.mark.parametrize("missing", ["index", "message", "finish_reason"])
+def test_what_a_choice_lacks_it_lacks_again(missing: str) -> None:
+    body = whole({"content": None})
+    del body["choices"][0][missing]
+    assert render(*parse(body)) == (body, set())
+
+
+def test_a_further_answers_own_word_for_its_end_is_kept() -> None:
+    body = whole({"content": "hi"})
+    body["choices"].append({**body["choices"][0], "index": 1, "finish_reason": "eos"})
+    assert render(*parse(body)) == (body, set())
+
+
 def test_pictures_and_sound_are_said_and_files_are_not() -> None:
     body, dropped = render(
         Started(),

@@ -301,6 +301,19 @@ def test_an_endless_answer_without_frames_is_refused() -> None:
         parser.feed(b"{" + b" " * 2**25)
 
 
+def test_usage_beside_an_error_is_known() -> None:
+    parser = StreamParser()
+    parser.feed(HI + chunk({}, error={"message": "no", "code": 400}, usage={"prompt_tokens": 3}))
+    assert parser.usage == Usage(input_tokens=3, extras={"prompt_tokens": Raw(b"3")})
+
+
+def test_a_null_in_a_later_piece_of_a_call_undoes_nothing() -> None:
+    wire = chunk(call(0, id="c", name="f", arguments="{")) + chunk(call(0, name=None, arguments="}"), unknown=1)
+    events = parse(wire + chunk(finish_reason="tool_calls") + DONE)
+    assert [event.name for event in events if isinstance(event, Opaque)] == ["unknown"]
+    assert calls(wire) == [("c", "f", "{}")]
+
+
 def test_choices_are_told_apart() -> None:
     found = answer(
         chunk({"content": "a"}),
