@@ -151,12 +151,6 @@ class Unauthenticated(ClientError):
     code = "invalid_api_key"
 
 
-class Forbidden(ClientError):
-    """This key may not do that."""
-
-    kind = "permission"
-
-
 class UnknownModel(ClientError):
     """No model or route has that name. `GET /v1/models` lists the names this key may use."""
 

@@ -5,11 +5,12 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 
 from msgspec import Struct
 
 from headgate.core.principal import Principal
-from headgate.core.problems import ClientError, Forbidden, HeadgateError, InvalidRequest, Outcome, Problem
+from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem, UnknownModel
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -209,10 +210,13 @@ class _Conduct:
 
 
 def may_use(principal: Principal, model: str) -> None:
-    """Raises `Forbidden` unless the caller's key allows the model. The refusal names no other model."""
+    """Raises `UnknownModel` unless the caller's key allows the model: what it may not use is not there for it."""
     allowed = principal.models
     if allowed is not None and model not in allowed:
-        raise Forbidden(f"This key may not use the model {model!r}.", param="model", code="model_not_allowed")
+        near = get_close_matches(model, allowed, n=3, cutoff=0.5)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        told = f"This key may not use the model {model!r}.{hint} GET /v1/models lists the names it may use."
+        raise UnknownModel(told, param="model")
 
 
 def attempt_lines(record: CallRecord) -> Sequence[Mapping[str, object]]:

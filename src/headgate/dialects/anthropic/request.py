@@ -43,6 +43,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
     except msgspec.DecodeError:
         # a block of a kind that the fast structs do not list, or a fault: the slow way tells which
         request = parse_request(body, envelope)
+        _limit(request.knobs.max_tokens)
         return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
     if head.tools and not all(tool.name or _is_server_tool(tool) for tool in head.tools):
         parse_request(body, envelope)
@@ -52,8 +53,15 @@ def peek(body: bytes, envelope: Envelope) -> Head:
     return Head(
         model=_model(head.model, envelope),
         is_stream=bool(head.stream),
-        max_tokens=_whole(head.max_tokens, "max_tokens"),
+        max_tokens=_limit(_whole(head.max_tokens, "max_tokens")),
     )
+
+
+def _limit(max_tokens: int | None) -> int:
+    """The one limit that this API demands of a call, though not of a count."""
+    if max_tokens is None:
+        raise InvalidRequest("max_tokens is missing: say how many tokens the answer may have", param="max_tokens")
+    return max_tokens
 
 
 def patch(body: bytes, target: Target) -> bytes:

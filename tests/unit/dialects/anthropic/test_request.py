@@ -273,9 +273,17 @@ def test_unknown_blocks_and_roles_of_fields_are_kept():
 
 
 def test_the_model_of_the_path_counts_first():
-    body = body_of({"messages": [{"role": "user", "content": "x"}]})
+    body = body_of({"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]})
     assert peek(body, Envelope(model="from-path")).model == "from-path"
     assert parse_request(body, Envelope(model="from-path")).model == "from-path"
+
+
+@pytest.mark.parametrize("content", ["x", [{"type": "unheard-of", "text": "x"}]])
+def test_a_call_without_a_limit_is_refused(content: object):
+    body = body_of({"model": "m", "messages": [{"role": "user", "content": content}]})
+    with pytest.raises(InvalidRequest, match="max_tokens is missing") as refused:
+        peek(body, Envelope())
+    assert refused.value.problem.param == "max_tokens"
 
 
 def test_a_patch_changes_the_model_and_nothing_else():
