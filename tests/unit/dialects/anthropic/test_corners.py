@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -33,6 +34,7 @@ from headgate.dialects.anthropic import (
     patch,
     render_request,
     render_response,
+    wire,
 )
 from headgate.dialects.anthropic.reader import Reader
 from headgate.dialects.anthropic.seals import seal_loose
@@ -456,3 +458,8 @@ def test_what_hangs_on_no_open_part_is_reported(index: int | None):
 
     assert sent == block(0, {"type": "text", "text": ""})
     assert dropped == {"citations"}
+
+
+@pytest.mark.parametrize(("raw", "items"), [(None, []), (b"[1,2]", [b"1", b"2"]), (b"5", []), (b"[1", [])])
+def test_items_are_those_of_an_array_or_none(raw: bytes | None, items: list[bytes]):
+    assert [bytes(item) for item in wire.items_in(None if raw is None else msgspec.Raw(raw))] == items
