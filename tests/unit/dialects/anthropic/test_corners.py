@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 from msgspec import Raw
 
@@ -34,10 +33,10 @@ from headgate.dialects.anthropic import (
     patch,
     render_request,
     render_response,
-    wire,
 )
 from headgate.dialects.anthropic.reader import Reader
 from headgate.dialects.anthropic.seals import seal_loose
+from headgate.dialects.anthropic.wire import items_in
 from headgate.dialects.base import Envelope, ReplyTo, Target
 
 TARGET = Target(model="claude-sonnet-4-5", max_tokens_default=500)
@@ -462,4 +461,4 @@ def test_what_hangs_on_no_open_part_is_reported(index: int | None):
 
 @pytest.mark.parametrize(("raw", "items"), [(None, []), (b"[1,2]", [b"1", b"2"]), (b"5", []), (b"[1", [])])
 def test_items_are_those_of_an_array_or_none(raw: bytes | None, items: list[bytes]):
-    assert [bytes(item) for item in wire.items_in(None if raw is None else msgspec.Raw(raw))] == items
+    assert [bytes(item) for item in items_in(None if raw is None else Raw(raw))] == items
