@@ -51,7 +51,8 @@ with_pip() {
     pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"
     $pip --version > /dev/null 2>&1 || "$venv/bin/python" -m ensurepip > /dev/null 2>&1 ||
         stop "neither uv nor pip works here; install uv, or Debian's python3-venv and python3-pip"
-    $pip install --require-hashes --only-binary :all: -r "$lock" || stop "the locked packages could not be installed"
+    # The lock names everything: pip, left to follow dependencies, asks for a hash of `google-auth[requests]` too
+    $pip install --require-hashes --no-deps --only-binary :all: -r "$lock" || stop "the locked packages could not be installed"
     $pip install --no-deps --no-build-isolation --editable .
 }
 
