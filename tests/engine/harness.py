@@ -15,7 +15,7 @@ from headgate.app.inprocess import AsyncTransport
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.engine.conduct import Engine
-from headgate.server.asgi import ClientListener
+from headgate.server.listener import ClientListener
 from headgate.transport.fake import FakeUpstream
 
 PROVIDERS = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "openai_responses": "openai"}
@@ -25,6 +25,9 @@ DIALECTS = ("openai_chat", "anthropic", "gemini", "openai_responses")
 
 class Anyone:
     """Every key is good and means the same caller."""
+
+    def recall(self, presented: bytes) -> Principal | None:
+        return Principal(key_id="test", name="test")
 
     async def identify(self, presented: bytes) -> Principal | None:
         return Principal(key_id="test", name="test")
@@ -89,7 +92,7 @@ async def bench(
         setup = build(tree, environ={"UPSTREAM_KEY": "upstream-secret"})
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
-        listener = wiring.client_listener(core, engine, spawn, Anyone())
+        listener = wiring.client_listener(core, engine, Anyone())
         transport = AsyncTransport(listener, spawn)
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headgate.core.problems import Outcome
+from headgate.server.incoming import Incoming
 from headgate.store.queries.calls import CallFilter
 from headgate.transport.fake import HeadersThenSilence, Repeat, Send, StallAfter
 from tests.engine.harness import DIALECTS, bench, call
@@ -137,21 +138,27 @@ def test_closing_the_connections_is_told_to_a_stream_under_way(tmp_path: Path, d
 class Caller:
     """One request to the listener, as the server makes it, that never leaves."""
 
+    is_congested = False
+
     def __init__(self, path: str, body: object) -> None:
-        self.headers = [(b"authorization", b"Bearer anything")]
-        self.scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": self.headers}
-        self.body = json.dumps(body).encode()
-        self.is_read = False
-        self.sent: list[dict[str, object]] = []
+        self.incoming = Incoming("POST", path, b"", {b"authorization": b"Bearer anything"})
+        self.incoming.body = json.dumps(body).encode()
+        self.told: list[object] = []
 
-    async def receive(self) -> dict[str, object]:
-        if self.is_read:
-            await asyncio.Event().wait()
-        self.is_read = True
-        return {"type": "http.request", "body": self.body, "more_body": False}
+    def start(self, status: int, fields: bytes) -> None:
+        self.told.append(status)
 
-    async def send(self, message: dict[str, object]) -> None:
-        self.sent.append(message)
+    def write(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def end(self, data: bytes = b"") -> None:
+        self.told.append(data)
+
+    async def drained(self) -> None:
+        return None
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        return None
 
 
 @pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
@@ -163,8 +170,9 @@ def test_a_call_whose_task_is_cancelled_is_no_success(tmp_path: Path, is_stream:
             path, body = call("openai_chat", "r_openai_chat", is_stream=is_stream)
             caller = Caller(path, body)
             async with asyncio.TaskGroup() as group:
-                task = group.create_task(gateway.listener(caller.scope, caller.receive, caller.send))
-                await until(lambda: upstream.log and len(caller.sent) >= (2 if is_stream else 0))
+                assert gateway.listener.greet(caller.incoming) is None
+                task = group.create_task(gateway.listener.serve(caller.incoming, caller))
+                await until(lambda: upstream.log and len(caller.told) >= (2 if is_stream else 0))
                 task.cancel()
             (record,) = (await gateway.core.calls.recent(CallFilter())).records
             assert record.outcome is Outcome.LOCAL

@@ -9,12 +9,12 @@ import pytest
 
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
-from headgate.server.exchange import AsgiExchange
+from headgate.app.inprocess import _Visit
 from headgate.transport.fake import CutAfter, Drip, InBandError, SlowFirstByte, StallAfter, Status
 from headgate.transport.flight import PooledFlight
 from tests.engine.harness import Bench, bench
 
-KEPT = (Answerer, AsgiExchange, Attempting, PooledFlight)
+KEPT = (Answerer, _Visit, Attempting, PooledFlight)
 SLOW = SlowFirstByte(s=0.05)
 """So slow that somebody watches whether the client is there."""
 

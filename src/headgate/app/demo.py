@@ -6,6 +6,7 @@ limit or a slow stream can be tried without any provider. Must not know any wire
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -110,6 +111,10 @@ class DemoFlight:
         self._has_spoken = False
         self._outcome: Outcome | None = None
         self._is_aborted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        if timeouts.whole_s < math.inf:
+            self.limit(timeouts.whole_s, Outcome.SLOW)
 
     async def head(self) -> None:
         """Waits as long as a whole answer would take to make."""
@@ -138,8 +143,16 @@ class DemoFlight:
         self._outcome = self._outcome or outcome
         self._is_aborted.set()
 
+    def limit(self, left_s: float, outcome: Outcome) -> None:
+        """How long it may still take."""
+        self.close()
+        self._timer = self._loop.call_later(left_s, self.abort, outcome)
+
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Done with it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _pause(self, gap_s: float, gap_s_max: float, too_long: Outcome) -> None:
         """Waits, but no longer than is allowed and not once aborted; without a gap it lets others run."""

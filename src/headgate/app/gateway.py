@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import openai
 
     from headgate.app.core import Core
-    from headgate.server.asgi import ClientListener
-    from headgate.server.exchange import Spawn
+    from headgate.server.http1 import Spawn
+    from headgate.server.listener import ClientListener
 
 _KEY = "in-process"
 """What the SDK clients present; there is nobody else in this process to keep out."""
@@ -48,7 +48,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             self._core = await stack.enter_async_context(core.open_core(setup, is_library=True))
             engine, spawn = await stack.enter_async_context(wiring.open_engine(self._core))
-            self._here = _listener(self._core, engine, spawn), spawn
+            self._here = _listener(self._core, engine), spawn
             self._stack = stack.pop_all()
         return self
 
@@ -131,7 +131,7 @@ class _Portal:
 
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with wiring.open_engine(self._core) as (engine, spawn):
-            self.listener = _listener(self._core, engine, spawn), spawn
+            self.listener = _listener(self._core, engine), spawn
             self._ready.set()
             await self._stop.wait()
 
@@ -141,12 +141,16 @@ class _Insider:
 
     _principal = Principal(key_id="library", name="library")
 
-    async def identify(self, presented: bytes) -> Principal | None:
+    def recall(self, presented: bytes) -> Principal | None:
         """The library's own caller."""
         return self._principal
 
+    async def identify(self, presented: bytes) -> Principal | None:
+        """Likewise."""
+        return self._principal
 
-def _listener(core: "Core", engine: Any, spawn: "Spawn") -> "ClientListener":
+
+def _listener(core: "Core", engine: Any) -> "ClientListener":
     from headgate.app import wiring  # noqa: PLC0415
 
-    return wiring.client_listener(core, engine, spawn, _Insider())
+    return wiring.client_listener(core, engine, _Insider())

@@ -5,18 +5,22 @@ only when a client is asked for, since it needs the SDKs' own HTTP library.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx2
 
-from headgate.server.asgi import ClientListener
-from headgate.server.exchange import Message, Spawn
+from headgate.server.http1 import Spawn
+from headgate.server.incoming import Incoming, Reply
+from headgate.server.listener import ClientListener
 
 BASE_URL = "http://headgate.local"
 """Never looked up: the transport below answers for it."""
 Answer = TypeVar("Answer")
+_PIECES_MAX = 64
+"""How many pieces may wait for a reader before the writer does."""
 
 
 class AsyncTransport(httpx2.AsyncBaseTransport):
@@ -59,24 +63,23 @@ def _closed() -> httpx2.ConnectError:
 
 
 class _Visit:
-    """One request as the listener sees it."""
+    """One request as the listener sees it, and the exchange that its answer comes through."""
 
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
         url = request.url
-        self._scope: Message = {
-            "type": "http",
-            "method": request.method,
-            "path": url.path,
-            "query_string": url.query,
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-        }
-        self._body = body
-        self._is_read = False
-        self._is_left = asyncio.Event()
-        self._messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=64)
+        headers = {name.lower(): value for name, value in request.headers.raw}
+        self._incoming = Incoming(request.method, url.path, url.query, headers)
+        self._incoming.body = body
+        self._head: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]]
+        self._pieces: deque[bytes] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._callback: Callable[[], None] | None = None
+        self._is_over = self._is_left = False
 
     async def begin(self, spawn: Spawn, listener: ClientListener) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Status and headers, when they are known; a caller who does not wait so long has left."""
+        self._head = asyncio.get_running_loop().create_future()
         running = self._run(listener)
         try:
             spawn(running)
@@ -84,46 +87,88 @@ class _Visit:
             running.close()
             raise _closed() from None
         try:
-            message = await self._messages.get()
+            return await self._head
         except asyncio.CancelledError:
             self.leave()
             raise
-        if message is None:
-            raise httpx2.RemoteProtocolError("Headgate ended this call without an answer")
-        return message["status"], list(message["headers"])
 
     async def _run(self, listener: ClientListener) -> None:
         try:
-            await listener(self._scope, self._receive, self._send)
+            greeting = listener.greet(self._incoming)
+            reply = greeting if greeting is None or isinstance(greeting, Reply) else await greeting
+            if reply is None and len(self._incoming.body) > self._incoming.body_bytes_max:
+                reply = listener.too_large(self._incoming)
+            if reply is None:
+                await listener.serve(self._incoming, self)
+            else:
+                self.start(reply.status, reply.head)
+                self.end(reply.body)
         finally:
-            if not self._is_left.is_set():
-                await self._messages.put(None)
+            self._callback = None
+            if not self._head.done():
+                self._head.set_exception(httpx2.RemoteProtocolError("Headgate ended this call without an answer"))
+                self._head.exception()  # whoever waited may have left
+            self._finish()
 
     async def next(self) -> bytes:
         """More of the body; b"" at its end."""
-        while (message := await self._messages.get()) is not None:
-            if message["body"]:
-                return message["body"]
-            if not message.get("more_body", False):
-                break
-        return b""
+        while not self._pieces and not self._is_over:
+            self._news.clear()
+            await self._news.wait()
+        data = self._pieces.popleft() if self._pieces else b""
+        self._room.set()
+        return data
 
     def leave(self) -> None:
         """The caller wants no more."""
-        self._is_left.set()
-        while not self._messages.empty():  # a writer that waits for room must not wait for ever
-            self._messages.get_nowait()
+        self._is_left = True
+        self._pieces.clear()
+        self._room.set()
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
 
-    async def _receive(self) -> Message:
-        if not self._is_read:
-            self._is_read = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
-        await self._is_left.wait()
-        return {"type": "http.disconnect"}
+    # The exchange
 
-    async def _send(self, message: Message) -> None:
-        if not self._is_left.is_set():
-            await self._messages.put(message)
+    @property
+    def is_congested(self) -> bool:
+        """Whether the reader is far behind."""
+        return len(self._pieces) >= _PIECES_MAX
+
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and headers."""
+        if not self._head.done():
+            lines = (line.partition(b": ") for line in fields.split(b"\r\n") if line)
+            self._head.set_result((status, [(name, value) for name, _, value in lines]))
+
+    def write(self, data: bytes) -> None:
+        """More of the body."""
+        if data and not self._is_left:
+            self._pieces.append(data)
+            self._news.set()
+
+    def end(self, data: bytes = b"") -> None:
+        """The last of the body."""
+        self._callback = None
+        self.write(data)
+        self._finish()
+
+    async def drained(self) -> None:
+        """Waits for the reader."""
+        while self.is_congested and not self._is_left:
+            self._room.clear()
+            await self._room.wait()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Calls back if the caller leaves."""
+        if self._is_left:
+            callback()
+        else:
+            self._callback = callback
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self._news.set()
 
 
 class _AsyncBody(httpx2.AsyncByteStream):

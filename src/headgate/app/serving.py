@@ -5,23 +5,21 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-import uvicorn
 import uvloop
 
 from headgate import __version__
 from headgate.app import wiring
-from headgate.app.client_protocol import ClientProtocol
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.conduct import Engine
-from headgate.server.exchange import Spawn
+from headgate.server.asgi import AsgiListener
+from headgate.server.http1 import Connections
 
 SWITCH_S = 0.001
 """How long the thread that applies the journal may hold up calls at a time."""
@@ -30,24 +28,6 @@ GRACE_S = 30
 LAST_WORDS_S = 3
 """How long those that have not ended by then may take to tell their clients so."""
 BACKLOG = 2048
-KEEP_ALIVE_S = 75
-"""How long a client's idle connection is kept: longer than common load balancers keep theirs."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers: there are two of them in this process and one boss."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_ready.set()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 Announce = Callable[[Sequence[str]], None]
@@ -75,11 +55,11 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
-        listener = wiring.client_listener(core, engine, spawn, core.keys)
-        async with _running(listener, client_socket, spawn, lambda: spawn(_fail_calls(engine))):
+        clients = Connections(wiring.client_listener(core, engine, core.keys), spawn)
+        async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
             administration = await asyncio.to_thread(_administration, core, made)
-            async with _running(administration, admin_socket, spawn, lambda: None):
+            async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await _told_to_stop()
 
 
@@ -89,12 +69,14 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys) -> Any:
+def _administration(core: Core, made: FirstKeys) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
 
-    return create_admin(admin_doors(core), made.admin, core.setup.config.server.admin_names)
+    server = core.setup.config.server
+    application = create_admin(admin_doors(core), made.admin, server.admin_names)
+    return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 
 def _welcome(setup: Setup, made: FirstKeys, client_socket: socket.socket, admin_socket: socket.socket) -> Welcome:
@@ -123,34 +105,19 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def _running(
-    application: Any, listening: socket.socket, spawn: Spawn, give_up: Callable[[], object]
+    connections: Connections, listening: socket.socket, give_up: Callable[[], object]
 ) -> AsyncGenerator[None]:
-    """Serves an application on a socket and, on the way out, lets its calls end; `give_up` when they take too long."""
-    server = _Server(
-        uvicorn.Config(
-            application,
-            loop="none",
-            http=ClientProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S + LAST_WORDS_S,
-        )
-    )
-    task = spawn(server.serve(sockets=[listening]))
-    await server.is_ready.wait()
+    """Serves on a socket and, on the way out, lets its calls end; `give_up` when they take too long."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(connections, sock=listening, backlog=BACKLOG)
     try:
         yield
     finally:
-        server.should_exit = True
-        timer = asyncio.get_running_loop().call_later(GRACE_S, give_up)
-        await task
-        timer.cancel()
+        server.close()
+        timers = (loop.call_later(GRACE_S, give_up), loop.call_later(GRACE_S + LAST_WORDS_S, connections.abort))
+        await connections.close()
+        for timer in timers:
+            timer.cancel()
 
 
 async def _told_to_stop() -> None:

@@ -1,19 +1,18 @@
 """The composition root: joins the rooms into an engine and its listener on the running loop; closes in reverse."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
-from headgate.server.asgi import ClientListener, Doors
-from headgate.server.asgi import KeyRing as Keys
-from headgate.server.asgi import Settings as ListenerSettings
-from headgate.server.exchange import Spawn
+from headgate.server.http1 import Spawn
+from headgate.server.listener import ClientListener, Doors
+from headgate.server.listener import KeyRing as Keys
+from headgate.server.listener import Settings as ListenerSettings
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
 
@@ -45,23 +44,19 @@ def _bounds(config: Config) -> EngineSettings:
 @asynccontextmanager
 async def _tasks() -> AsyncGenerator[Spawn]:
     """The one task group; what still runs at the end is cancelled."""
-    async with asyncio.TaskGroup() as group:
-        tasks: set[asyncio.Task[None]] = set()
-
-        def spawn(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-            task = group.create_task(coroutine)
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            return task
-
-        try:
-            yield spawn
-        finally:
-            for task in tasks:
-                task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group.create_task
+            raise _Over  # how a group is told to cancel what it has
+    except* _Over:
+        pass
 
 
-def client_listener(core: Core, engine: Engine, spawn: Spawn, keys: Keys) -> ClientListener:
+class _Over(Exception):
+    """The engine closes."""
+
+
+def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
     """The application that clients call. `keys` says who they are."""
     doors = Doors(
         engine=engine,
@@ -69,6 +64,5 @@ def client_listener(core: Core, engine: Engine, spawn: Spawn, keys: Keys) -> Cli
         calls=core.calls,
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
-        spawn=spawn,
     )
     return ClientListener(doors, ListenerSettings(body_bytes_max=core.setup.config.server.body_bytes_max))

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from headgate.core.events import Event
 from headgate.core.problems import HeadgateError, Outcome, Problem, ProblemKind
 from headgate.core.request import Request
+from headgate.core.signatures import SEAL
 from headgate.core.usage import Usage
 
 Headers = Mapping[str, str]
@@ -151,6 +152,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     usage_filter: Callable[[], "UsageFilter"] | None = None
     """Withholds the usage that was asked for upstream on our own account; None: the dialect always tells usage."""
     counting: Counting | None = None
+    seals: tuple[bytes, ...] = (SEAL,)
+    """How the JSON of another service's proof may begin in a client's request."""
     quirks: Mapping[str, "Quirk"] = field(default_factory=dict[str, "Quirk"])
 
 

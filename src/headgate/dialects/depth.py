@@ -22,16 +22,29 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 def check_depth(body: bytes) -> None:
     """Refuses a body nested deeper than `DEPTH_MAX`; whether it is JSON at all is the decoder's affair.
 
-    Three looks, each dearer than the one before: how many brackets there are; whether all of them, those in texts
-    too, pair off in few enough levels; how deep those outside of texts go. Texts made to deceive the second look
-    gain nothing: there the decoder's own limit stands.
+    Three looks, each dearer than the one before: whether there are enough brackets; whether all of them, those in
+    texts too, pair off in few enough levels; how deep those outside of texts go. Texts made to deceive the second
+    look gain nothing: there the decoder's own limit stands.
     """
-    brackets = body.translate(_ONE_KIND, _ALL_BUT_BRACKETS)
-    if len(brackets) <= 2 * DEPTH_MAX or not _unpaired(brackets):
+    if _has_few(body) or not _unpaired(body.translate(_ONE_KIND, _ALL_BUT_BRACKETS)):
         return
     left = _unpaired(_outside_of_texts(body))
     if b"[]" in left or left.count(b"[") > DEPTH_MAX:  # deeper still, or never closed
         raise InvalidRequest(f"the request body is nested deeper than {DEPTH_MAX} levels; send a flatter one")
+
+
+def _has_few(body: bytes) -> bool:
+    """Whether there are too few opening brackets for such a depth; stops at the first too many."""
+    # 26 µs (counting all) → 4 µs for 30 kB: looking for one byte is almost free
+    left = DEPTH_MAX
+    for bracket in (b"{", b"["):
+        at = body.find(bracket)
+        while at >= 0:
+            if not left:
+                return False
+            left -= 1
+            at = body.find(bracket, at + 1)
+    return True
 
 
 def _unpaired(brackets: bytes) -> bytes:

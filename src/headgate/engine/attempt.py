@@ -25,13 +25,12 @@ LINGER_S = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 
 STOPPED = "Headgate was stopped before the answer had ended."
-_BASE_HEADERS = (("content-type", "application/json"),)
 
 
 class Attempting:
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s", "_timer")
+    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s")
 
     def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
         self._engine = engine
@@ -41,12 +40,11 @@ class Attempting:
         self._head = head
         self._passage: Passage | None = None
         self._sent_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._attempt = Attempt(
             number=0,
-            provider=prepared.deployment.provider,
-            model=prepared.deployment.model,
-            dialect=prepared.dialect.name,
+            provider=prepared.way.deployment.provider,
+            model=prepared.way.deployment.model,
+            dialect=prepared.way.dialect.name,
             lane=prepared.lane,
             price_version=engine.metering.price_version,
         )
@@ -58,8 +56,7 @@ class Attempting:
         self._write_ahead()
         self._sent_s = time.monotonic()
         flight = self._send(allowance_s)
-        self._answerer.watch(lambda: flight.abort(Outcome.CLIENT_GONE))
-        self._give(flight, allowance_s)
+        self._answerer.watch(flight.abort)
         try:
             await flight.head()
             await self._refuse_unless_good(flight)
@@ -73,18 +70,10 @@ class Attempting:
             self._cut_short()
             raise
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
             self._answerer.watch(None)
             flight.close()
             self._end()
         return None
-
-    def _give(self, flight: Flight, left_s: float, outcome: Outcome = Outcome.SLOW) -> None:
-        """How long the flight may still take, in place of what was said before."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(left_s, flight.abort, outcome)
 
     def _write_ahead(self) -> None:
         """The journal's line, before the first byte goes out."""
@@ -122,20 +111,15 @@ class Attempting:
 
     def _send(self, allowance_s: float) -> Flight:
         prepared, settings = self._prepared, self._engine.settings
-        accept = "text/event-stream" if self._head.is_stream else "application/json"
-        request = UpstreamRequest(
-            method="POST",
-            url=prepared.url,
-            headers=(*_BASE_HEADERS, ("accept", accept), *prepared.headers),
-            body=prepared.body,
-        )
-        scheme = prepared.url.partition(":")[0]
+        request = UpstreamRequest(method="POST", url=prepared.url, headers=prepared.headers, body=prepared.body)
+        whole_s = max(0.001, allowance_s)
         timeouts = Timeouts(
-            connect_s=min(3.0, max(0.001, allowance_s)),
-            head_s=max(0.001, allowance_s),
-            idle_s=settings.idle_s if self._head.is_stream else max(0.001, allowance_s),
+            connect_s=min(3.0, whole_s),
+            head_s=whole_s,
+            idle_s=settings.idle_s if self._head.is_stream else whole_s,
+            whole_s=whole_s,
         )
-        return self._engine.transports[scheme].start(request, timeouts)
+        return self._engine.transports[prepared.way.scheme].start(request, timeouts)
 
     async def _refuse_unless_good(self, flight: Flight) -> None:
         """An error status becomes the problem that its body tells."""
@@ -143,12 +127,12 @@ class Attempting:
         if 200 <= flight.status < 300:
             return
         body = await flight.read_all(self._engine.settings.answer_bytes_max)
-        raise UpstreamError(self._prepared.dialect.parse_error(flight.status, flight.headers, body))
+        raise UpstreamError(self._prepared.way.dialect.parse_error(flight.status, flight.headers, body))
 
     async def _whole(self, flight: Flight) -> None:
         """A complete answer, read the same way as a stream."""
         body = await flight.read_all(self._engine.settings.answer_bytes_max)
-        dialect, is_verbatim = self._prepared.dialect, self._prepared.lane == "verbatim"
+        dialect, is_verbatim = self._prepared.way.dialect, self._prepared.lane == "verbatim"
         events = [dialect.tap(body)] if is_verbatim and dialect.tap is not None else dialect.parse_response(body)
         self._judge(events)
         dropped = set(self._prepared.dropped)
@@ -160,7 +144,7 @@ class Attempting:
         self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
         self._book(events)
         self._win(dropped)
-        await self._answerer.whole(body, content_type, self._attempt)
+        self._answerer.whole(body, content_type, self._attempt)
 
     async def _stream(self, flight: Flight, deadline_s: float) -> None:
         """A streamed answer: held back until its first event has parsed, then passed on as it comes."""
@@ -169,9 +153,9 @@ class Attempting:
             return
         passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
         data, events = await self._first_events(flight, passage)
-        self._give(flight, deadline_s - time.monotonic())
+        flight.limit(deadline_s - time.monotonic(), Outcome.SLOW)
         self._win(self._prepared.dropped)
-        await self._answerer.begin(self._stream_type(flight), self._attempt)
+        self._answerer.begin(self._stream_type(flight), self._attempt)
         lingers = False
         while True:
             if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
@@ -185,10 +169,10 @@ class Attempting:
                 break
             if passage.finished is not None and not lingers:
                 lingers = True
-                self._give(flight, LINGER_S, Outcome.OK)
+                flight.limit(LINGER_S, Outcome.OK)
             data = await flight.read()
             events = passage.read(data)
-        await self._finish_stream()
+        self._finish_stream()
 
     async def _first_events(self, flight: Flight, passage: Passage) -> tuple[bytes, list[Event]]:
         """Everything up to the first event. Silence, headers and comments alone are no answer, however long."""
@@ -208,20 +192,20 @@ class Attempting:
     async def _read_whole(self, flight: Flight) -> None:
         """An upstream that was asked for a stream and answered whole: its answer is rendered as the stream."""
         body = await flight.read_all(self._engine.settings.answer_bytes_max)
-        events = self._prepared.dialect.parse_response(body)
+        events = self._prepared.way.dialect.parse_response(body)
         self._judge(events)
         self._win(self._prepared.dropped)
-        await self._answerer.begin(self._call.dialect.stream_type, self._attempt)
+        self._answerer.begin(self._call.dialect.stream_type, self._attempt)
         self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
         renderer = self._call.dialect.stream_renderer(self._reply_to())
         await self._answerer.more(renderer.render(events))
         self._book(events)
-        await self._answerer.end()
+        self._answerer.end()
 
-    async def _finish_stream(self) -> None:
+    def _finish_stream(self) -> None:
         if self._passage is not None and self._passage.finished is not None:
             self._book([self._passage.finished])
-        await self._answerer.end()
+        self._answerer.end()
 
     def _stream_type(self, flight: Flight) -> str:
         if self._prepared.lane == "verbatim":
@@ -251,7 +235,7 @@ class Attempting:
                 self._attempt.usage_source = "provider_reported" if event.usage else "none"
         if self._attempt.usage is None:
             self._count()
-        self._engine.metering.settle(self._attempt, self._prepared.deployment.prices)
+        self._engine.metering.settle(self._attempt, self._prepared.way.deployment.prices)
 
     def _count(self) -> None:
         """What an answer without a report has probably consumed."""
@@ -268,18 +252,18 @@ class Attempting:
         problem = error.problem
         attempt, record, passage = self._attempt, self._call.record, self._passage
         if passage is not None and passage.finished is not None and not isinstance(error, _Told):
-            await self._finish_stream()
+            self._finish_stream()
             return None
         attempt.outcome, attempt.message = problem.outcome, problem.message
         if not self._answerer.is_committed:
             return problem
         self._count()
-        self._engine.metering.settle(attempt, self._prepared.deployment.prices)
+        self._engine.metering.settle(attempt, self._prepared.way.deployment.prices)
         record.outcome, record.error = problem.outcome, problem.message
         if problem.outcome is not Outcome.CLIENT_GONE and passage is not None:
             if not isinstance(error, _Told):
                 await self._answerer.more(passage.fail(problem))
-            await self._answerer.end()
+            self._answerer.end()
         return None
 
     def _cut_short(self) -> None:
@@ -287,7 +271,7 @@ class Attempting:
         attempt = self._attempt
         attempt.outcome, attempt.message = Outcome.LOCAL, STOPPED
         self._count()
-        self._engine.metering.settle(attempt, self._prepared.deployment.prices)
+        self._engine.metering.settle(attempt, self._prepared.way.deployment.prices)
 
     def _end(self) -> None:
         """The attempt's line in the record."""

@@ -14,12 +14,12 @@ from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, O
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
-from headgate.dialects.base import Head
+from headgate.dialects.base import Dialect, Head
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange
-from headgate.engine.lanes import Prepared, prepare
+from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
@@ -57,6 +57,7 @@ class Engine:
     ) -> None:
         self.directory = directory
         self._routes: dict[str, Route] = {}
+        self._ways: dict[tuple[str, str, str, bool], Way] = {}
         self.transports = transports
         self.metering = metering
         self.settings = settings or Settings()
@@ -72,6 +73,16 @@ class Engine:
             self._routes[name] = route
         return route
 
+    def way(self, deployment: Deployment, client: Dialect, *, is_stream: bool) -> Way:
+        """How callers of a dialect reach a deployment; remembered likewise."""
+        name = (deployment.provider, deployment.model, client.name, is_stream)
+        found = self._ways.get(name)
+        if found is None:
+            if len(self._ways) >= _ROUTES_MAX:
+                self._ways.clear()
+            found = self._ways[name] = way(deployment, client, is_stream=is_stream)
+        return found
+
     async def serve(self, call: Call, exchange: Exchange) -> None:
         """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
         record = call.record
@@ -84,15 +95,13 @@ class Engine:
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:
-            await answerer.refuse(error.problem)
+            answerer.refuse(error.problem)
         except asyncio.CancelledError:
             record.outcome, record.error = Outcome.LOCAL, STOPPED
             raise
         except Exception:
             _log.exception("a bug in Headgate ended call %s", call.id)
-            await answerer.refuse(
-                Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL)
-            )
+            answerer.refuse(Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL))
         finally:
             record.duration_ms = (time.monotonic() - call.started_s) * 1e3
             record.overhead_ms = max(0.0, record.duration_ms - sum(item.duration_ms for item in record.attempts))
@@ -127,9 +136,9 @@ class _Conduct:
             if await self._try(deployment, others_left):
                 return
         if self._problems:
-            await self._tell()
+            self._tell()
         elif self._refusal is not None:
-            await self._answerer.refuse(self._refusal)
+            self._answerer.refuse(self._refusal)
 
     async def _try(self, deployment: Deployment, others_left: int) -> bool:
         """One deployment, repeated where its verdict says so. True: the call is over."""
@@ -152,19 +161,19 @@ class _Conduct:
                 case Verdict.NEXT:
                     return False
                 case Verdict.GIVE_UP:
-                    await self._tell()
+                    self._tell()
                     return True
 
     def _prepared(self, deployment: Deployment) -> Prepared | None:
         """What to send, or None when this deployment cannot be asked such a thing."""
         call = self._call
         # A proof that another service made must be taken out of the body, and told as dropped.
-        is_plain = call.framing == "sse" and not has_seals(call.body)
-        same = is_plain and deployment.door(call.dialect.name).dialect == call.dialect.name
+        way = self._engine.way(deployment, call.dialect, is_stream=self._head.is_stream)
+        same = way.is_same and call.framing == "sse" and not has_seals(call.body, call.dialect.seals)
         try:
             if not same and self._request is None:
                 self._request = call.dialect.parse_request(call.body, call.envelope)
-            prepared = prepare(call, self._head, deployment, None if same else self._request)
+            prepared = prepare(call, way, None if same else self._request)
             if prepared.dropped and self._route.on_loss == "refuse":
                 lost = ", ".join(sorted(prepared.dropped))
                 raise InvalidRequest(
@@ -197,16 +206,16 @@ class _Conduct:
             remaining_s=self._deadline_s - time.monotonic(),
         )
 
-    async def _tell(self) -> None:
+    def _tell(self) -> None:
         """The client's answer when every attempt failed; nothing more if it has had one already."""
         if self._answerer.is_committed:
             return
         last = self._problems[-1]
         problem = summary(self._problems, is_late=time.monotonic() >= self._deadline_s)
         if RULES[last.outcome].is_callers:
-            await self._answerer.refuse(problem)
+            self._answerer.refuse(problem)
             return
-        await self._answerer.refuse(problem, attempts=attempt_lines(self._call.record))
+        self._answerer.refuse(problem, attempts=attempt_lines(self._call.record))
 
 
 def may_use(principal: Principal, model: str) -> None:

@@ -25,24 +25,19 @@ async def count(engine: Engine, call: Call, exchange: Exchange) -> None:
     answerer = Answerer(call, exchange)
     try:
         body, fields = await _counted(engine, call)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-headgate-request-id", call.id.encode()),
-            *fields,
-        ]
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nx-headgate-request-id: %b\r\n%b"
         call.record.status = 200
         answerer.is_committed = True
-        await exchange.start(200, headers)
-        await exchange.end(body)
+        exchange.start(200, head % (len(body), call.id.encode(), fields))
+        exchange.end(body)
     except HeadgateError as error:
-        await answerer.refuse(error.problem)
+        answerer.refuse(error.problem)
     finally:
         call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
         engine.metering.call_ended(call.record)
 
 
-async def _counted(engine: Engine, call: Call) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     """The answer's body and header fields: from the first deployment that can count, else our own estimate."""
     counting = _counting(call.dialect)
     request = counting.parse_request(call.body, call.envelope)
@@ -57,9 +52,9 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, list[tuple[bytes,
                 raise
             continue
         if tokens is not None:
-            return counting.render_response(tokens), [(b"x-headgate-provider", deployment.provider.encode())]
+            return counting.render_response(tokens), b"x-headgate-provider: %b\r\n" % deployment.provider.encode()
     estimated = max(1, len(call.body) // CHARS_PER_TOKEN)
-    return counting.render_response(estimated), [(b"x-headgate-estimated", b"input_tokens")]
+    return counting.render_response(estimated), b"x-headgate-estimated: input_tokens\r\n"
 
 
 async def _ask(engine: Engine, call: Call, deployment: Deployment) -> int | None:

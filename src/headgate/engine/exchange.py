@@ -1,24 +1,31 @@
-"""The client's side of a call, whatever carries it: four verbs. What is under it can change without the engine."""
+"""The client's side of a call, whatever carries it: a few verbs. What is under it can change without the engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
-
-Header = tuple[bytes, bytes]
 
 
 class Exchange(Protocol):
-    """One answer on its way to one client."""
+    """One answer on its way to one client. The verbs never wait; who writes much asks `is_congested` in between."""
 
-    async def start(self, status: int, headers: Sequence[Header]) -> None:
-        """Status and headers, once."""
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and header fields, once: complete lines, each with its CRLF."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """More of the body; waits while the client reads slower than we write."""
+    def write(self, data: bytes) -> None:
+        """More of the body."""
         ...
 
-    async def end(self, data: bytes = b"") -> None:
+    def end(self, data: bytes = b"") -> None:
         """The last of the body, once."""
+        ...
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client reads slower than we write."""
+        ...
+
+    async def drained(self) -> None:
+        """Waits until it has caught up, or has gone."""
         ...
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:

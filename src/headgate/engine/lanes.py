@@ -13,19 +13,55 @@ from headgate.core.problems import Problem
 from headgate.core.record import Lane
 from headgate.core.request import Request
 from headgate.core.usage import Usage
-from headgate.dialects.base import Dialect, Head, ReplyTo, Target
+from headgate.dialects.base import Dialect, Headers, ReplyTo, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.call import Call
 from headgate.providers.catalog import Deployment, Door
 
 
-class Prepared(Struct, kw_only=True, gc=False):
-    """One attempt, ready to be sent."""
+class Way(Struct, frozen=True, kw_only=True, gc=False):
+    """How a deployment is reached by callers of one dialect: what is the same for each of their calls."""
 
     deployment: Deployment
     door: Door
     dialect: Dialect
     """The one the upstream speaks."""
+    is_same: bool
+    """Whether the callers speak it too."""
+    target: Target
+    url: str
+    scheme: str
+    headers: tuple[tuple[str, str], ...]
+
+
+def way(deployment: Deployment, client: Dialect, *, is_stream: bool) -> Way:
+    """The way to a deployment for callers who speak `client`."""
+    door = deployment.door(client.name)
+    dialect = DIALECTS[door.dialect]
+    target = Target(model=deployment.model, version=door.version, quirks=door.quirks, is_stream=is_stream)
+    url = door.url(dialect.address(target))
+    return Way(
+        deployment=deployment,
+        door=door,
+        dialect=dialect,
+        is_same=dialect.name == client.name,
+        target=target,
+        url=url,
+        scheme=url.partition(":")[0],
+        headers=_fields(dialect, door, target, {}),
+    )
+
+
+def _fields(dialect: Dialect, door: Door, target: Target, client: Headers) -> tuple[tuple[str, str], ...]:
+    accept = "text/event-stream" if target.is_stream else "application/json"
+    own = (("content-type", "application/json"), ("accept", accept))
+    return (*own, *dialect.headers(target, client), *door.headers)
+
+
+class Prepared(Struct, kw_only=True, gc=False):
+    """One attempt, ready to be sent."""
+
+    way: Way
     lane: Lane
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -36,35 +72,26 @@ class Prepared(Struct, kw_only=True, gc=False):
     """The request in words; None in the verbatim lane."""
 
 
-def prepare(call: Call, head: Head, deployment: Deployment, request: Request | None) -> Prepared:
-    """What to send to a deployment. `request` None: the verbatim lane, whose bytes pass as they are."""
-    door = deployment.door(call.dialect.name)
-    dialect = DIALECTS[door.dialect]
-    target = Target(
-        model=deployment.model,
-        version=door.version,
-        quirks=door.quirks,
-        is_stream=head.is_stream,
-    )
+def prepare(call: Call, way: Way, request: Request | None) -> Prepared:
+    """What to send. `request` None: the verbatim lane, whose bytes pass as they are."""
+    dialect, target, door = way.dialect, way.target, way.door
+    url, headers = way.url, way.headers
     dropped: set[str] = set()
-    address = dialect.address(target)
     if request is None:
         body = dialect.patch(call.body, target)
         if call.query:
-            address = with_query(address, call.query)
+            url = door.url(with_query(dialect.address(target), call.query))
     else:
         body = dialect.render_request(request, target, dropped)
-    same_dialect = dialect.name == call.dialect.name
-    if same_dialect and request is not None:
-        body = dialect.patch(body, target)  # what metering needs, which a faithful rendering leaves alone
-    fields = dialect.headers(target, call.headers if same_dialect else {})
+        if way.is_same:
+            body = dialect.patch(body, target)  # what metering needs, which a faithful rendering leaves alone
+    if call.headers and way.is_same:
+        headers = _fields(dialect, door, target, call.headers)
     return Prepared(
-        deployment=deployment,
-        door=door,
-        dialect=dialect,
+        way=way,
         lane="verbatim" if request is None else "translated",
-        url=door.url(address),
-        headers=(*fields, *door.headers),
+        url=url,
+        headers=headers,
         body=body,
         dropped=dropped,
         request=request,
@@ -84,7 +111,7 @@ class Passage:
     """A streamed answer on its way through: bytes in from the upstream, bytes out to the client."""
 
     def __init__(self, prepared: Prepared, call: Call, reply_to: ReplyTo) -> None:
-        self.parser = prepared.dialect.stream_parser()
+        self.parser = prepared.way.dialect.stream_parser()
         self.finished: Finished | None = None
         self.failed: Problem | None = None
         self.text_chars = 0

@@ -54,8 +54,8 @@ class Damage(NamedTuple):
 
 def pack(kind: int, lsn: int, payload: bytes) -> bytes:
     """One record, ready to write at `lsn`."""
-    body = HEAD.pack(len(payload), kind, lsn) + payload
-    return body + TAIL.pack(crc32(body))
+    head = HEAD.pack(len(payload), kind, lsn)
+    return head + payload + crc32(payload, crc32(head)).to_bytes(4, "big")
 
 
 def first_lsn(number: int) -> int:
@@ -145,7 +145,7 @@ def fill_in(damage: Damage, number: int) -> None:
 class Follower:
     """Reads the records of a directory in order, from its oldest segment on, as far as it is told they are complete."""
 
-    def __init__(self, directory: Path, chunk_bytes: int = 256 * 1024) -> None:
+    def __init__(self, directory: Path, chunk_bytes: int = 512 * 1024) -> None:
         self._directory = directory
         self._chunk_bytes = chunk_bytes
         self._file = -1

@@ -13,7 +13,8 @@ _SECRET_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 KEY_LENGTH = len(PREFIX) + KID_LENGTH + _SECRET_LENGTH + _CHECKSUM_LENGTH
 
-_KID = slice(len(PREFIX), len(PREFIX) + KID_LENGTH)
+KID = slice(len(PREFIX), len(PREFIX) + KID_LENGTH)
+"""Where the public part of a key stands."""
 _CHECKED = slice(0, KEY_LENGTH - _CHECKSUM_LENGTH)
 _CHECKSUM = slice(KEY_LENGTH - _CHECKSUM_LENGTH, KEY_LENGTH)
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -31,7 +32,7 @@ def new_key() -> bytes:
 
 def kid_of(key: bytes) -> bytes:
     """The public part of a key."""
-    return key[_KID]
+    return key[KID]
 
 
 def is_well_formed(key: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from headgate.core.principal import Principal
 from headgate.core.problems import ConfigError
-from headgate.policies.key_text import is_well_formed, kid_of
+from headgate.policies.key_text import KID, is_well_formed
 from headgate.policies.pepper import Pepper
 from headgate.store.base import Store, StoreError
 from headgate.store.queries import keys, meta
@@ -69,18 +69,21 @@ class KeyRing:
     def check(self, presented: str | bytes) -> Principal | Refusal:
         """The caller whose key this is, by what is in memory."""
         key = presented.encode("utf-8", "replace") if isinstance(presented, str) else presented
-        if not is_well_formed(key):
-            return Refusal.MALFORMED
-        held = self._held.get(kid_of(key))
+        held = self._held.get(key[KID])
         # The same work whether the key is there or not, so that time tells nothing.
         is_genuine = compare_digest(self._pepper.digest(key), _NO_HMAC if held is None else held.hmac)
         if held is None or not is_genuine:
-            return Refusal.UNKNOWN
+            return Refusal.UNKNOWN if is_well_formed(key) else Refusal.MALFORMED
         if held.is_revoked:
             return Refusal.REVOKED
         if held.expires_us is not None and self._clock_us() >= held.expires_us:
             return Refusal.EXPIRED
         return held.principal
+
+    def recall(self, presented: str | bytes) -> Principal | None:
+        """The caller whose key this is, if memory knows it and it is good."""
+        found = self.check(presented)
+        return found if isinstance(found, Principal) else None
 
     async def identify(self, presented: str | bytes) -> Principal | None:
         """The caller whose key this is; a key that is not in memory is looked for in the store. None: refused."""

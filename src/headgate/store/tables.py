@@ -3,7 +3,7 @@
 Changing one takes a migration in `migrations/versions` as well: a test compares what both make.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 METADATA = MetaData()
 
@@ -22,7 +22,8 @@ META = Table(
 CALLS = Table(
     "calls",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("seq", Number, primary_key=True, comment="the order in which calls were kept: that of lists and pages"),
+    Column("id", Text, nullable=False, unique=True),
     Column("started_us", Number, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("surface", Text, nullable=False),
@@ -43,36 +44,9 @@ CALLS = Table(
     Column("is_priced", Integer, nullable=False),
     Column("ttft_us", Number),
     Column("duration_us", Number, nullable=False),
-    Column("record", Text, nullable=False, comment="the whole record as JSON"),
-    Index("calls_by_time", "started_us", "id"),
-    Index("calls_by_key", "key_id", "started_us", "id"),
-    Index("calls_by_model", "model", "started_us", "id"),
-    sqlite_strict=True,
-)
-
-ATTEMPTS = Table(
-    "attempts",
-    METADATA,
-    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("started_us", Number, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("input_tokens", Number, nullable=False),
-    Column("cached_tokens", Number, nullable=False),
-    Column("cache_write_tokens", Number, nullable=False),
-    Column("output_tokens", Number, nullable=False),
-    Column("reasoning_tokens", Number, nullable=False),
-    Column("usage_source", Text, nullable=False),
-    Column("price_version", Text, nullable=False),
-    Column("cost_nano_usd", Number, nullable=False),
-    Column("is_priced", Integer, nullable=False),
-    Column("ttft_us", Number),
-    Column("duration_us", Number, nullable=False),
-    Index("attempts_by_provider", "provider", "model", "started_us"),
+    Column("record", Text, nullable=False, comment="the whole record as JSON, its attempts too"),
+    Index("calls_by_key", "key_id", "seq"),
+    Index("calls_by_model", "model", "seq"),
     sqlite_strict=True,
 )
 

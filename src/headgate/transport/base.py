@@ -5,7 +5,8 @@ connect timeout), SLOW (no head in time), STALL (a gap between reads), CUT (rese
 over a limit), or the outcome that `Flight.abort` was given.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ class Timeouts(Struct, frozen=True, kw_only=True, gc=False):
     """From the last byte of the request to the head of the answer."""
     idle_s: float = 120.0
     """Between two reads of the answer's body."""
+    whole_s: float = math.inf
+    """From the start to the last byte; the flight then fails as SLOW."""
 
 
 class UpstreamRequest(Struct, frozen=True, kw_only=True, gc=False):
@@ -29,7 +32,7 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True, gc=False):
 
     method: str
     url: str
-    headers: Sequence[tuple[str, str]]
+    headers: tuple[tuple[str, str], ...]
     body: bytes = b""
 
 
@@ -51,6 +54,10 @@ class Flight(Protocol):
 
     async def read_all(self, bytes_max: int) -> bytes:
         """The rest of the body; over the limit is an `UpstreamError` (PROTOCOL)."""
+        ...
+
+    def limit(self, left_s: float, outcome: Outcome) -> None:
+        """How long it may still take, in place of what was said before; then it is aborted with this outcome."""
         ...
 
     def abort(self, outcome: Outcome) -> None:

@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_keeps_alive",
         "_parser",
         "_parts",
+        "_phase_ends_s",
         "_time",
         "_timer",
         "_timer_s",
@@ -88,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._is_reused = False
         self._keeps_alive = False
         self._fault: Problem | None = None
-        self._deadline_s = math.inf
+        self._deadline_s = self._phase_ends_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
         self.is_lost = False
@@ -120,6 +121,10 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
         if self._flight is not None:
             self._watch(self._time() + self._flight.timeouts.idle_s)
+
+    def look_again(self) -> None:
+        """What the flight may take has changed."""
+        self._watch(self._phase_ends_s)
 
     def drop(self) -> None:
         """Closes the socket at once, whatever is under way."""
@@ -293,6 +298,10 @@ class Connection(asyncio.Protocol):
     def _watch(self, deadline_s: float) -> None:
         """Sets the deadline. A timer that is due earlier stays and looks again then: so requests that end in time
         create and cancel no timer."""
+        self._phase_ends_s = deadline_s
+        flight = self._flight
+        if flight is not None and flight.due_s < deadline_s:
+            deadline_s = flight.due_s
         self._deadline_s = deadline_s
         if deadline_s < self._timer_s:
             if self._timer is not None:
@@ -303,12 +312,13 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         self._timer = None
         self._timer_s = math.inf
-        if self._deadline_s > self._time():
-            self._watch(self._deadline_s)
-            return
-        flight = self._flight
-        if flight is None:
+        now_s, flight = self._time(), self._flight
+        if self._deadline_s > now_s:
+            self._watch(self._phase_ends_s)
+        elif flight is None:
             self.drop()
+        elif flight.due_s <= now_s:
+            flight.abort(flight.due_outcome)
         elif not self._is_begun:
             words = f"no answer from {self._keeper.origin} in {flight.timeouts.head_s:g} s"
             self.fail(problem(Outcome.SLOW, words))

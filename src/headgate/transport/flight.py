@@ -35,6 +35,8 @@ class PooledFlight:
         "head_bytes",
         "headers",
         "is_complete",
+        "due_outcome",
+        "due_s",
         "is_second_try",
         "opening",
         "request",
@@ -52,6 +54,9 @@ class PooledFlight:
         self._problem: Problem | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.connection: Connection | None = None
+        self.due_s = self._loop.time() + timeouts.whole_s
+        """When it is aborted with `due_outcome`, by the loop's clock."""
+        self.due_outcome = Outcome.SLOW
         self.has_head = False
         self.head_bytes = head_bytes
         self.headers: Mapping[str, str] = _NO_HEADERS
@@ -100,6 +105,12 @@ class PooledFlight:
                 raise UpstreamError(fault)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def limit(self, left_s: float, outcome: Outcome) -> None:
+        """How long it may still take, in place of what was said before; then it is aborted with `outcome`."""
+        self.due_s, self.due_outcome = self._loop.time() + left_s, outcome
+        if self.connection is not None:
+            self.connection.look_again()
 
     def abort(self, outcome: Outcome) -> None:
         """Closes the connection now; the pending or next read raises with `outcome`. No effect on a whole answer."""

@@ -1,13 +1,10 @@
 """Where a URL leads, and the head of a request that goes there. Pure: must not know sockets."""
 
 import re
-from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-
-from headgate.transport.base import UpstreamRequest
 
 _PORT_OF_SCHEME: Final = {"http": 80, "https": 443}
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -21,6 +18,9 @@ _OURS: Final = frozenset(
     {"host", "content-length", "connection", "transfer-encoding", "accept-encoding", "upgrade", "te", "expect"}
 )
 _VETTED_MAX: Final = 512
+_OWN_LINES: Final = 3
+"""Of `Place.line`."""
+Fields = tuple[tuple[str, str], ...]
 
 
 class Origin(Struct, frozen=True):
@@ -84,24 +84,23 @@ class HeadWriter:
     def __init__(self) -> None:
         self._vetted: set[str] = set()
 
-    def render(self, request: UpstreamRequest, place: Place) -> bytes:
-        """The head, complete. `ValueError` for what would forge one: line breaks, names that are ours to write."""
-        if request.method not in _METHODS:
-            raise ValueError(f"no method of HTTP that we send: {request.method!r}")
-        lines = [request.method, place.line]
-        for name, value in request.headers:
+    def render(self, method: str, place: Place, headers: Fields) -> bytes:
+        """The head but for the body's length and the blank line. `ValueError` for what would forge one: line breaks,
+        names that are ours to write."""
+        if method not in _METHODS:
+            raise ValueError(f"no method of HTTP that we send: {method!r}")
+        lines = [method, place.line]
+        for name, value in headers:
             if name not in self._vetted:
                 self._vet(name)
             lines.append(f"{name}: {value}\r\n")
-        has_body = request.body or request.method in _METHODS_WITH_BODY
-        lines.append(f"content-length: {len(request.body)}\r\n\r\n" if has_body else "\r\n")
         try:
             head = "".join(lines).encode("latin-1")
         except UnicodeEncodeError:
-            raise _forged(request.headers) from None
-        breaks = len(request.headers) + (5 if has_body else 4)  # counting is cheaper than a look at each value
+            raise _forged(headers) from None
+        breaks = len(headers) + _OWN_LINES  # counting is cheaper than a look at each value
         if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-            raise _forged(request.headers)
+            raise _forged(headers)
         return head
 
     def _vet(self, name: str) -> None:
@@ -113,7 +112,14 @@ class HeadWriter:
             self._vetted.add(name)
 
 
-def _forged(headers: Sequence[tuple[str, str]]) -> ValueError:
+def head_of(beginning: bytes, method: str, body: bytes) -> bytes:
+    """A complete head."""
+    if body or method in _METHODS_WITH_BODY:
+        return b"%bcontent-length: %d\r\n\r\n" % (beginning, len(body))
+    return beginning + b"\r\n"
+
+
+def _forged(headers: Fields) -> ValueError:
     """Names the header, never its value: that may be a credential."""
     for name, value in headers:
         if not value.isascii() and any(ord(character) > 255 for character in value):

@@ -17,7 +17,7 @@ from headgate.transport.connection import Connection
 from headgate.transport.dial import Dialler
 from headgate.transport.faults import connect_problem, problem
 from headgate.transport.flight import PooledFlight
-from headgate.transport.origins import HeadWriter, Origin, Place, parse_place
+from headgate.transport.origins import Fields, HeadWriter, Origin, head_of, parse_place
 from headgate.transport.settings import PoolSettings
 from headgate.transport.tls import client_context
 
@@ -34,7 +34,8 @@ class Pool:
         self.dialler = Dialler(self.settings)
         self._tls = tls
         self._heads = HeadWriter()
-        self._places: dict[str, tuple[Place, OriginPool]] = {}
+        self._places: dict[tuple[str, str, Fields], tuple[bytes, OriginPool]] = {}
+        """Where a request goes and how its head begins, by method, URL and header fields: few differ."""
         self._origins: dict[Origin, OriginPool] = {}
 
     @property
@@ -46,8 +47,9 @@ class Pool:
 
     def start(self, request: UpstreamRequest, timeouts: Timeouts) -> PooledFlight:
         """Writes the request at once when a connection is idle; else `head` opens one or waits for one."""
-        place, origin_pool = self._places.get(request.url) or self._find(request.url)
-        flight = PooledFlight(origin_pool, request, self._heads.render(request, place), timeouts)
+        method, body = request.method, request.body
+        beginning, origin_pool = self._places.get((method, request.url, request.headers)) or self._find(request)
+        flight = PooledFlight(origin_pool, request, head_of(beginning, method, body), timeouts)
         if origin_pool.idle:
             origin_pool.idle.popitem()[0].send(flight)
         return flight
@@ -65,13 +67,14 @@ class Pool:
         except TimeoutError:  # a TLS connection whose peer is silent: the loop closes its socket later
             return
 
-    def _find(self, url: str) -> tuple[Place, OriginPool]:
-        """Reads a URL not seen lately."""
-        place = parse_place(url)
+    def _find(self, request: UpstreamRequest) -> tuple[bytes, OriginPool]:
+        """Reads a URL and renders header fields not seen lately."""
+        place = parse_place(request.url)
+        beginning = self._heads.render(request.method, place, request.headers)
         if len(self._places) >= _PLACES_MAX:
             self._places.clear()
         origin_pool = self._origins.get(place.origin) or self._new_origin(place.origin)
-        self._places[url] = found = (place, origin_pool)
+        self._places[request.method, request.url, request.headers] = found = (beginning, origin_pool)
         return found
 
     def _new_origin(self, origin: Origin) -> OriginPool:

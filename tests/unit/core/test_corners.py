@@ -8,6 +8,7 @@ from headgate.core.problems import Outcome, Problem, UpstreamError, outcome_of_s
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.signatures import has_seals
 from headgate.core.usage import Usage
+from headgate.dialects.gemini.signatures import SEALS
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,13 @@ def test_an_upstream_error_carries_the_very_problem() -> None:
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        (b'{"signature":"hg.gemini.c2ln"}', True),
-        (b'{"signature":"aGcuZ2VtaW5pLnM="}', True),
-        (b'{"signature":"c2ln","text":"about hg.gemini."}', False),
+        (b'{"signature":"~hg.gemini.c2ln"}', True),
+        (b'{"signature":"fmhnLmdlbWluaS5z"}', True),
+        (b'{"signature":"c2ln","text":"about ~hg.gemini."}', False),
     ],
 )
 def test_a_seal_is_seen_by_its_beginning(body: bytes, found: bool) -> None:
-    assert has_seals(body) is found
+    assert has_seals(body, SEALS) is found
 
 
 def test_a_caller_may_ask_for_all_models_unless_told() -> None:

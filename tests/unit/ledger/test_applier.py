@@ -18,7 +18,7 @@ from headgate.ledger.journal import Journal, JournalSettings
 from headgate.store.base import Store
 from headgate.store.memory import open_memory
 from headgate.store.queries.calls import CallFilter, newest
-from headgate.store.tables import ATTEMPTS
+from headgate.store.tables import CALLS
 
 WORDS: dict[str, Any] = {
     "key_id": "k",
@@ -76,7 +76,7 @@ def apply_all(journal: Journal, store: Store) -> Applier:
 
 def kept(store: Store) -> list[CallRecord]:
     with store.read() as connection:
-        return newest(connection, CallFilter(), 1000)
+        return [each.record for each in newest(connection, CallFilter(), 1000)]
 
 
 def test_ended_calls_reach_the_store(tmp_path: Path, store: Store):
@@ -109,7 +109,7 @@ def test_applying_twice_is_applying_once(tmp_path: Path, store: Store):
     assert len(once) == 500
     assert kept(store) == once
     with store.read() as connection:
-        assert connection.execute(select(func.count(), func.sum(ATTEMPTS.c.cost_nano_usd))).one() == (500, 3500)
+        assert connection.execute(select(func.count(), func.sum(CALLS.c.cost_nano_usd))).one() == (500, 3500)
 
 
 def test_a_restart_goes_on_where_it_was(tmp_path: Path, store: Store):

@@ -52,7 +52,7 @@ def test_a_call_is_found_as_soon_as_it_is_remembered(store: Store):
 
 def test_what_is_no_longer_at_hand_comes_from_the_store(store: Store):
     keep(store, record("a", error="from the store"))
-    calls = Calls(store, recent_max=2)
+    calls = Calls(store, recent_max=1)
     for call_id in "abc":
         calls.remember(call_id, msgspec.json.encode(record(call_id)))
 
@@ -116,7 +116,7 @@ def test_a_list_shows_what_fits(store: Store, wanted: CallFilter, ids: list[str]
     assert [each.id for each in page.records] == ids
 
 
-@pytest.mark.parametrize("cursor", ["a", "x.y", ".", "99999999999999999999.a", "1", "-1.a"])
+@pytest.mark.parametrize("cursor", ["a", "1.2", ".", "9999999999999999999", "-1", "²"])
 def test_a_made_up_place_is_refused(store: Store, cursor: str):
     with pytest.raises(InvalidRequest):
         asyncio.run(Calls(store).recent(CallFilter(), after=cursor))

@@ -53,7 +53,7 @@ def test_kill_9_loses_no_reported_record(tmp_path: Path, seed: int):
     applier.close()
     journal.close()
     with store.read() as connection:
-        kept = {record.id: record for record in newest(connection, CallFilter(), 100_000)}
+        kept = {each.record.id: each.record for each in newest(connection, CallFilter(), 100_000)}
     store.close()
 
     ended = {call_id for what, call_id in reported if what == "ended"}

@@ -17,7 +17,7 @@ UNSIGNED: Final = seal(Signature("", ""), spoken=NAME)
 """Stands on thinking that no service signed: Anthropic refuses thinking without its own signature, so it must be
 known again when the turn comes back."""
 
-MARK: Final = b'"hg.'
+MARK: Final = b'"~hg.'
 """How the JSON of any foreign proof begins."""
 
 Belongs = Literal["next", "previous"]

@@ -8,6 +8,7 @@ from headgate.dialects.gemini.errors import parse_error, render_error
 from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.request import address, parse_request, patch, peek, render_request
 from headgate.dialects.gemini.response import parse_response, render_response
+from headgate.dialects.gemini.signatures import SEALS
 from headgate.dialects.gemini.stream import StreamParser
 from headgate.dialects.gemini.tap import tap
 from headgate.dialects.gemini.wire import NAME
@@ -27,6 +28,7 @@ DIALECT = Dialect(
     render_request=render_request,
     address=address,
     headers=headers,
+    seals=SEALS,
     parse_response=parse_response,
     tap=tap,
     render_response=render_response,

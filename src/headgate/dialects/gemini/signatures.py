@@ -9,15 +9,16 @@ from base64 import b64encode, urlsafe_b64decode
 from typing import Final
 
 from headgate.core.request import Signature
-from headgate.core.signatures import seal, unseal
+from headgate.core.signatures import SEAL, seal, unseal
 from headgate.dialects.gemini.wire import NAME
 
 SKIP: Final = "skip_thought_signature_validator"
 """What Google takes instead of a signature for turns of another model
 (https://ai.google.dev/gemini-api/docs/thought-signatures#faqs, 2026-11)."""
 
-_SEALED: Final = "aGcu"  # base64 of `hg.`
-_REDACTED: Final = "hg.redacted."
+_SEALED: Final = "fmhnL"  # base64 of `~hg.`
+SEALS: Final = (SEAL, b'"fmhnL')
+_REDACTED: Final = "~hg.redacted."
 
 
 def to_wire(signature: Signature, *, is_redacted: bool = False) -> str:

@@ -31,7 +31,7 @@ from headgate.dialects.openai_responses.wire import (
     spelling,
 )
 
-_SEALED_ABROAD: Final = b'"hg.'
+_SEALED_ABROAD: Final = b'"~hg.'
 _PLAIN_PARTS: Final = frozenset({"input_text", "output_text", "text"})
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})

@@ -1,18 +1,22 @@
-"""Calls and their attempts: kept once each, found by id, listed newest first. Must not know where they come from."""
+"""Calls: kept once each, found by id, listed newest first. Must not know where they come from."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, bindparam, select, tuple_
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect, insert
 
-from headgate.core.record import Attempt, CallRecord
+from headgate.core.record import CallRecord
 from headgate.core.usage import Usage
-from headgate.store.tables import ATTEMPTS, CALLS, INT64_MAX
+from headgate.store.tables import CALLS, INT64_MAX
 
 _NO_USAGE = Usage()
+_ROWS_MAX = 100
+"""Of one statement: SQLite takes 32,766 values."""
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
 _decode = msgspec.json.Decoder(CallRecord).decode
 
@@ -27,26 +31,44 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The HTTP status the client got."""
     outcome: str | None = None
     since_us: int | None = None
-    before: tuple[int, str] | None = None
-    """Time and id of the last call of the page before."""
+    before: int | None = None
+    """`seq` of the last call of the page before."""
+
+
+class Kept(NamedTuple):
+    """A call in the store, and its place there."""
+
+    seq: int
+    record: CallRecord
 
 
 def add(connection: Connection, calls: Iterable[tuple[CallRecord, bytes]]) -> None:
     """Keeps calls, each with its JSON. One that is there already stays as it is."""
-    rows = list(calls)
-    connection.exec_driver_sql(_adding(CALLS), [_call_row(record, json) for record, json in rows])
-    attempts = [_attempt_row(record, attempt) for record, _ in rows for attempt in record.attempts]
-    if attempts:
-        connection.exec_driver_sql(_adding(ATTEMPTS), attempts)
+    for some in _batched(calls, _ROWS_MAX):
+        values: list[Any] = []
+        for record, json in some:
+            values += _row(record, json)
+        connection.exec_driver_sql(_adding(len(some)), tuple(values))
+
+
+def _batched(calls: Iterable[tuple[CallRecord, bytes]], size: int) -> Iterable[list[tuple[CallRecord, bytes]]]:
+    """The same in lists of at most `size`."""
+    left = iter(calls)
+    while some := list(islice(left, size)):
+        yield some
 
 
 @cache
-def _adding(table: Table) -> str:
-    """The statement as the driver takes it, with a row's values in the order of the table's columns.
+def _adding(rows: int) -> str:
+    """The statement as the driver takes it, with the rows' values one after the other, in the order of the columns.
 
-    Compiled once: through `execute`, a batch costs as much again in building parameters as SQLite takes for it.
+    Compiled once: through `execute`, a batch costs as much again in building parameters as SQLite takes for it. One
+    statement for many rows: the driver lets other threads run at every statement, and gets its turn back late.
     """
-    return str(insert(table).on_conflict_do_nothing().compile(dialect=dialect()))
+    names = [column.name for column in CALLS.columns if column.name != "seq"]
+    one = str(insert(CALLS).on_conflict_do_nothing().compile(dialect=dialect(), column_keys=names))
+    before, row, after = re.split(r"(\((?:\?, )+\?\))", one)
+    return before + ", ".join([row] * rows) + after
 
 
 def find(connection: Connection, call_id: str) -> CallRecord | None:
@@ -55,22 +77,22 @@ def find(connection: Connection, call_id: str) -> CallRecord | None:
     return None if json is None else _decode(json)
 
 
-def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[CallRecord]:
-    """The newest calls that fit, newest first."""
-    query = select(CALLS.c.record).order_by(CALLS.c.started_us.desc(), CALLS.c.id.desc()).limit(limit)
+def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]:
+    """The calls that fit, the one kept last first."""
+    query = select(CALLS.c.seq, CALLS.c.record).order_by(CALLS.c.seq.desc()).limit(limit)
     for name in ("key_id", "model", "status", "outcome"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(CALLS.c[name] == value)
     if wanted.since_us is not None:
         query = query.where(CALLS.c.started_us >= wanted.since_us)
     if wanted.before is not None:
-        query = query.where(tuple_(CALLS.c.started_us, CALLS.c.id) < tuple_(*wanted.before))
-    rows: Iterable[Row[tuple[str]]] = connection.execute(query)
-    return [_decode(row[0]) for row in rows]
+        query = query.where(CALLS.c.seq < wanted.before)
+    rows: Iterable[Row[tuple[int, str]]] = connection.execute(query)
+    return [Kept(seq, _decode(json)) for seq, json in rows]
 
 
-def _call_row(record: CallRecord, json: bytes) -> tuple[Any, ...]:
-    usage = record.usage or _NO_USAGE
+def _row(record: CallRecord, json: bytes) -> tuple[Any, ...]:
+    usage, ttft_ms = record.usage or _NO_USAGE, record.ttft_ms
     return (
         record.id,
         record.started_us,
@@ -83,49 +105,15 @@ def _call_row(record: CallRecord, json: bytes) -> tuple[Any, ...]:
         record.session,
         record.route,
         record.status,
-        record.outcome.value,
+        record.outcome,
         len(record.attempts),
-        _int64(usage.input_tokens),
-        _int64(usage.cached_tokens),
-        _int64(usage.output_tokens),
+        min(usage.input_tokens, INT64_MAX),
+        min(usage.cached_tokens, INT64_MAX),
+        min(usage.output_tokens, INT64_MAX),
         record.usage_source,
-        _int64(record.cost_nano_usd),
+        min(record.cost_nano_usd, INT64_MAX),
         record.is_priced,
-        _us(record.ttft_ms),
-        _us(record.duration_ms),
+        None if ttft_ms is None else int(ttft_ms * 1000),
+        int(record.duration_ms * 1000),
         json.decode(),
     )
-
-
-def _attempt_row(record: CallRecord, attempt: Attempt) -> tuple[Any, ...]:
-    usage = attempt.usage or _NO_USAGE
-    return (
-        record.id,
-        attempt.number,
-        record.started_us + (_us(attempt.started_ms) or 0),
-        attempt.provider,
-        attempt.model,
-        attempt.lane,
-        attempt.outcome.value,
-        attempt.status,
-        _int64(usage.input_tokens),
-        _int64(usage.cached_tokens),
-        _int64(usage.cache_write_tokens),
-        _int64(usage.output_tokens),
-        _int64(usage.reasoning_tokens),
-        attempt.usage_source,
-        attempt.price_version,
-        _int64(attempt.cost_nano_usd),
-        attempt.is_priced,
-        _us(attempt.ttft_ms),
-        _us(attempt.duration_ms),
-    )
-
-
-def _us(milliseconds: float | None) -> int | None:
-    return None if milliseconds is None else _int64(round(milliseconds * 1000))
-
-
-def _int64(number: int) -> int:
-    """An upstream may claim any number; the record keeps it exactly, the column as near as it can."""
-    return number if number <= INT64_MAX else INT64_MAX

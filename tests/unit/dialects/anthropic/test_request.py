@@ -305,8 +305,8 @@ def test_a_patch_takes_out_proofs_that_only_other_services_can_read():
             {
                 "role": "assistant",
                 "content": [
-                    {"type": "thinking", "thinking": "a", "signature": "hg.gemini.AAA"},
-                    {"type": "thinking", "thinking": "b", "signature": "hg.."},
+                    {"type": "thinking", "thinking": "a", "signature": "~hg.gemini.AAA"},
+                    {"type": "thinking", "thinking": "b", "signature": "~hg.."},
                     {"type": "text", "text": "yes"},
                 ],
             },

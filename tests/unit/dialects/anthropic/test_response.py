@@ -146,9 +146,9 @@ def test_an_answer_of_another_dialect():
         "role": "assistant",
         "model": "m",
         "content": [
-            {"type": "thinking", "thinking": "Hm.", "signature": "hg.elsewhere.S"},
+            {"type": "thinking", "thinking": "Hm.", "signature": "~hg.elsewhere.S"},
             {"type": "text", "text": "Wet."},
-            {"type": "thinking", "thinking": "", "signature": "hg.gemini.next:G"},
+            {"type": "thinking", "thinking": "", "signature": "~hg.gemini.next:G"},
             {"type": "tool_use", "id": call_id, "name": "weather", "input": {"city": "Bonn"}},
         ],
         "stop_reason": "tool_use",
@@ -188,7 +188,7 @@ def test_the_rest_of_what_another_dialect_may_answer():
     )
     assert out["content"] == [
         {"type": "redacted_thinking", "data": "D"},
-        {"type": "thinking", "thinking": "", "signature": "hg.gemini.next:T"},
+        {"type": "thinking", "thinking": "", "signature": "~hg.gemini.next:T"},
         {"type": "text", "text": "No."},
         {"type": "tool_use", "id": "c", "name": "f", "input": {"input": "free"}},
     ]

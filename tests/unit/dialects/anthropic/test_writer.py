@@ -135,7 +135,7 @@ def test_parts_that_interleave_come_one_after_the_other():
         ],
         one_by_one=True,
     )
-    assert {"type": "signature_delta", "signature": "hg.."} in [event.get("delta") for event in sent(out)]
+    assert {"type": "signature_delta", "signature": "~hg.."} in [event.get("delta") for event in sent(out)]
     answer = again(out)
     assert [(part.kind, part.id, part.text) for part in answer.parts] == [
         ("reasoning", "", "hm"),

@@ -174,7 +174,7 @@ def test_an_answer_from_elsewhere_is_said():
                         {
                             "text": "",
                             "thought": True,
-                            "thoughtSignature": "aGcucmVkYWN0ZWQuaGcuYW50aHJvcGljLnM=",
+                            "thoughtSignature": "fmhnLnJlZGFjdGVkLn5oZy5hbnRocm9waWMucw==",
                         },
                         {"text": "no"},
                         {"inlineData": {"mimeType": "audio/wav", "data": "AA=="}},

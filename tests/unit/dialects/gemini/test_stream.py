@@ -465,7 +465,7 @@ def test_events_from_elsewhere_become_a_stream_of_google_s():
 
     assert [json.loads(block.removeprefix(b"data: ")) for block in wire.split(b"\r\n\r\n")[:-1]] == [
         said({"text": "hm", "thought": True}),
-        said({"text": "", "thought": True, "thoughtSignature": "aGcuYW50aHJvcGljLnM="}),
+        said({"text": "", "thought": True, "thoughtSignature": "fmhnLmFudGhyb3BpYy5z"}),
         said({"text": 'a "quoted" word'}),
         said({"functionCall": {"id": "1", "name": "f", "args": {"a": 1}}}),
         said({"functionCall": {"id": "2", "name": "g", "args": {}}}),

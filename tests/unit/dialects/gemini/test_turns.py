@@ -283,7 +283,7 @@ def test_only_gemini_reads_its_signatures():
 
 @pytest.mark.parametrize("alphabet", ["standard", "url"])
 def test_a_sealed_signature_finds_its_way_home(alphabet: str):
-    sealed = b64encode(b"hg.redacted.hg.anthropic.???>>>").decode()
+    sealed = b64encode(b"~hg.redacted.~hg.anthropic.???>>>").decode()
     assert "/" in sealed
     text = sealed.replace("+", "-").replace("/", "_") if alphabet == "url" else sealed
     parts = [{"text": "", "thought": True, "thoughtSignature": text}]
@@ -294,7 +294,7 @@ def test_a_sealed_signature_finds_its_way_home(alphabet: str):
     assert message.parts == (Reasoning(signature=Signature("anthropic", "???>>>"), is_redacted=True),)
 
 
-@pytest.mark.parametrize("text", ["aGcu!", "aGcuYW50", "aGcu/////w=="])
+@pytest.mark.parametrize("text", ["fmhnL!", "fmhnLmFudA==", "fmhnLv////8="])
 def test_what_only_looks_sealed_is_gemini_s_own(text: str):
     parts = [{"text": "x", "thoughtSignature": text}]
     body = json.dumps({"contents": [{"role": "model", "parts": parts}]}).encode()

@@ -122,8 +122,8 @@ def test_thinking_and_its_proofs() -> None:
         *part(2, "hm", kind="reasoning"),
     ]
     sealed = {"format": "anthropic-claude-v1"}
-    text = {"type": "reasoning.text", **sealed, "index": 0, "text": "so", "signature": "hg.anthropic.S"}
-    redacted = {"type": "reasoning.encrypted", **sealed, "index": 1, "data": "hg.anthropic.R"}
+    text = {"type": "reasoning.text", **sealed, "index": 0, "text": "so", "signature": "~hg.anthropic.S"}
+    redacted = {"type": "reasoning.encrypted", **sealed, "index": 1, "data": "~hg.anthropic.R"}
     assert deltas(*events)[1:] == [
         {"reasoning_content": "so"},
         {"reasoning_details": [text]},

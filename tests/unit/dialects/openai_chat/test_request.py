@@ -210,7 +210,7 @@ DETAIL = {"type": "reasoning.text", "text": "so", "signature": "S", "format": "a
         (
             {
                 "reasoning_content": "so",
-                "reasoning_details": [{"type": "reasoning.text", "signature": "hg.anthropic.S", "index": 0}],
+                "reasoning_details": [{"type": "reasoning.text", "signature": "~hg.anthropic.S", "index": 0}],
             },
             [
                 Reasoning(

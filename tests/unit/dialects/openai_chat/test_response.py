@@ -198,13 +198,13 @@ def test_another_dialects_answer_is_said() -> None:
                             "format": "anthropic-claude-v1",
                             "index": 0,
                             "text": "so",
-                            "signature": "hg.anthropic.S",
+                            "signature": "~hg.anthropic.S",
                         },
                         {
                             "type": "reasoning.encrypted",
                             "format": "anthropic-claude-v1",
                             "index": 1,
-                            "data": "hg.anthropic.R",
+                            "data": "~hg.anthropic.R",
                         },
                     ],
                     "tool_calls": [

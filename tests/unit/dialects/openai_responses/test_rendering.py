@@ -241,9 +241,9 @@ RESPONSE_OF_THE_FOREIGN_ANSWER = {
             "id": "rs_msg_abc_0",
             "type": "reasoning",
             "summary": [{"type": "summary_text", "text": "Add them."}],
-            "encrypted_content": "hg.anthropic.c2ln",
+            "encrypted_content": "~hg.anthropic.c2ln",
         },
-        {"id": "rs_msg_abc_1", "type": "reasoning", "summary": [], "encrypted_content": "hg.anthropic.~c2VjcmV0"},
+        {"id": "rs_msg_abc_1", "type": "reasoning", "summary": [], "encrypted_content": "~hg.anthropic.~c2VjcmV0"},
         {
             "id": "msg_msg_abc_2",
             "type": "message",
@@ -263,7 +263,7 @@ RESPONSE_OF_THE_FOREIGN_ANSWER = {
             "id": "rs_msg_abc_4",
             "type": "reasoning",
             "summary": [],
-            "encrypted_content": "hg.gemini.^dGhvdWdodA==",
+            "encrypted_content": "~hg.gemini.^dGhvdWdodA==",
         },
         {
             "id": "fc_msg_abc_5",

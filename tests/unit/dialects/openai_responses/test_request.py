@@ -515,7 +515,7 @@ def test_patch_applies_quirks():
 
 
 def test_a_foreign_proof_does_not_pass_even_verbatim():
-    foreign = {"type": "reasoning", "summary": [], "encrypted_content": "hg.anthropic.x"}
+    foreign = {"type": "reasoning", "summary": [], "encrypted_content": "~hg.anthropic.x"}
     wire = body(input=[foreign, {"role": "user", "content": "a"}], stream=True)
 
     patched = patch(wire, Target(model="b"))

@@ -1,4 +1,4 @@
-"""The first tables: calls and their attempts, keys, the audit, single values."""
+"""The first tables: calls, keys, the audit, single values."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,6 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     _create_calls()
-    _create_attempts()
     _create_keys()
 
 
@@ -27,7 +26,8 @@ def _number() -> sa.BigInteger:
 def _create_calls() -> None:
     op.create_table(
         "calls",
-        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("seq", _number(), primary_key=True),
+        sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("started_us", _number(), nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("key_id", "surface", "operation", "model")),
         sa.Column("is_stream", sa.Integer, nullable=False),
@@ -44,29 +44,8 @@ def _create_calls() -> None:
         sa.Column("record", sa.Text, nullable=False),
         sqlite_strict=True,
     )
-    op.create_index("calls_by_time", "calls", ["started_us", "id"])
-    op.create_index("calls_by_key", "calls", ["key_id", "started_us", "id"])
-    op.create_index("calls_by_model", "calls", ["model", "started_us", "id"])
-
-
-def _create_attempts() -> None:
-    counts = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
-    op.create_table(
-        "attempts",
-        sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("number", sa.Integer, primary_key=True),
-        sa.Column("started_us", _number(), nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("provider", "model", "lane", "outcome")),
-        sa.Column("status", sa.Integer, nullable=False),
-        *(sa.Column(name, _number(), nullable=False) for name in counts),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("usage_source", "price_version")),
-        sa.Column("cost_nano_usd", _number(), nullable=False),
-        sa.Column("is_priced", sa.Integer, nullable=False),
-        sa.Column("ttft_us", _number()),
-        sa.Column("duration_us", _number(), nullable=False),
-        sqlite_strict=True,
-    )
-    op.create_index("attempts_by_provider", "attempts", ["provider", "model", "started_us"])
+    op.create_index("calls_by_key", "calls", ["key_id", "seq"])
+    op.create_index("calls_by_model", "calls", ["model", "seq"])
 
 
 def _create_keys() -> None:

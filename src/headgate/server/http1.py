@@ -1,0 +1,525 @@
+"""Clients' HTTP/1.1 connections: requests in, answers out, bounds on both. Must not know what is served.
+
+Hot: every call and every streamed read passes here. A request that comes whole in one read creates no timer; the one
+timer of a connection is looked at when it is due, not set anew for every request.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, Final, Protocol, cast
+from urllib.parse import unquote
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
+from msgspec import Struct
+
+from headgate.server.incoming import Incoming, Reply
+
+Greeting = Reply | Coroutine[Any, Any, Reply | None] | None
+"""What a listener says to the head of a request: no, come in (None), or wait and then one of the two."""
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class Listener(Protocol):
+    """Serves requests."""
+
+    def greet(self, incoming: Incoming) -> Greeting:
+        """Looks at the head before any of the body is kept; sets `body_bytes_max`."""
+        ...
+
+    def too_large(self, incoming: Incoming) -> Reply:
+        """What to say to a body over `body_bytes_max`."""
+        ...
+
+    async def serve(self, incoming: Incoming, exchange: "Http1Exchange") -> None:
+        """Answers a complete request."""
+        ...
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What a client may take of a connection."""
+
+    head_bytes_max: int = 32 * 1024
+    """Of a request line with its header fields; a longer one is answered with 431."""
+    head_fields_max: int = 100
+    request_s_max: float = 10.0
+    """How long a head may take, and how often a body that comes slowly is looked at."""
+    body_bytes_per_look_min: int = 10 * 1024
+    """How much of a body must have come between two looks: 1 KiB/s."""
+    unread_s_max: float = 300.0
+    """How long a client may leave unread what was sent to it."""
+    idle_s_max: float = 75.0
+    """How long a connection without a request is kept: longer than common load balancers keep theirs."""
+    linger_s_max: float = 2.0
+    """How long the rest of a refused request is read and forgotten, so that the refusal is not lost in a reset."""
+
+
+class Connections:
+    """Every client's connection to one listener; what they share. Call it to make the protocol of a new one."""
+
+    def __init__(self, listener: Listener, spawn: Spawn, bounds: Bounds | None = None) -> None:
+        self.listener = listener
+        self.spawn = spawn
+        self.bounds = bounds or Bounds()
+        self.is_closing = False
+        self.open: set[ClientConnection] = set()
+        self._emptied: asyncio.Future[None] | None = None
+
+    def __call__(self) -> "ClientConnection":
+        return ClientConnection(self)
+
+    async def close(self) -> None:
+        """Lets every request under way be answered, takes no other, and returns when all are closed."""
+        self.is_closing = True
+        for connection in tuple(self.open):
+            connection.close_when_idle()
+        if self.open:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await self._emptied
+
+    def abort(self) -> None:
+        """Closes every connection at once."""
+        for connection in tuple(self.open):
+            connection.abort()
+
+    def gone(self, connection: "ClientConnection") -> None:
+        """A socket is closed."""
+        self.open.discard(connection)
+        if self._emptied is not None and not self.open and not self._emptied.done():
+            self._emptied.set_result(None)
+
+
+STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+}
+_H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[^\r\n]*", re.IGNORECASE)
+_PLAIN_HEAD: Final = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+_BAD: Final = "The request is not valid HTTP."
+
+
+class Http1Exchange:
+    """One request on a connection, and its answer."""
+
+    __slots__ = ("_callback", "_connection", "_is_chunked", "_is_started", "_keeps_alive", "_version")
+    __slots__ += ("body_bytes", "incoming", "is_complete", "is_greeted", "is_over", "parts", "reply")
+
+    def __init__(self, connection: "ClientConnection", incoming: Incoming, version: str, *, keeps_alive: bool) -> None:
+        self._connection: ClientConnection | None = connection
+        self.incoming = incoming
+        self._version = version
+        self._keeps_alive = keeps_alive
+        self._callback: Callable[[], None] | None = None
+        self._is_chunked = self._is_started = False
+        self.is_complete = self.is_over = False
+        self.is_greeted = True
+        self.reply: Reply | None = None
+        """The answer that needs no serving."""
+        self.parts: list[bytes] = []
+        self.body_bytes = 0
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client reads slower than we write."""
+        return self._connection is not None and self._connection.is_congested
+
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and header fields."""
+        self._is_started = True
+        connection = self._connection
+        if connection is None:
+            return
+        more = b"\r\n"
+        if b"content-length: " not in fields:
+            if self._version == "1.1":
+                self._is_chunked = True
+                more = b"transfer-encoding: chunked\r\n\r\n"
+            else:
+                self._keeps_alive = False
+        if not self._keeps_alive or connection.is_last:
+            self._keeps_alive = False
+            more = b"connection: close\r\n" + more
+        elif self._version == "1.0":
+            more = b"connection: keep-alive\r\n" + more
+        connection.write(STATUS_LINES[status] + fields + more)
+
+    def write(self, data: bytes) -> None:
+        """More of the body."""
+        if data and self._connection is not None and self.incoming.method != "HEAD":
+            self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last of the body."""
+        self.is_over = True
+        self._callback = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._is_chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        if data and self.incoming.method != "HEAD":
+            connection.write(data)
+        connection.answered(self, keeps_alive=self._keeps_alive)
+
+    async def drained(self) -> None:
+        """Waits until the client has caught up, or has gone."""
+        if self._connection is not None:
+            await self._connection.drained()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Calls back at most once, if the client goes away before `end`."""
+        self._callback = callback
+        if self._connection is None and not self.is_over:
+            self.lost()
+
+    def lost(self) -> None:
+        """The client has gone away."""
+        self._connection = None
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    def abandon(self) -> None:
+        """Whoever served it has ended without ending it: cut off, so that nobody takes it for whole."""
+        connection, self._connection = self._connection, None
+        self.is_over = True
+        if connection is not None:
+            connection.abort()
+
+    def tell(self, reply: Reply, *, closes: bool = False) -> None:
+        """The whole answer at once."""
+        self._keeps_alive = self._keeps_alive and not closes
+        self.start(reply.status, reply.head)
+        self.end(reply.body)
+
+
+class ClientConnection(asyncio.Protocol):
+    """The protocol of one client's socket. Requests are served one after the other, in order."""
+
+    __slots__ = ("_chunk_bytes", "_errand", "_head_bytes", "_headers", "_idle_since_s", "_is_deaf", "_is_in_head", "_looked_bytes")
+    __slots__ += ("_loop", "_parser", "_reading", "_serving", "_shared", "_status", "_timer", "_timer_s", "_transport")
+    __slots__ += ("_unread_since_s", "_url", "_waiters", "_waiting", "is_congested", "is_last", "write")
+
+    def __init__(self, shared: Connections) -> None:
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpRequestParser(self)
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._is_in_head = False
+        self._is_deaf = False
+        """Nothing that comes is of use any more."""
+        self._status = 400
+        self._chunk_bytes = self._head_bytes = self._looked_bytes = 0
+        self._reading: Http1Exchange | None = None
+        self._serving: Http1Exchange | None = None
+        self._waiting: deque[Http1Exchange] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = self._idle_since_s = self._unread_since_s = 0.0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._errand: asyncio.Future[Http1Exchange | None] | None = None
+        """What the task that serves waits for; None: there is no task yet."""
+        self.is_congested = False
+        self.is_last = False
+        """Close once what is under way is answered."""
+
+    # What the loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.write: Callable[[bytes], None] = self._transport.write
+        self._shared.open.add(self)
+        self._idle_since_s = self._loop.time()
+        self._look_in(self._shared.bounds.idle_s_max)
+        if self._shared.is_closing:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_deaf = True
+        self._shared.gone(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.clear()
+        self._wake()
+        if self._errand is not None and not self._errand.done():
+            self._errand.set_result(None)
+        serving, self._serving, self._reading = self._serving, None, None
+        if serving is not None:
+            serving.lost()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
+        if self._reading is None and not self._is_in_head:
+            data = without_h2c(data)
+        self._chunk_bytes = len(data)
+        self._looked_bytes += self._chunk_bytes
+        if self._is_in_head:
+            self._head_bytes += self._chunk_bytes
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:  # what follows would be another protocol
+            self._is_deaf = self.is_last = True
+        except HttpParserError:
+            self._refuse(self._status)
+            return
+        reading = self._reading
+        if reading is not None and reading.reply is not None and reading.is_greeted:
+            self._dismiss(reading)
+        elif self._is_in_head and self._head_bytes > self._shared.bounds.head_bytes_max:
+            self._refuse(431)
+        elif (reading is not None or self._is_in_head) and not self._is_deaf:
+            self._look_in(self._shared.bounds.request_s_max)
+
+    def pause_writing(self) -> None:
+        self.is_congested = True
+        self._unread_since_s = self._loop.time()
+        self._look_in(self._shared.bounds.unread_s_max)
+
+    def resume_writing(self) -> None:
+        self.is_congested = False
+        self._wake()
+
+    # What the parser tells
+
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        self._url = b""
+        self._headers = {}
+        self._head_bytes = self._chunk_bytes
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # else a trailer
+            self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        bounds, headers = self._shared.bounds, self._headers
+        is_suspect = self._head_bytes > bounds.head_bytes_max or len(headers) > bounds.head_fields_max
+        if is_suspect and self._is_long():
+            self._status = 431
+            raise _LongHead
+        self._is_in_head = False
+        self._looked_bytes = bounds.body_bytes_per_look_min  # the first look only starts the count
+        parser = self._parser
+        path, query = _target(self._url)
+        incoming = Incoming(parser.get_method().decode(), path, query, headers)
+        version, keeps_alive = parser.get_http_version(), parser.should_keep_alive()
+        exchange = self._reading = Http1Exchange(self, incoming, version, keeps_alive=keeps_alive)
+        greeting = self._shared.listener.greet(incoming)
+        if isinstance(greeting, Reply):
+            exchange.reply = greeting
+        elif greeting is not None:
+            exchange.is_greeted = False
+            self._transport.pause_reading()
+            self._shared.spawn(self._await_greeting(exchange, greeting))
+        elif b"expect" in headers:
+            self._go_on(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._reading
+        if exchange is None or exchange.reply is not None:
+            return
+        exchange.parts.append(body)
+        exchange.body_bytes += len(body)
+        if exchange.body_bytes > exchange.incoming.body_bytes_max and exchange.is_greeted:
+            self._forget(exchange, self._shared.listener.too_large(exchange.incoming))
+
+    def on_message_complete(self) -> None:
+        exchange, self._reading = self._reading, None
+        if exchange is None:
+            return
+        exchange.is_complete = True
+        parts = exchange.parts
+        exchange.incoming.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        exchange.parts = []
+        if self._serving is None and not self._waiting and exchange.is_greeted:
+            self._begin(exchange)
+            return
+        self._waiting.append(exchange)
+        self._transport.pause_reading()
+
+    # What others ask for
+
+    def answered(self, exchange: Http1Exchange, *, keeps_alive: bool) -> None:
+        """An answer is complete: the next request, or silence, or the end."""
+        self._serving = None
+        if not keeps_alive or (self.is_last and not self._waiting):
+            self._is_deaf = True
+            if exchange.is_complete or not exchange.is_greeted:
+                self._transport.close()
+            else:  # the client still sends: reset now, it might never read what was said
+                self._transport.resume_reading()
+                self._loop.call_later(self._shared.bounds.linger_s_max, self._transport.close)
+            return
+        self._idle_since_s = self._loop.time()
+        if self._waiting:
+            self._next()
+
+    async def drained(self) -> None:
+        """Waits until the client has read most of what was written, or has gone."""
+        if self.is_congested and not self._transport.is_closing():
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def close_when_idle(self) -> None:
+        """Closes now, or as soon as what is under way is answered."""
+        self.is_last = True
+        if self._serving is None and not self._waiting and self._reading is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Closes now, whatever is under way."""
+        self._transport.abort()
+
+    # Helpers
+
+    def _begin(self, exchange: Http1Exchange) -> None:
+        self._serving = exchange
+        if exchange.reply is not None:
+            exchange.tell(exchange.reply)
+        elif self._errand is None:
+            self._errand = self._loop.create_future()
+            self._errand.set_result(exchange)
+            self._shared.spawn(self._serve(self._errand))
+        else:
+            self._errand.set_result(exchange)
+
+    async def _serve(self, errand: "asyncio.Future[Http1Exchange | None]") -> None:
+        """Serves one request after the other until the connection is gone: a task for each would cost more."""
+        while (exchange := await errand) is not None:
+            errand = self._errand = self._loop.create_future()
+            try:
+                await self._shared.listener.serve(exchange.incoming, exchange)
+            finally:
+                if not exchange.is_over:
+                    exchange.abandon()
+            del exchange  # what it holds is free while this waits
+
+    def _next(self) -> None:
+        """Serves the first that waits, if it has been greeted."""
+        if self._serving is None and self._waiting and self._waiting[0].is_greeted:
+            self._begin(self._waiting.popleft())
+        if not self._waiting and not self._is_deaf and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    async def _await_greeting(self, exchange: Http1Exchange, greeting: Coroutine[Any, Any, Reply | None]) -> None:
+        reply = await greeting
+        exchange.is_greeted = True
+        if reply is None and exchange.body_bytes > exchange.incoming.body_bytes_max:
+            reply = self._shared.listener.too_large(exchange.incoming)
+        if reply is not None:
+            self._forget(exchange, reply)
+        elif b"expect" in exchange.incoming.headers:
+            self._go_on(exchange)
+        self._next()
+        if reply is not None and self._reading is exchange:
+            self._dismiss(exchange)
+
+    def _forget(self, exchange: Http1Exchange, reply: Reply) -> None:
+        exchange.reply = reply
+        exchange.parts = []
+        exchange.incoming.body = b""
+
+    def _dismiss(self, exchange: Http1Exchange) -> None:
+        """Answers a refused request whose body is still coming, and closes: nobody waits for the rest of it."""
+        if self._serving is None and not self._waiting:
+            self._reading = None
+            self._serving = exchange
+            exchange.tell(exchange.reply or self._shared.listener.too_large(exchange.incoming), closes=True)
+
+    def _go_on(self, exchange: Http1Exchange) -> None:
+        """Tells a client to send the body that it has announced."""
+        is_expected = exchange.incoming.headers[b"expect"].lower() == b"100-continue"
+        if is_expected and self._serving is None and not self._waiting and not exchange.is_complete:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, status: int) -> None:
+        """Says what is wrong with what came, unless another answer is under way; and closes."""
+        self._is_deaf = True
+        self._reading, self._is_in_head = None, False
+        if self._serving is not None or self._waiting:
+            self.is_last = True
+            return
+        words = _words(status, self._shared.bounds).encode()
+        self.write(STATUS_LINES[status] + _PLAIN_HEAD % len(words) + words)
+        self._transport.close()
+
+    def _is_long(self) -> bool:
+        bounds, headers = self._shared.bounds, self._headers
+        size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in headers.items())
+        return size > bounds.head_bytes_max or len(headers) > bounds.head_fields_max
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    def _look_in(self, delay_s: float) -> None:
+        """Looks after `delay_s` at the latest."""
+        due_s = self._loop.time() + delay_s
+        if self._timer is not None:
+            if self._timer_s <= due_s:
+                return
+            self._timer.cancel()
+        self._timer_s = due_s
+        self._timer = self._loop.call_at(due_s, self._look)
+
+    def _look(self) -> None:
+        """Whether the client does its part."""
+        self._timer = None
+        bounds, now_s = self._shared.bounds, self._loop.time()
+        if self.is_congested and now_s - self._unread_since_s >= bounds.unread_s_max:
+            self.abort()
+        elif self._is_in_head:
+            self._refuse(408)
+        elif self._reading is not None and self._reading.is_greeted and not self._waiting:
+            if self._looked_bytes < bounds.body_bytes_per_look_min:
+                self._refuse(408)
+                return
+            self._looked_bytes = 0
+            self._look_in(bounds.request_s_max)
+        elif self._serving is None and not self._waiting:
+            left_s = self._idle_since_s + bounds.idle_s_max - now_s
+            if left_s <= 0:
+                self._transport.close()
+            else:
+                self._look_in(left_s)
+        else:
+            self._look_in(min(bounds.idle_s_max, bounds.unread_s_max))
+
+
+class _LongHead(Exception):
+    """Ends the parsing of a head."""
+
+
+def _words(status: int, bounds: Bounds) -> str:
+    if status == 431:
+        limits = f"{bounds.head_bytes_max} bytes or {bounds.head_fields_max} fields"
+        return f"The head of the request is over the limit of {limits}."
+    return "The request came too slowly." if status == 408 else _BAD
+
+
+def _target(url: bytes) -> tuple[str, bytes]:
+    """Path and query of a request line."""
+    if not url.startswith(b"/"):  # a proxy's form, or `*`
+        parsed = parse_url(url) if b"://" in url else None
+        url = url if parsed is None else (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
+    path, _, query = url.partition(b"?")
+    text = path.decode("latin-1")
+    return (unquote(text) if "%" in text else text), query
+
+
+def without_h2c(data: bytes) -> bytes:
+    """A request without its offer to go on in HTTP/2, which a server may ignore (RFC 9110, 7.8). The parser would take
+    it for agreed and lose the body: https://github.com/Kludex/uvicorn/issues/2722 (2026-11), for the clients of Java
+    and of JetBrains' editors."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or data.find(b"h2c", 0, end) < 0:
+        return data
+    return _H2C.sub(b"", data[:end], count=1) + data[end:]

@@ -1,0 +1,47 @@
+"""A request as a listener gets it, whatever carried it. Must not know what is served."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+Headers = Mapping[bytes, bytes]
+"""By lower-case name; of several fields of one name the last."""
+
+
+class Reply(Struct, frozen=True):
+    """A whole answer that needs no call."""
+
+    status: int
+    body: bytes
+    fields: bytes = b""
+    """Further header fields: complete lines."""
+
+    @property
+    def head(self) -> bytes:
+        """All header fields."""
+        return b"content-type: application/json\r\ncontent-length: %d\r\n%b" % (len(self.body), self.fields)
+
+
+class Incoming:
+    """One request. Its head is complete from the start; `body` once it is served."""
+
+    __slots__ = ("body", "body_bytes_max", "context", "headers", "method", "path", "query", "started_s")
+
+    def __init__(self, method: str, path: str, query: bytes, headers: Headers) -> None:
+        self.method = method
+        self.path = path
+        """Percent-decoded."""
+        self.query = query
+        self.headers = headers
+        self.body: bytes = b""
+        self.body_bytes_max = 0
+        """How long a body the listener takes of this caller."""
+        self.context: object = None
+        """What the listener found out from the head."""
+        self.started_s = time.monotonic()
+
+
+def render_fields(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Header fields as they stand on the wire."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])

@@ -1,0 +1,324 @@
+"""The client listener: what each endpoint does. No framework, since every call pays for what stands here.
+
+Who calls is decided before what is called: no body is kept and nothing is looked up for a caller without a key.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, unquote_plus
+
+import msgspec
+from msgspec import Struct, structs
+
+from headgate.core.principal import Principal
+from headgate.core.problems import HeadgateError, InvalidRequest, NotFound, Problem, TooLarge, Unauthenticated
+from headgate.core.record import CallRecord
+from headgate.dialects.base import Envelope
+from headgate.dialects.registry import DIALECTS
+from headgate.engine.call import Call
+from headgate.engine.conduct import Engine
+from headgate.engine.counting import count
+from headgate.engine.exchange import Exchange
+from headgate.server import paths
+from headgate.server.incoming import Headers, Incoming, Reply, render_fields
+from headgate.server.listing import Listing
+
+_log = logging.getLogger("headgate")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Bounds of the client listener."""
+
+    body_bytes_max: int = 20 * 1024 * 1024
+
+
+class KeyRing(Protocol):
+    """Says who a presented key belongs to."""
+
+    def recall(self, presented: bytes) -> Principal | None:
+        """The caller, if memory knows the key and it is good."""
+        ...
+
+    async def identify(self, presented: bytes) -> Principal | None:
+        """The caller, or None for a key that is unknown, revoked or expired."""
+        ...
+
+
+class Calls(Protocol):
+    """Finds what happened."""
+
+    async def find(self, call_id: str) -> CallRecord | None:
+        """The record of a call."""
+        ...
+
+
+class Doors(Struct, frozen=True, kw_only=True):
+    """What the client listener is joined to."""
+
+    engine: Engine
+    keys: KeyRing
+    calls: Calls
+    listing: Callable[[], Listing]
+    """The current list of models: swapped with the configuration."""
+    is_ready: Callable[[], str]
+    """Empty when calls can be served, else why not."""
+
+
+class Visitor(Struct):
+    """What the head of a request told: where to, and from whom."""
+
+    endpoint: paths.Endpoint
+    principal: Principal
+
+
+class ClientListener:
+    """Greets requests by their heads and serves those it let in. What it does not let in is told so in a `Reply`."""
+
+    def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
+        self._doors = doors
+        self._settings = settings or Settings()
+        self._actions: dict[paths.Action, Callable[[Incoming, Visitor, Exchange], Awaitable[None]]] = {
+            "generate": self._generate,
+            "count": self._count,
+            "models": self._models,
+            "model": self._model,
+            "generation": self._generation,
+            "upgrade": self._upgrade,
+        }
+        self._open_actions: dict[paths.Action, Callable[[], Reply]] = {
+            "live": lambda: Reply(200, b'{"status":"live"}'),
+            "hello": lambda: Reply(200, b'{"service":"headgate"}'),
+            "ready": self._readiness,
+        }
+
+    def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
+        """By the head alone: a refusal, None for a caller that memory knows, or a look for the key in the store."""
+        incoming.body_bytes_max = self._settings.body_bytes_max
+        endpoint = paths.find(incoming.method, incoming.path)
+        if not isinstance(endpoint, paths.Endpoint):
+            return _nowhere(endpoint, incoming)
+        open_action = self._open_actions.get(endpoint.action)
+        if open_action is not None:
+            return open_action()
+        presented = presented_key(incoming)
+        principal = self._doors.keys.recall(presented) if presented else None
+        visitor = incoming.context = Visitor(endpoint, principal or _NOBODY)
+        if principal is not None:
+            return self._check_body(incoming)
+        if not presented:
+            return _refusal(incoming, Unauthenticated().problem)
+        return self._introduce(incoming, visitor, presented)
+
+    def too_large(self, incoming: Incoming) -> Reply:
+        """What to say to a body that is over the limit."""
+        limit = incoming.body_bytes_max
+        error = TooLarge(f"The request body is over the limit of {limit} bytes (body_bytes_max).")
+        return _refusal(incoming, error.problem)
+
+    async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
+        """Answers a request that `greet` let in."""
+        visitor = cast(Visitor, incoming.context)
+        try:
+            await self._actions[visitor.endpoint.action](incoming, visitor, exchange)
+        except HeadgateError as error:
+            _tell(exchange, _refusal(incoming, error.problem))
+        except Exception:
+            _log.exception("a bug in Headgate ended %s %s", incoming.method, visitor.endpoint.action)
+            _tell(exchange, _refusal(incoming, Problem(kind="internal", message="Headgate failed on this request.")))
+
+    async def _introduce(self, incoming: Incoming, visitor: Visitor, presented: bytes) -> Reply | None:
+        principal = await self._doors.keys.identify(presented)
+        if principal is None:
+            return _refusal(incoming, Unauthenticated().problem)
+        visitor.principal = principal
+        return self._check_body(incoming)
+
+    def _check_body(self, incoming: Incoming) -> Reply | None:
+        headers = incoming.headers
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            problem = InvalidRequest("Compressed request bodies are not accepted. Send the body without encoding.")
+            return _refusal(incoming, structs.replace(problem.problem, status=415))
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > incoming.body_bytes_max:
+            return self.too_large(incoming)
+        return None
+
+    async def _generate(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        await self._doors.engine.serve(call_of(incoming, visitor, "generate"), exchange)
+
+    async def _count(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        await count(self._doors.engine, call_of(incoming, visitor, "count"), exchange)
+
+    async def _models(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        query = dict(parse_qsl(incoming.query.decode("latin-1")))
+        shape = _shape(incoming, visitor, query)
+        _tell(exchange, Reply(200, self._doors.listing().page(shape, visitor.principal.models, query)))
+
+    async def _model(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        name = visitor.endpoint.argument
+        body = self._doors.listing().one(_shape(incoming, visitor, {}), visitor.principal.models, name)
+        if body is None:
+            raise NotFound(f"The model {name!r} is not known here. GET /v1/models lists the names this key may use.")
+        _tell(exchange, Reply(200, body))
+
+    async def _generation(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        record = await self._doors.calls.find(visitor.endpoint.argument)
+        if record is None or record.key_id != visitor.principal.key_id:
+            raise NotFound(f"No call of this key has the id {visitor.endpoint.argument!r}.")
+        _tell(exchange, Reply(200, self._doors.listing().generation(record)))
+
+    async def _upgrade(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+        """WebSockets are not spoken here; 426 is the answer that makes clients fall back to HTTP at once."""
+        message = "WebSockets are not supported here. Use POST over HTTP."
+        _tell(exchange, _refusal(incoming, Problem(kind="invalid_request", status=426, message=message)))
+
+    def _readiness(self) -> Reply:
+        reason = self._doors.is_ready()
+        if reason:
+            return Reply(503, msgspec.json.encode({"status": "not ready", "reason": reason}))
+        return Reply(200, b'{"status":"ready"}')
+
+
+def presented_key(incoming: Incoming) -> bytes:
+    """The key, from wherever the client's SDK puts it; b"" when there is none."""
+    headers = incoming.headers
+    bearer = headers.get(b"authorization")
+    if bearer is not None and bearer[:7].lower() == b"bearer ":
+        return bearer[7:].strip()
+    for name in _KEY_HEADERS:
+        if name in headers:
+            return headers[name]
+    for member in incoming.query.split(b"&") if incoming.query else ():
+        if member.startswith(b"key="):
+            return unquote_plus(member[4:].decode("latin-1")).encode()
+    return b""
+
+
+def call_of(incoming: Incoming, visitor: Visitor, operation: str) -> Call:
+    """The call that a request makes."""
+    endpoint, headers, query = visitor.endpoint, incoming.headers, incoming.query
+    now_ns = time.time_ns()
+    call_id = new_id(now_ns)
+    is_plain = headers.keys().isdisjoint(_TELLING)
+    record = CallRecord(
+        id=call_id,
+        started_us=now_ns // 1000,
+        key_id=visitor.principal.key_id,
+        surface=endpoint.dialect,
+        operation=operation,
+        model=endpoint.argument,
+        is_stream=bool(endpoint.is_stream),
+    )
+    if not is_plain:
+        record.user, record.session = text_of(headers, b"x-headgate-user"), session_of(headers)
+    return Call(
+        id=call_id,
+        dialect=DIALECTS[endpoint.dialect],
+        envelope=_envelope(endpoint, headers),
+        body=incoming.body,
+        principal=visitor.principal,
+        record=record,
+        started_s=incoming.started_s,
+        headers=travelling(headers) if endpoint.dialect == "anthropic" else _NOTHING,
+        query=without_key(query) if query and endpoint.is_stream is None else "",
+        framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
+        timeout_s=None if is_plain else timeout_of(headers),
+    )
+
+
+def _envelope(endpoint: paths.Endpoint, headers: Headers) -> Envelope:
+    if b"anthropic-version" not in headers and endpoint.is_stream is None and not endpoint.argument:
+        return _NO_ENVELOPE
+    version = text_of(headers, b"anthropic-version")
+    return Envelope(model=endpoint.argument, is_stream=endpoint.is_stream, version=version)
+
+
+_NO_ENVELOPE = Envelope()
+_NOTHING: dict[str, str] = {}
+
+
+_NOBODY = Principal(key_id="", name="")
+_KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
+_SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
+_TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})
+"""Header fields that say something of the call."""
+
+
+def new_id(now_ns: int) -> str:
+    """An id that sorts by time: milliseconds, then 64 random bits. Not a secret."""
+    return f"req_{now_ns // 1_000_000:012x}{random.getrandbits(64):016x}"
+
+
+def text_of(headers: Headers, name: bytes) -> str:
+    """A header's text, bounded; empty when absent."""
+    value = headers.get(name)
+    return value[:512].decode("latin-1") if value else ""
+
+
+def session_of(headers: Headers) -> str:
+    """The conversation that the client says the call belongs to."""
+    return next((text_of(headers, name) for name in _SESSIONS if name in headers), "")
+
+
+def travelling(headers: Headers) -> dict[str, str]:
+    """The header fields that a dialect may send on: an open list of Anthropic's, nothing else."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in headers.items()
+        if name.startswith(b"anthropic-")
+    }
+
+
+def timeout_of(headers: Headers) -> float | None:
+    """The client's own deadline in seconds."""
+    value = headers.get(b"x-headgate-timeout-ms")
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > 9 or not 0 < int(value) <= 86_400_000:
+        shown = value[:40].decode("latin-1")
+        raise InvalidRequest(f"x-headgate-timeout-ms is {shown!r}; it takes whole milliseconds from 1 to 86400000.")
+    return int(value) / 1000
+
+
+def without_key(query: bytes) -> str:
+    """The query string without the credential."""
+    return "&".join(member for member in query.decode("latin-1").split("&") if not member.startswith("key="))
+
+
+def _shape(incoming: Incoming, visitor: Visitor, query: Mapping[str, str]) -> str:
+    """Which of the four shapes of a model list the caller reads."""
+    if visitor.endpoint.dialect == "gemini":
+        return "gemini"
+    if "client_version" in query:
+        return "codex"
+    if b"anthropic-version" in incoming.headers:
+        return "anthropic"
+    return "gemini" if b"x-goog-api-key" in incoming.headers else "openai"
+
+
+def _nowhere(found: paths.WrongMethod | None, incoming: Incoming) -> Reply:
+    """No such path, or not for this method."""
+    if found is None:
+        problem = NotFound(f"There is nothing at {incoming.method} {incoming.path[:200]}.").problem
+        return Reply(*DIALECTS["openai_chat"].render_error(problem))
+    allowed = ", ".join(found.allowed)
+    message = f"{incoming.method} is not allowed here. Use {allowed}."
+    problem = Problem(kind="invalid_request", status=405, message=message)
+    status, body = DIALECTS[found.dialect].render_error(problem)
+    return Reply(status, body, render_fields([(b"allow", allowed.encode())]))
+
+
+def _refusal(incoming: Incoming, problem: Problem) -> Reply:
+    """An error outside of a call, whose own errors the engine tells: in the endpoint's words, or in the caller's where
+    several share a path."""
+    endpoint = cast(Visitor, incoming.context).endpoint
+    is_shared = endpoint.action in ("models", "model") and b"anthropic-version" in incoming.headers
+    return Reply(*DIALECTS["anthropic" if is_shared else endpoint.dialect].render_error(problem))
+
+
+def _tell(exchange: Exchange, reply: Reply) -> None:
+    exchange.start(reply.status, reply.head)
+    exchange.end(reply.body)
