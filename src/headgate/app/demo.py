@@ -116,6 +116,10 @@ class DemoFlight:
         if timeouts.whole_s < math.inf:
             self.limit(timeouts.whole_s, Outcome.SLOW)
 
+    def content_type(self) -> str:
+        """What kind of answer it is."""
+        return self._telling.content_type
+
     async def head(self) -> None:
         """Waits as long as a whole answer would take to make."""
         await self._pause(self._telling.before_s, self._timeouts.head_s, Outcome.SLOW)

@@ -5,7 +5,7 @@ Written to the journal as it happens and applied to the store later, so every nu
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
@@ -95,14 +95,14 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     route: str = ""
     """How the model's name was understood: a route's name, or `model`."""
     strategy: str = ""
-    candidates: list[str] = field(default_factory=list[str])
+    candidates: list[str] = []
     """`provider/model` of every deployment that was planned, in order."""
     status: int = 0
     """The HTTP status the client got."""
     outcome: Outcome = Outcome.OK
     error: str = ""
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
-    dropped: list[str] = field(default_factory=list[str])
+    attempts: list[Attempt] = []
+    dropped: list[str] = []
     finish_reason: str = ""
     usage: Usage | None = None
     """The winning attempt's."""

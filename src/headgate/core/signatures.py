@@ -30,6 +30,6 @@ def has_seals(body: bytes, beginnings: tuple[bytes, ...] = (SEAL,)) -> bool:
     """Whether a JSON body may carry marked signatures; without one of these beginnings it has none."""
     # 65 µs → 1 µs for 30 kB: a search for several bytes reads each of them, that for one does not
     for beginning in beginnings:
-        if beginning[1:2] in body and beginning in body:
+        if body.find(beginning[1:2]) >= 0 and body.find(beginning) >= 0:
             return True
     return False

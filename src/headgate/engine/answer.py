@@ -1,5 +1,6 @@
 """What the client gets: the head with our header fields, the body, or an error in its own dialect; once."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
@@ -10,9 +11,9 @@ from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange
 
 NANO_PER_USD = 1_000_000_000
-REQUEST_ID_NAMES = {"anthropic": b"request-id"}
+REQUEST_ID_NAMES = {"anthropic": "request-id"}
 """What the surfaces' own SDKs read the id of a call from, where it is not `x-request-id`."""
-_ID_NAME = b"x-request-id"
+_ID_NAME = "x-request-id"
 _STREAM_FIELDS = b"cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"
 
 
@@ -46,17 +47,18 @@ class Answerer:
         record = self._call.record
         record.status = 200
         record.streamed_bytes = len(body)
-        fields = b"%bcontent-length: %d\r\n" % (success_fields(record, attempt, content_type), len(body))
+        fields = f"{success_fields(record, attempt, content_type)}content-length: {len(body)}\r\n"
         if attempt.is_priced:
-            fields += b"x-headgate-cost-usd: %b\r\n" % usd(record.cost_nano_usd + attempt.cost_nano_usd).encode()
-        self._exchange.start(200, fields)
+            fields += f"x-headgate-cost-usd: {usd(record.cost_nano_usd + attempt.cost_nano_usd)}\r\n"
+        self._exchange.start(200, fields.encode())
         self._exchange.end(body)
 
     def begin(self, content_type: str, attempt: Attempt) -> None:
         """The head of a stream: from here on the answer is this attempt's."""
         self.is_committed = True
         self._call.record.status = 200
-        self._exchange.start(200, success_fields(self._call.record, attempt, content_type) + _STREAM_FIELDS)
+        fields = success_fields(self._call.record, attempt, content_type)
+        self._exchange.start(200, fields.encode() + _STREAM_FIELDS)
 
     async def more(self, data: bytes) -> None:
         """More of a stream; waits while the client reads slower than we write."""
@@ -88,51 +90,39 @@ class Answerer:
             problem = structs.replace(problem, metadata=metadata)
         status, body = self._call.dialect.render_error(problem)
         record.status = status
-        self._exchange.start(status, b"%bcontent-length: %d\r\n" % (error_fields(record, problem), len(body)))
+        self._exchange.start(status, f"{error_fields(record, problem)}content-length: {len(body)}\r\n".encode())
         self._exchange.end(body)
 
 
-def success_fields(record: CallRecord, attempt: Attempt, content_type: str) -> bytes:
+def success_fields(record: CallRecord, attempt: Attempt, content_type: str) -> str:
     """The header fields of every good answer."""
-    request_id = record.id.encode()
-    fields = (
-        b"content-type: %b\r\n%b: %b\r\nx-headgate-request-id: %b\r\nx-headgate-provider: %b\r\n"
-        b"x-headgate-model: %b\r\nx-headgate-attempts: %d\r\nx-headgate-overhead-ms: %.2f\r\n"
-    ) % (
-        header_value(content_type),
-        REQUEST_ID_NAMES.get(record.surface, _ID_NAME),
-        request_id,
-        request_id,
-        attempt.provider.encode(),
-        header_value(attempt.model),
-        attempt.number,
-        record.overhead_ms,
+    name = REQUEST_ID_NAMES.get(record.surface, _ID_NAME)
+    dropped = f"x-headgate-dropped: {header_value(', '.join(record.dropped))}\r\n" if record.dropped else ""
+    return (
+        f"content-type: {header_value(content_type)}\r\n{name}: {record.id}\r\nx-headgate-request-id: {record.id}\r\n"
+        f"x-headgate-provider: {attempt.provider}\r\nx-headgate-model: {header_value(attempt.model)}\r\n"
+        f"x-headgate-attempts: {attempt.number}\r\nx-headgate-overhead-ms: {record.overhead_ms:.2f}\r\n{dropped}"
     )
-    if record.dropped:
-        fields += b"x-headgate-dropped: %b\r\n" % header_value(", ".join(record.dropped))
-    return fields
 
 
-def error_fields(record: CallRecord, problem: Problem) -> bytes:
+def error_fields(record: CallRecord, problem: Problem) -> str:
     """The header fields of an error."""
-    request_id = record.id.encode()
-    fields = b"content-type: application/json\r\n%b: %b\r\nx-headgate-request-id: %b\r\nx-headgate-attempts: %d\r\n" % (
-        REQUEST_ID_NAMES.get(record.surface, _ID_NAME),
-        request_id,
-        request_id,
-        len(record.attempts),
+    name = REQUEST_ID_NAMES.get(record.surface, _ID_NAME)
+    fields = (
+        f"content-type: application/json\r\n{name}: {record.id}\r\nx-headgate-request-id: {record.id}\r\n"
+        f"x-headgate-attempts: {len(record.attempts)}\r\n"
     )
-    if problem.retry_after_s is not None:
-        whole_s, whole_ms = -(-problem.retry_after_s // 1), round(problem.retry_after_s * 1000)
-        fields += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (whole_s, whole_ms)
-    return fields
+    wait_s = problem.retry_after_s
+    if wait_s is None:
+        return fields
+    return f"{fields}retry-after: {math.ceil(wait_s)}\r\nretry-after-ms: {round(wait_s * 1000)}\r\n"
 
 
-def header_value(text: str) -> bytes:
+def header_value(text: str) -> str:
     """A header value: what is not printable ASCII becomes a question mark."""
     if text.isascii() and text.isprintable():
-        return text.encode()
-    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
+        return text
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
 
 
 def usd(nano: int) -> str:

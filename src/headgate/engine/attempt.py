@@ -21,6 +21,10 @@ from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
 
+CONNECT_S = 3.0
+"""How long opening a connection may take."""
+MOMENT_S = 0.001
+"""What a call whose time is up still gets, so that it fails as late and not as a mistake."""
 LINGER_S = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 
@@ -59,7 +63,9 @@ class Attempting:
         self._answerer.watch(flight.abort)
         try:
             await flight.head()
-            await self._refuse_unless_good(flight)
+            self._attempt.status = flight.status
+            if not 200 <= flight.status < 300:
+                await self._refuse(flight)
             if self._head.is_stream:
                 await self._stream(flight, deadline_s)
             else:
@@ -112,20 +118,17 @@ class Attempting:
     def _send(self, allowance_s: float) -> Flight:
         prepared, settings = self._prepared, self._engine.settings
         request = UpstreamRequest(method="POST", url=prepared.url, headers=prepared.headers, body=prepared.body)
-        whole_s = max(0.001, allowance_s)
+        whole_s = allowance_s if allowance_s > MOMENT_S else MOMENT_S
         timeouts = Timeouts(
-            connect_s=min(3.0, whole_s),
+            connect_s=whole_s if whole_s < CONNECT_S else CONNECT_S,
             head_s=whole_s,
             idle_s=settings.idle_s if self._head.is_stream else whole_s,
             whole_s=whole_s,
         )
         return self._engine.transports[prepared.way.scheme].start(request, timeouts)
 
-    async def _refuse_unless_good(self, flight: Flight) -> None:
+    async def _refuse(self, flight: Flight) -> None:
         """An error status becomes the problem that its body tells."""
-        self._attempt.status = flight.status
-        if 200 <= flight.status < 300:
-            return
         body = await flight.read_all(self._engine.settings.answer_bytes_max)
         raise UpstreamError(self._prepared.way.dialect.parse_error(flight.status, flight.headers, body))
 
@@ -135,15 +138,15 @@ class Attempting:
         dialect, is_verbatim = self._prepared.way.dialect, self._prepared.lane == "verbatim"
         events = [dialect.tap(body)] if is_verbatim and dialect.tap is not None else dialect.parse_response(body)
         self._judge(events)
-        dropped = set(self._prepared.dropped)
+        dropped = self._prepared.dropped
         content_type = "application/json"
         if is_verbatim:
-            content_type = flight.headers.get("content-type", content_type)
+            content_type = flight.content_type() or content_type
         else:
+            dropped = dropped.copy()
             body = self._call.dialect.render_response(events, self._reply_to(), dropped)
-        self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
         self._book(events)
-        self._win(dropped)
+        self._attempt.ttft_ms = self._win(dropped)
         self._answerer.whole(body, content_type, self._attempt)
 
     async def _stream(self, flight: Flight, deadline_s: float) -> None:
@@ -209,7 +212,7 @@ class Attempting:
 
     def _stream_type(self, flight: Flight) -> str:
         if self._prepared.lane == "verbatim":
-            return flight.headers.get("content-type", self._call.dialect.stream_type)
+            return flight.content_type() or self._call.dialect.stream_type
         return "application/json" if self._call.framing == "array" else self._call.dialect.stream_type
 
     def _judge(self, events: list[Event]) -> None:
@@ -218,13 +221,17 @@ class Attempting:
             if isinstance(event, Failed):
                 raise UpstreamError(event.problem)
 
-    def _win(self, dropped: set[str]) -> None:
-        """This attempt's answer is the call's."""
-        record = self._call.record
-        record.dropped = sorted(dropped)
-        elapsed_ms = (time.monotonic() - self._call.started_s) * 1e3
-        waited_ms = (time.monotonic() - self._sent_s) * 1e3 + sum(item.duration_ms for item in record.attempts)
-        record.overhead_ms = max(0.0, elapsed_ms - waited_ms)
+    def _win(self, dropped: set[str]) -> float:
+        """This attempt's answer is the call's. Returns how many milliseconds it has taken so far."""
+        call, now_s = self._call, time.monotonic()
+        record = call.record
+        if dropped:
+            record.dropped = sorted(dropped)
+        waited_ms = taken_ms = (now_s - self._sent_s) * 1e3
+        for earlier in record.attempts:
+            waited_ms += earlier.duration_ms
+        record.overhead_ms = (now_s - call.started_s) * 1e3 - waited_ms
+        return taken_ms
 
     def _book(self, events: list[Event]) -> None:
         """The usage that the answer reported."""
@@ -306,7 +313,7 @@ class _Told(UpstreamError):
 
 def _is_whole(flight: Flight) -> bool:
     """Whether an upstream answered a streaming call with one JSON object."""
-    return flight.headers.get("content-type", "").startswith("application/json")
+    return flight.content_type().startswith("application/json")
 
 
 def _is_meaningful(event: Event) -> bool:

@@ -103,8 +103,10 @@ class Engine:
             _log.exception("a bug in Headgate ended call %s", call.id)
             answerer.refuse(Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL))
         finally:
-            record.duration_ms = (time.monotonic() - call.started_s) * 1e3
-            record.overhead_ms = max(0.0, record.duration_ms - sum(item.duration_ms for item in record.attempts))
+            record.duration_ms = own_ms = (time.monotonic() - call.started_s) * 1e3
+            for attempt in record.attempts:
+                own_ms -= attempt.duration_ms
+            record.overhead_ms = own_ms if own_ms > 0 else 0.0
             self.metering.call_ended(record)
 
 
@@ -122,7 +124,10 @@ class _Conduct:
         self._number = 0
         route = self._route = engine.route(head.model)
         may_use(call.principal, head.model)
-        self._deadline_s = call.started_s + min(call.timeout_s or route.timeout_s, route.timeout_s)
+        timeout_s = call.timeout_s
+        self._deadline_s = call.started_s + (
+            route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
+        )
 
     async def run(self) -> None:
         """Attempts until one has answered; else tells the client what to know."""

@@ -1,5 +1,7 @@
 """Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
 
+from collections.abc import Callable
+
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
@@ -18,19 +20,15 @@ class Metering:
         self._journal = journal
         self._prices = prices
         self._calls = calls
+        self.call_started: Callable[[CallStart], None] = journal.call_started
+        """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
+        self.attempt_started: Callable[[AttemptStart], None] = journal.attempt_started
+        """Before the first byte of every further attempt."""
 
     @property
     def price_version(self) -> str:
         """The edition of the price book in use."""
         return self._prices.version
-
-    def call_started(self, start: CallStart) -> None:
-        """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
-        self._journal.call_started(start)
-
-    def attempt_started(self, start: AttemptStart) -> None:
-        """Before the first byte of every further attempt."""
-        self._journal.attempt_started(start)
 
     def settle(self, attempt: Attempt, prices: str) -> None:
         """Puts the cost on an attempt whose usage is known. `prices`: the provider's name in the price book."""

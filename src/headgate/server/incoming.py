@@ -5,6 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from headgate.core.principal import Principal
+from headgate.server.paths import Endpoint
+
+NOWHERE = Endpoint("hello")
+NOBODY = Principal(key_id="", name="")
 Headers = Mapping[bytes, bytes]
 """By lower-case name; of several fields of one name the last."""
 
@@ -26,7 +31,7 @@ class Reply(Struct, frozen=True):
 class Incoming:
     """One request. Its head is complete from the start; `body` once it is served."""
 
-    __slots__ = ("body", "body_bytes_max", "context", "headers", "method", "path", "query", "started_s")
+    __slots__ = ("body", "body_bytes_max", "endpoint", "headers", "method", "path", "principal", "query", "started_s")
 
     def __init__(self, method: str, path: str, query: bytes, headers: Headers) -> None:
         self.method = method
@@ -37,8 +42,9 @@ class Incoming:
         self.body: bytes = b""
         self.body_bytes_max = 0
         """How long a body the listener takes of this caller."""
-        self.context: object = None
-        """What the listener found out from the head."""
+        self.endpoint = NOWHERE
+        self.principal = NOBODY
+        """Where to and from whom: set by a listener that wants to know."""
         self.started_s = time.monotonic()
 
 

@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
@@ -67,20 +67,13 @@ class Doors(Struct, frozen=True, kw_only=True):
     """Empty when calls can be served, else why not."""
 
 
-class Visitor(Struct):
-    """What the head of a request told: where to, and from whom."""
-
-    endpoint: paths.Endpoint
-    principal: Principal
-
-
 class ClientListener:
     """Greets requests by their heads and serves those it let in. What it does not let in is told so in a `Reply`."""
 
     def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
         self._doors = doors
         self._settings = settings or Settings()
-        self._actions: dict[paths.Action, Callable[[Incoming, Visitor, Exchange], Awaitable[None]]] = {
+        self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
             "models": self._models,
@@ -100,17 +93,18 @@ class ClientListener:
         endpoint = paths.find(incoming.method, incoming.path)
         if not isinstance(endpoint, paths.Endpoint):
             return _nowhere(endpoint, incoming)
+        incoming.endpoint = endpoint
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
         presented = presented_key(incoming)
-        principal = self._doors.keys.recall(presented) if presented else None
-        visitor = incoming.context = Visitor(endpoint, principal or _NOBODY)
-        if principal is not None:
-            return self._check_body(incoming)
         if not presented:
             return _refusal(incoming, Unauthenticated().problem)
-        return self._introduce(incoming, visitor, presented)
+        principal = self._doors.keys.recall(presented)
+        if principal is None:
+            return self._introduce(incoming, presented)
+        incoming.principal = principal
+        return self._check_body(incoming)
 
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
@@ -120,20 +114,19 @@ class ClientListener:
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answers a request that `greet` let in."""
-        visitor = cast(Visitor, incoming.context)
         try:
-            await self._actions[visitor.endpoint.action](incoming, visitor, exchange)
+            await self._actions[incoming.endpoint.action](incoming, exchange)
         except HeadgateError as error:
             _tell(exchange, _refusal(incoming, error.problem))
         except Exception:
-            _log.exception("a bug in Headgate ended %s %s", incoming.method, visitor.endpoint.action)
+            _log.exception("a bug in Headgate ended %s %s", incoming.method, incoming.endpoint.action)
             _tell(exchange, _refusal(incoming, Problem(kind="internal", message="Headgate failed on this request.")))
 
-    async def _introduce(self, incoming: Incoming, visitor: Visitor, presented: bytes) -> Reply | None:
+    async def _introduce(self, incoming: Incoming, presented: bytes) -> Reply | None:
         principal = await self._doors.keys.identify(presented)
         if principal is None:
             return _refusal(incoming, Unauthenticated().problem)
-        visitor.principal = principal
+        incoming.principal = principal
         return self._check_body(incoming)
 
     def _check_body(self, incoming: Incoming) -> Reply | None:
@@ -146,31 +139,31 @@ class ClientListener:
             return self.too_large(incoming)
         return None
 
-    async def _generate(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
-        await self._doors.engine.serve(call_of(incoming, visitor, "generate"), exchange)
+    async def _generate(self, incoming: Incoming, exchange: Exchange) -> None:
+        await self._doors.engine.serve(call_of(incoming, "generate"), exchange)
 
-    async def _count(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
-        await count(self._doors.engine, call_of(incoming, visitor, "count"), exchange)
+    async def _count(self, incoming: Incoming, exchange: Exchange) -> None:
+        await count(self._doors.engine, call_of(incoming, "count"), exchange)
 
-    async def _models(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+    async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
-        shape = _shape(incoming, visitor, query)
-        _tell(exchange, Reply(200, self._doors.listing().page(shape, visitor.principal.models, query)))
+        shape = _shape(incoming, query)
+        _tell(exchange, Reply(200, self._doors.listing().page(shape, incoming.principal.models, query)))
 
-    async def _model(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
-        name = visitor.endpoint.argument
-        body = self._doors.listing().one(_shape(incoming, visitor, {}), visitor.principal.models, name)
+    async def _model(self, incoming: Incoming, exchange: Exchange) -> None:
+        name = incoming.endpoint.argument
+        body = self._doors.listing().one(_shape(incoming, {}), incoming.principal.models, name)
         if body is None:
             raise NotFound(f"The model {name!r} is not known here. GET /v1/models lists the names this key may use.")
         _tell(exchange, Reply(200, body))
 
-    async def _generation(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
-        record = await self._doors.calls.find(visitor.endpoint.argument)
-        if record is None or record.key_id != visitor.principal.key_id:
-            raise NotFound(f"No call of this key has the id {visitor.endpoint.argument!r}.")
+    async def _generation(self, incoming: Incoming, exchange: Exchange) -> None:
+        record = await self._doors.calls.find(incoming.endpoint.argument)
+        if record is None or record.key_id != incoming.principal.key_id:
+            raise NotFound(f"No call of this key has the id {incoming.endpoint.argument!r}.")
         _tell(exchange, Reply(200, self._doors.listing().generation(record)))
 
-    async def _upgrade(self, incoming: Incoming, visitor: Visitor, exchange: Exchange) -> None:
+    async def _upgrade(self, incoming: Incoming, exchange: Exchange) -> None:
         """WebSockets are not spoken here; 426 is the answer that makes clients fall back to HTTP at once."""
         message = "WebSockets are not supported here. Use POST over HTTP."
         _tell(exchange, _refusal(incoming, Problem(kind="invalid_request", status=426, message=message)))
@@ -197,16 +190,16 @@ def presented_key(incoming: Incoming) -> bytes:
     return b""
 
 
-def call_of(incoming: Incoming, visitor: Visitor, operation: str) -> Call:
+def call_of(incoming: Incoming, operation: str) -> Call:
     """The call that a request makes."""
-    endpoint, headers, query = visitor.endpoint, incoming.headers, incoming.query
+    endpoint, headers, query = incoming.endpoint, incoming.headers, incoming.query
     now_ns = time.time_ns()
     call_id = new_id(now_ns)
     is_plain = headers.keys().isdisjoint(_TELLING)
     record = CallRecord(
         id=call_id,
         started_us=now_ns // 1000,
-        key_id=visitor.principal.key_id,
+        key_id=incoming.principal.key_id,
         surface=endpoint.dialect,
         operation=operation,
         model=endpoint.argument,
@@ -219,7 +212,7 @@ def call_of(incoming: Incoming, visitor: Visitor, operation: str) -> Call:
         dialect=DIALECTS[endpoint.dialect],
         envelope=_envelope(endpoint, headers),
         body=incoming.body,
-        principal=visitor.principal,
+        principal=incoming.principal,
         record=record,
         started_s=incoming.started_s,
         headers=travelling(headers) if endpoint.dialect == "anthropic" else _NOTHING,
@@ -240,7 +233,6 @@ _NO_ENVELOPE = Envelope()
 _NOTHING: dict[str, str] = {}
 
 
-_NOBODY = Principal(key_id="", name="")
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
 _TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})
@@ -288,9 +280,9 @@ def without_key(query: bytes) -> str:
     return "&".join(member for member in query.decode("latin-1").split("&") if not member.startswith("key="))
 
 
-def _shape(incoming: Incoming, visitor: Visitor, query: Mapping[str, str]) -> str:
+def _shape(incoming: Incoming, query: Mapping[str, str]) -> str:
     """Which of the four shapes of a model list the caller reads."""
-    if visitor.endpoint.dialect == "gemini":
+    if incoming.endpoint.dialect == "gemini":
         return "gemini"
     if "client_version" in query:
         return "codex"
@@ -314,7 +306,7 @@ def _nowhere(found: paths.WrongMethod | None, incoming: Incoming) -> Reply:
 def _refusal(incoming: Incoming, problem: Problem) -> Reply:
     """An error outside of a call, whose own errors the engine tells: in the endpoint's words, or in the caller's where
     several share a path."""
-    endpoint = cast(Visitor, incoming.context).endpoint
+    endpoint = incoming.endpoint
     is_shared = endpoint.action in ("models", "model") and b"anthropic-version" in incoming.headers
     return Reply(*DIALECTS["anthropic" if is_shared else endpoint.dialect].render_error(problem))
 

@@ -44,6 +44,10 @@ class Flight(Protocol):
     headers: Mapping[str, str]
     """By lower-case name, values stripped; several fields of one name joined by ", "."""
 
+    def content_type(self) -> str:
+        """The field of that name; empty when the answer has none."""
+        ...
+
     async def head(self) -> None:
         """Waits for status and headers."""
         ...

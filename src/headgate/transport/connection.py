@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -22,6 +22,7 @@ from headgate.transport.origins import Origin
 from headgate.transport.settings import PoolSettings
 
 _COPY_BYTES_MAX: Final = 64 * 1024
+_DECODING: Final = frozenset({b"content-encoding", b"transfer-encoding"})
 
 
 class Keeper(Protocol):
@@ -158,7 +159,12 @@ class Connection(asyncio.Protocol):
             if self._fault is None and not self._is_answered:
                 self._fault = self._protocol(f"is not HTTP/1.1 ({error})")
         if self._parts:
-            self._pass_on(flight)
+            if self._inflater is None and self._fault is None:
+                flight.push(self._parts, self._barren_bytes)  # close enough for back-pressure: counts the framing too
+                self._parts.clear()
+                self._barren_bytes = 0
+            else:
+                self._inflate(flight)
         if self._fault is not None:
             self.fail(self._fault)
         elif self._is_answered:
@@ -216,23 +222,20 @@ class Connection(asyncio.Protocol):
             if status == 101:
                 self._fault = self._protocol("switches to another protocol")
             return
-        headers: dict[str, str] = {}
         fields = self._fields
         settings = self._keeper.settings
         if len(fields) > settings.head_fields_max or self._barren_bytes > settings.head_bytes_max:
             self._check_limits()
-        for name, value in fields:
-            key = name.decode("latin-1").lower()
-            text = value.decode("latin-1").rstrip()
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        fields.clear()
         flight.status = status
-        flight.headers = headers
+        flight.fields = fields
+        self._fields = []
         flight.has_head = self._is_begun = True
         self._keeps_alive = self._parser.should_keep_alive()
         self._inflater = None
-        if "content-encoding" in headers or "transfer-encoding" in headers:
-            self._choose_decoding(headers)
+        for name, _ in fields:
+            if name.lower() in _DECODING:
+                self._choose_decoding(flight.headers)
+                break
         if flight.request.method == "HEAD":
             self._is_answered, self._keeps_alive = True, False  # the parser would wait for the body that HEAD has not
 
@@ -242,7 +245,7 @@ class Connection(asyncio.Protocol):
 
     # Helpers
 
-    def _choose_decoding(self, headers: dict[str, str]) -> None:
+    def _choose_decoding(self, headers: Mapping[str, str]) -> None:
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             self._fault = self._protocol("has a transfer-encoding that was not asked for")
         encoding = headers.get("content-encoding", "identity").lower()
@@ -259,20 +262,20 @@ class Connection(asyncio.Protocol):
         elif sum(len(name) + len(value) + 4 for name, value in self._fields) > settings.head_bytes_max:
             self._fault = self._protocol(f"is over head_bytes_max={settings.head_bytes_max}")
 
-    def _pass_on(self, flight: PooledFlight) -> None:
-        parts = self._parts
-        size = self._barren_bytes  # close enough for back-pressure: counts the framing too
-        self._barren_bytes = 0
-        if self._inflater is not None and self._fault is None:
-            try:
-                parts = [piece] if (piece := self._inflater.feed(b"".join(parts))) else []
-            except UpstreamError as error:
-                self._fault = error.problem
-                parts = []
-            size = len(parts[0]) if parts else 0
-        if parts and self._fault is None:
-            flight.push(parts, size)
+    def _inflate(self, flight: PooledFlight) -> None:
+        """Passes on what came, uncompressed; after a fault, nothing."""
+        data = b"".join(self._parts)
         self._parts.clear()
+        self._barren_bytes = 0
+        if self._inflater is None or self._fault is not None:
+            return
+        try:
+            piece = self._inflater.feed(data)
+        except UpstreamError as error:
+            self._fault = error.problem
+            return
+        if piece:
+            flight.push([piece], len(piece))
 
     def _finish(self, flight: PooledFlight, *, is_reusable: bool) -> None:
         if self._inflater is not None and not self._inflater.is_whole:

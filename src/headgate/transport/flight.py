@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from headgate.transport.connection import Connection
     from headgate.transport.pool import OriginPool
 
-_NO_HEADERS: Mapping[str, str] = {}
-
-
 class PooledFlight:
     """Implements `Flight`. What is public beyond it is for the pool and its connections."""
 
@@ -33,7 +30,8 @@ class PooledFlight:
         "connection",
         "has_head",
         "head_bytes",
-        "headers",
+        "_headers",
+        "fields",
         "is_complete",
         "due_outcome",
         "due_s",
@@ -59,7 +57,9 @@ class PooledFlight:
         self.due_outcome = Outcome.SLOW
         self.has_head = False
         self.head_bytes = head_bytes
-        self.headers: Mapping[str, str] = _NO_HEADERS
+        self.fields: list[tuple[bytes, bytes]] = []
+        """The header fields as they came."""
+        self._headers: Mapping[str, str] | None = None
         self.is_complete = False
         self.is_second_try = False
         self.opening: asyncio.Timeout | None = None
@@ -67,6 +67,21 @@ class PooledFlight:
         self.status = 0
         self.timeouts = timeouts
         self.unread_bytes = 0
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name, values stripped; several fields of one name joined by ", ". Made when asked for: most
+        answers have many and nobody looks at them."""
+        if self._headers is None:
+            self._headers = joined(self.fields)
+        return self._headers
+
+    def content_type(self) -> str:
+        """The one field that every answer is asked for; empty when it has none."""
+        for name, value in self.fields:
+            if len(name) == 12 and name.lower() == b"content-type":
+                return value.decode("latin-1").rstrip()
+        return ""
 
     async def head(self) -> None:
         """Waits for status and headers; without a connection, first opens one or waits for one."""
@@ -94,6 +109,8 @@ class PooledFlight:
 
     async def read_all(self, bytes_max: int) -> bytes:
         """The rest of the body; over `bytes_max` the connection is closed and `UpstreamError` (PROTOCOL) raised."""
+        if self.is_complete and self.unread_bytes <= bytes_max:  # all of it came at once
+            return self._take()
         pieces: list[bytes] = []
         size = 0
         while piece := await self.read():
@@ -175,3 +192,13 @@ class PooledFlight:
         if self.connection is not None and self.connection.is_paused:
             self.connection.resume()
         return data
+
+
+def joined(fields: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Header fields by lower-case name."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1").rstrip()
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

@@ -2,8 +2,7 @@
 
 import pytest
 
-from headgate.transport.base import UpstreamRequest
-from headgate.transport.origins import HeadWriter, Origin, parse_place
+from headgate.transport.origins import HeadWriter, Origin, head_of, parse_place
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_a_url_that_leads_nowhere_is_refused(url):
 
 def render(headers=(), method="POST", body=b"{}"):
     url = "http://a:1/v1?k=1"
-    return HeadWriter().render(UpstreamRequest(method=method, url=url, headers=headers, body=body), parse_place(url))
+    return head_of(HeadWriter().render(method, parse_place(url), tuple(headers)), method, body)
 
 
 def test_a_head_is_written():

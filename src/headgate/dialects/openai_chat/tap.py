@@ -6,7 +6,7 @@ Anything out of the ordinary is left to `parse_response`, whose last event this 
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from headgate.core.events import Event, Finished
 from headgate.core.usage import Usage
@@ -36,27 +36,28 @@ class _Usage(Struct, forbid_unknown_fields=True):
 
 
 class _Message(Struct):
-    refusal: Raw | None = None
+    refusal: None = None
 
 
 class _Choice(Struct):
     message: _Message
     finish_reason: str
     index: int = 0
-    error: Raw | None = None
+    error: None = None
 
 
 class _Answer(Struct):
+    """Members that must be null make every other answer one for `parse_response`."""
+
     choices: tuple[_Choice]
     usage: _Usage
-    error: Raw | None = None
-    x_groq: Raw | None = None
+    error: None = None
+    x_groq: None = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _NO_INPUTS: Final = _Inputs()
 _NO_OUTPUTS: Final = _Outputs()
-_NULL: Final = Raw(b"null")
 
 
 def tap(body: bytes) -> Event:
@@ -68,9 +69,7 @@ def tap(body: bytes) -> Event:
         return parse_response(body)[-1]
     choice, usage = answer.choices[0], answer.usage
     reason = reason_of(choice.finish_reason)
-    odd = (answer.error, answer.x_groq, choice.error, choice.message.refusal)
-    is_plain = all(member is None or member == _NULL for member in odd)
-    if not is_plain or reason == "error" or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
+    if reason == "error" or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
         return parse_response(body)[-1]
     return Finished(reason=reason, usage=_counts(usage), wire_reason=choice.finish_reason)
 
