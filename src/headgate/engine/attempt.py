@@ -57,8 +57,8 @@ class Attempting:
         """Makes the attempt. None: the client has its answer; else why not, and nothing has gone out unless the
         answerer says so."""
         self._attempt.number = number
-        self._write_ahead()
         self._sent_s = time.monotonic()
+        self._write_ahead()
         flight = self._send(allowance_s)
         self._answerer.watch(flight.abort)
         try:
@@ -84,12 +84,12 @@ class Attempting:
     def _write_ahead(self) -> None:
         """The journal's line, before the first byte goes out."""
         call, attempt = self._call, self._attempt
-        now_us = time.time_ns() // 1000
-        attempt.started_ms = (time.monotonic() - call.started_s) * 1e3
+        record = call.record
+        attempt.started_ms = started_ms = (self._sent_s - call.started_s) * 1e3
         start = AttemptStart(
             call_id=call.id,
             number=attempt.number,
-            started_us=now_us,
+            started_us=record.started_us + int(started_ms * 1e3),
             provider=attempt.provider,
             model=attempt.model,
             dialect=attempt.dialect,
@@ -99,7 +99,6 @@ class Attempting:
         if attempt.number > 1:
             self._engine.metering.attempt_started(start)
             return
-        record = call.record
         self._engine.metering.call_started(
             CallStart(
                 id=call.id,

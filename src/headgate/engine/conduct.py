@@ -23,7 +23,7 @@ from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Plan, Route, plan
+from headgate.routing.plan import Route, plan
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Transport
 
@@ -131,43 +131,34 @@ class _Conduct:
 
     async def run(self) -> None:
         """Attempts until one has answered; else tells the client what to know."""
-        chosen: Plan = plan(self._route, self._engine.dice)
-        record = self._call.record
-        record.route = "model" if self._route.is_direct else self._route.name
-        record.strategy = self._route.strategy
-        record.candidates = [deployment.id for deployment in chosen.deployments]
-        for position, deployment in enumerate(chosen.deployments):
-            others_left = len(chosen.deployments) - position - 1
-            if await self._try(deployment, others_left):
-                return
+        route, record = self._route, self._call.record
+        deployments = plan(route, self._engine.dice).deployments
+        record.route = "model" if route.is_direct else route.name
+        record.strategy = route.strategy
+        record.candidates = [deployment.id for deployment in deployments]
+        others_left = len(deployments)
+        for deployment in deployments:
+            others_left -= 1
+            prepared, repeats = self._prepared(deployment), 0
+            while prepared is not None:
+                self._number += 1
+                attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
+                problem = await attempting.run(self._number, self._allowance_s(others_left), self._deadline_s)
+                if problem is None:
+                    return
+                self._problems.append(problem)
+                step = verdict(self._situation(problem, others_left, repeats))
+                if step.verdict is Verdict.GIVE_UP:
+                    self._tell()
+                    return
+                if step.verdict is Verdict.NEXT:
+                    break
+                repeats += 1
+                await asyncio.sleep(step.wait_s)
         if self._problems:
             self._tell()
         elif self._refusal is not None:
             self._answerer.refuse(self._refusal)
-
-    async def _try(self, deployment: Deployment, others_left: int) -> bool:
-        """One deployment, repeated where its verdict says so. True: the call is over."""
-        prepared = self._prepared(deployment)
-        if prepared is None:
-            return False
-        repeats = 0
-        while True:
-            self._number += 1
-            attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
-            problem = await attempting.run(self._number, self._allowance_s(others_left), self._deadline_s)
-            if problem is None:
-                return True
-            self._problems.append(problem)
-            step = verdict(self._situation(problem, others_left, repeats))
-            match step.verdict:
-                case Verdict.SAME:
-                    repeats += 1
-                    await asyncio.sleep(step.wait_s)
-                case Verdict.NEXT:
-                    return False
-                case Verdict.GIVE_UP:
-                    self._tell()
-                    return True
 
     def _prepared(self, deployment: Deployment) -> Prepared | None:
         """What to send, or None when this deployment cannot be asked such a thing."""

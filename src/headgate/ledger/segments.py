@@ -145,7 +145,7 @@ def fill_in(damage: Damage, number: int) -> None:
 class Follower:
     """Reads the records of a directory in order, from its oldest segment on, as far as it is told they are complete."""
 
-    def __init__(self, directory: Path, chunk_bytes: int = 512 * 1024) -> None:
+    def __init__(self, directory: Path, chunk_bytes: int = 256 * 1024) -> None:
         self._directory = directory
         self._chunk_bytes = chunk_bytes
         self._file = -1

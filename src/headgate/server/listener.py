@@ -139,11 +139,11 @@ class ClientListener:
             return self.too_large(incoming)
         return None
 
-    async def _generate(self, incoming: Incoming, exchange: Exchange) -> None:
-        await self._doors.engine.serve(call_of(incoming, "generate"), exchange)
+    def _generate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        return self._doors.engine.serve(call_of(incoming, "generate"), exchange)
 
-    async def _count(self, incoming: Incoming, exchange: Exchange) -> None:
-        await count(self._doors.engine, call_of(incoming, "count"), exchange)
+    def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        return count(self._doors.engine, call_of(incoming, "count"), exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))

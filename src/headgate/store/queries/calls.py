@@ -107,13 +107,18 @@ def _row(record: CallRecord, json: bytes) -> tuple[Any, ...]:
         record.status,
         record.outcome,
         len(record.attempts),
-        min(usage.input_tokens, INT64_MAX),
-        min(usage.cached_tokens, INT64_MAX),
-        min(usage.output_tokens, INT64_MAX),
+        _int64(usage.input_tokens),
+        _int64(usage.cached_tokens),
+        _int64(usage.output_tokens),
         record.usage_source,
-        min(record.cost_nano_usd, INT64_MAX),
+        _int64(record.cost_nano_usd),
         record.is_priced,
         None if ttft_ms is None else int(ttft_ms * 1000),
         int(record.duration_ms * 1000),
         json.decode(),
     )
+
+
+def _int64(number: int) -> int:
+    """An upstream may claim any number; the record keeps it exactly, the column as near as it can."""
+    return number if number <= INT64_MAX else INT64_MAX
