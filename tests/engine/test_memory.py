@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from headgate.app.inprocess import _Visit
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
-from headgate.app.inprocess import _Visit
 from headgate.transport.fake import CutAfter, Drip, InBandError, SlowFirstByte, StallAfter, Status
 from headgate.transport.flight import PooledFlight
 from tests.engine.harness import Bench, bench

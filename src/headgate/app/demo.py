@@ -111,7 +111,6 @@ class DemoFlight:
         self._has_spoken = False
         self._outcome: Outcome | None = None
         self._is_aborted = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         if timeouts.whole_s < math.inf:
             self.limit(timeouts.whole_s, Outcome.SLOW)
@@ -150,7 +149,7 @@ class DemoFlight:
     def limit(self, left_s: float, outcome: Outcome) -> None:
         """How long it may still take."""
         self.close()
-        self._timer = self._loop.call_later(left_s, self.abort, outcome)
+        self._timer = asyncio.get_running_loop().call_later(left_s, self.abort, outcome)
 
     def close(self) -> None:
         """Done with it."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import openai
 
     from headgate.app.core import Core
-    from headgate.server.http1 import Spawn
     from headgate.server.listener import ClientListener
+    from headgate.server.listening import Spawn
 
 _KEY = "in-process"
 """What the SDK clients present; there is nobody else in this process to keep out."""

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from headgate.server.http1 import Spawn
 from headgate.server.incoming import Incoming, Reply
 from headgate.server.listener import ClientListener
+from headgate.server.listening import Spawn
 
 BASE_URL = "http://headgate.local"
 """Never looked up: the transport below answers for it."""

@@ -9,10 +9,10 @@ from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
-from headgate.server.http1 import Spawn
 from headgate.server.listener import ClientListener, Doors
 from headgate.server.listener import KeyRing as Keys
 from headgate.server.listener import Settings as ListenerSettings
+from headgate.server.listening import Spawn
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
 

@@ -29,7 +29,4 @@ def unseal(text: str, *, spoken: str) -> Signature:
 def has_seals(body: bytes, beginnings: tuple[bytes, ...] = (SEAL,)) -> bool:
     """Whether a JSON body may carry marked signatures; without one of these beginnings it has none."""
     # 65 µs → 1 µs for 30 kB: a search for several bytes reads each of them, that for one does not
-    for beginning in beginnings:
-        if body.find(beginning[1:2]) >= 0 and body.find(beginning) >= 0:
-            return True
-    return False
+    return any(body.find(beginning[1:2]) >= 0 and body.find(beginning) >= 0 for beginning in beginnings)

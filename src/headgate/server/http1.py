@@ -8,52 +8,14 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
-from msgspec import Struct
 
+from headgate.server.answering import STATUS_LINES, Http1Exchange
 from headgate.server.incoming import Incoming, Reply
-
-Greeting = Reply | Coroutine[Any, Any, Reply | None] | None
-"""What a listener says to the head of a request: no, come in (None), or wait and then one of the two."""
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-
-
-class Listener(Protocol):
-    """Serves requests."""
-
-    def greet(self, incoming: Incoming) -> Greeting:
-        """Looks at the head before any of the body is kept; sets `body_bytes_max`."""
-        ...
-
-    def too_large(self, incoming: Incoming) -> Reply:
-        """What to say to a body over `body_bytes_max`."""
-        ...
-
-    async def serve(self, incoming: Incoming, exchange: "Http1Exchange") -> None:
-        """Answers a complete request."""
-        ...
-
-
-class Bounds(Struct, frozen=True, kw_only=True):
-    """What a client may take of a connection."""
-
-    head_bytes_max: int = 32 * 1024
-    """Of a request line with its header fields; a longer one is answered with 431."""
-    head_fields_max: int = 100
-    request_s_max: float = 10.0
-    """How long a head may take, and how often a body that comes slowly is looked at."""
-    body_bytes_per_look_min: int = 10 * 1024
-    """How much of a body must have come between two looks: 1 KiB/s."""
-    unread_s_max: float = 300.0
-    """How long a client may leave unread what was sent to it."""
-    idle_s_max: float = 75.0
-    """How long a connection without a request is kept: longer than common load balancers keep theirs."""
-    linger_s_max: float = 2.0
-    """How long the rest of a refused request is read and forgotten, so that the refusal is not lost in a reset."""
+from headgate.server.listening import Bounds, Listener, Spawn
 
 
 class Connections:
@@ -91,115 +53,40 @@ class Connections:
             self._emptied.set_result(None)
 
 
-STATUS_LINES: Final = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
-}
 _H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[^\r\n]*", re.IGNORECASE)
 _PLAIN_HEAD: Final = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
 _BAD: Final = "The request is not valid HTTP."
 
 
-class Http1Exchange:
-    """One request on a connection, and its answer."""
-
-    __slots__ = ("_callback", "_connection", "_is_chunked", "_is_started", "_keeps_alive", "_version")
-    __slots__ += ("body_bytes", "incoming", "is_complete", "is_greeted", "is_over", "parts", "reply")
-
-    def __init__(self, connection: "ClientConnection", incoming: Incoming, version: str, *, keeps_alive: bool) -> None:
-        self._connection: ClientConnection | None = connection
-        self.incoming = incoming
-        self._version = version
-        self._keeps_alive = keeps_alive
-        self._callback: Callable[[], None] | None = None
-        self._is_chunked = self._is_started = False
-        self.is_complete = self.is_over = False
-        self.is_greeted = True
-        self.reply: Reply | None = None
-        """The answer that needs no serving."""
-        self.parts: list[bytes] = []
-        self.body_bytes = 0
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the client reads slower than we write."""
-        return self._connection is not None and self._connection.is_congested
-
-    def start(self, status: int, fields: bytes) -> None:
-        """Status and header fields."""
-        self._is_started = True
-        connection = self._connection
-        if connection is None:
-            return
-        more = b"\r\n"
-        if b"content-length: " not in fields:
-            if self._version == "1.1":
-                self._is_chunked = True
-                more = b"transfer-encoding: chunked\r\n\r\n"
-            else:
-                self._keeps_alive = False
-        if not self._keeps_alive or connection.is_last:
-            self._keeps_alive = False
-            more = b"connection: close\r\n" + more
-        elif self._version == "1.0":
-            more = b"connection: keep-alive\r\n" + more
-        connection.write(STATUS_LINES[status] + fields + more)
-
-    def write(self, data: bytes) -> None:
-        """More of the body."""
-        if data and self._connection is not None and self.incoming.method != "HEAD":
-            self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
-
-    def end(self, data: bytes = b"") -> None:
-        """The last of the body."""
-        self.is_over = True
-        self._callback = None
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._is_chunked:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        if data and self.incoming.method != "HEAD":
-            connection.write(data)
-        connection.answered(self, keeps_alive=self._keeps_alive)
-
-    async def drained(self) -> None:
-        """Waits until the client has caught up, or has gone."""
-        if self._connection is not None:
-            await self._connection.drained()
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Calls back at most once, if the client goes away before `end`."""
-        self._callback = callback
-        if self._connection is None and not self.is_over:
-            self.lost()
-
-    def lost(self) -> None:
-        """The client has gone away."""
-        self._connection = None
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
-
-    def abandon(self) -> None:
-        """Whoever served it has ended without ending it: cut off, so that nobody takes it for whole."""
-        connection, self._connection = self._connection, None
-        self.is_over = True
-        if connection is not None:
-            connection.abort()
-
-    def tell(self, reply: Reply, *, closes: bool = False) -> None:
-        """The whole answer at once."""
-        self._keeps_alive = self._keeps_alive and not closes
-        self.start(reply.status, reply.head)
-        self.end(reply.body)
-
-
 class ClientConnection(asyncio.Protocol):
     """The protocol of one client's socket. Requests are served one after the other, in order."""
 
-    __slots__ = ("_chunk_bytes", "_errand", "_head_bytes", "_headers", "_idle_since_s", "_is_deaf", "_is_in_head", "_looked_bytes")
-    __slots__ += ("_loop", "_parser", "_reading", "_serving", "_shared", "_status", "_timer", "_timer_s", "_transport")
-    __slots__ += ("_unread_since_s", "_url", "_waiters", "_waiting", "is_congested", "is_last", "write")
+    __slots__ = (
+        "_chunk_bytes",
+        "_errand",
+        "_head_bytes",
+        "_headers",
+        "_idle_since_s",
+        "_is_deaf",
+        "_is_in_head",
+        "_looked_bytes",
+        "_loop",
+        "_parser",
+        "_reading",
+        "_serving",
+        "_shared",
+        "_status",
+        "_timer",
+        "_timer_s",
+        "_transport",
+        "_unread_since_s",
+        "_url",
+        "_waiters",
+        "_waiting",
+        "is_congested",
+        "is_last",
+        "write",
+    )
 
     def __init__(self, shared: Connections) -> None:
         self._shared = shared

@@ -41,8 +41,11 @@ class Flight(Protocol):
 
     status: int
     """Known once `head` has returned."""
-    headers: Mapping[str, str]
-    """By lower-case name, values stripped; several fields of one name joined by ", "."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name, values stripped; several fields of one name joined by ", "."""
+        ...
 
     def content_type(self) -> str:
         """The field of that name; empty when the answer has none."""

@@ -18,23 +18,24 @@ if TYPE_CHECKING:
     from headgate.transport.connection import Connection
     from headgate.transport.pool import OriginPool
 
+
 class PooledFlight:
     """Implements `Flight`. What is public beyond it is for the pool and its connections."""
 
     __slots__ = (
+        "_headers",
         "_loop",
         "_origin_pool",
         "_parts",
         "_problem",
         "_waiter",
         "connection",
-        "has_head",
-        "head_bytes",
-        "_headers",
-        "fields",
-        "is_complete",
         "due_outcome",
         "due_s",
+        "fields",
+        "has_head",
+        "head_bytes",
+        "is_complete",
         "is_second_try",
         "opening",
         "request",

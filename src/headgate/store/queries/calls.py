@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import dialect, insert
 
 from headgate.core.record import CallRecord
@@ -87,8 +87,7 @@ def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]
         query = query.where(CALLS.c.started_us >= wanted.since_us)
     if wanted.before is not None:
         query = query.where(CALLS.c.seq < wanted.before)
-    rows: Iterable[Row[tuple[int, str]]] = connection.execute(query)
-    return [Kept(seq, _decode(json)) for seq, json in rows]
+    return [Kept(row.seq, _decode(row.record)) for row in connection.execute(query)]
 
 
 def _row(record: CallRecord, json: bytes) -> tuple[Any, ...]:

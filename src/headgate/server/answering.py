@@ -1,0 +1,122 @@
+"""One request on a client's connection and its answer in HTTP/1.1. Must not know what is served."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from headgate.server.incoming import Incoming, Reply
+
+if TYPE_CHECKING:
+    from headgate.server.http1 import ClientConnection
+
+STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+}
+
+
+class Http1Exchange:
+    """One request on a connection, and its answer."""
+
+    __slots__ = (
+        "_callback",
+        "_connection",
+        "_is_chunked",
+        "_is_started",
+        "_keeps_alive",
+        "_version",
+        "body_bytes",
+        "incoming",
+        "is_complete",
+        "is_greeted",
+        "is_over",
+        "parts",
+        "reply",
+    )
+
+    def __init__(self, connection: "ClientConnection", incoming: Incoming, version: str, *, keeps_alive: bool) -> None:
+        self._connection: ClientConnection | None = connection
+        self.incoming = incoming
+        self._version = version
+        self._keeps_alive = keeps_alive
+        self._callback: Callable[[], None] | None = None
+        self._is_chunked = self._is_started = False
+        self.is_complete = self.is_over = False
+        self.is_greeted = True
+        self.reply: Reply | None = None
+        """The answer that needs no serving."""
+        self.parts: list[bytes] = []
+        self.body_bytes = 0
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client reads slower than we write."""
+        return self._connection is not None and self._connection.is_congested
+
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and header fields."""
+        self._is_started = True
+        connection = self._connection
+        if connection is None:
+            return
+        more = b"\r\n"
+        if b"content-length: " not in fields:
+            if self._version == "1.1":
+                self._is_chunked = True
+                more = b"transfer-encoding: chunked\r\n\r\n"
+            else:
+                self._keeps_alive = False
+        if not self._keeps_alive or connection.is_last:
+            self._keeps_alive = False
+            more = b"connection: close\r\n" + more
+        elif self._version == "1.0":
+            more = b"connection: keep-alive\r\n" + more
+        connection.write(STATUS_LINES[status] + fields + more)
+
+    def write(self, data: bytes) -> None:
+        """More of the body."""
+        if data and self._connection is not None and self.incoming.method != "HEAD":
+            self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last of the body."""
+        self.is_over = True
+        self._callback = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._is_chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        if data and self.incoming.method != "HEAD":
+            connection.write(data)
+        connection.answered(self, keeps_alive=self._keeps_alive)
+
+    async def drained(self) -> None:
+        """Waits until the client has caught up, or has gone."""
+        if self._connection is not None:
+            await self._connection.drained()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Calls back at most once, if the client goes away before `end`."""
+        self._callback = callback
+        if self._connection is None and not self.is_over:
+            self.lost()
+
+    def lost(self) -> None:
+        """The client has gone away."""
+        self._connection = None
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+    def abandon(self) -> None:
+        """Whoever served it has ended without ending it: cut off, so that nobody takes it for whole."""
+        connection, self._connection = self._connection, None
+        self.is_over = True
+        if connection is not None:
+            connection.abort()
+
+    def tell(self, reply: Reply, *, closes: bool = False) -> None:
+        """The whole answer at once."""
+        self._keeps_alive = self._keeps_alive and not closes
+        self.start(reply.status, reply.head)
+        self.end(reply.body)
