@@ -6,6 +6,7 @@ tried; from then on it can only be told, honestly, in the client's own stream.
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted
@@ -57,10 +58,11 @@ class Attempting:
         self._attempt.number = number
         self._write_ahead()
         self._sent_s = time.monotonic()
-        flight = self._send(allowance_s)
-        self._answerer.watch(lambda: flight.abort(Outcome.CLIENT_GONE))
-        self._give(flight, allowance_s)
+        flight: Flight | None = None
         try:
+            flight = await self._send(allowance_s)
+            self._answerer.watch(partial(flight.abort, Outcome.CLIENT_GONE))
+            self._give(flight, allowance_s)
             await flight.head()
             await self._refuse_unless_good(flight)
             if self._head.is_stream:
@@ -76,7 +78,8 @@ class Attempting:
             if self._timer is not None:
                 self._timer.cancel()
             self._answerer.watch(None)
-            flight.close()
+            if flight is not None:
+                flight.close()
             self._end()
         return None
 
@@ -120,7 +123,7 @@ class Attempting:
             )
         )
 
-    def _send(self, allowance_s: float) -> Flight:
+    async def _send(self, allowance_s: float) -> Flight:
         prepared, settings = self._prepared, self._engine.settings
         accept = "text/event-stream" if self._head.is_stream else "application/json"
         request = UpstreamRequest(
@@ -135,7 +138,8 @@ class Attempting:
             head_s=max(0.001, allowance_s),
             idle_s=settings.idle_s if self._head.is_stream else max(0.001, allowance_s),
         )
-        return self._engine.transports[scheme].start(request, timeouts)
+        signed = await self._engine.signed(request, prepared.door.signer, timeouts.head_s)
+        return self._engine.transports[scheme].start(signed, timeouts)
 
     async def _refuse_unless_good(self, flight: Flight) -> None:
         """An error status becomes the problem that its body tells."""

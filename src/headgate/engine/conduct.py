@@ -10,7 +10,15 @@ from difflib import get_close_matches
 from msgspec import Struct
 
 from headgate.core.principal import Principal
-from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem, UnknownModel
+from headgate.core.problems import (
+    ClientError,
+    HeadgateError,
+    InvalidRequest,
+    Outcome,
+    Problem,
+    UnknownModel,
+    UpstreamError,
+)
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -25,7 +33,7 @@ from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Plan, Route, plan
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
-from headgate.transport.base import Transport
+from headgate.transport.base import Signer, Transport, UpstreamRequest
 
 _log = logging.getLogger("headgate")
 _ROUTES_MAX = 4096
@@ -56,6 +64,8 @@ class Engine:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.directory = directory
+        self.signers: Mapping[str, Signer] = {}
+        """By the name that a door gives; the directory's, and replaced together with it."""
         self._routes: dict[str, Route] = {}
         self.transports = transports
         self.metering = metering
@@ -71,6 +81,17 @@ class Engine:
                 self._routes.clear()
             self._routes[name] = route
         return route
+
+    async def signed(self, request: UpstreamRequest, signer: str, within_s: float) -> UpstreamRequest:
+        """The request as it may be sent. A credential that cannot be had is the upstream's failure."""
+        if not signer:
+            return request
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.signers[signer].sign(request)
+        except TimeoutError:
+            told = f"the credential of {signer} did not come within {within_s:g} s"
+            raise UpstreamError(Problem(kind="upstream", message=told, outcome=Outcome.SLOW)) from None
 
     async def serve(self, call: Call, exchange: Exchange) -> None:
         """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""

@@ -47,10 +47,10 @@ def prepare(call: Call, head: Head, deployment: Deployment, request: Request | N
         is_stream=head.is_stream,
     )
     dropped: set[str] = set()
-    address = dialect.address(target)
+    address = door.address(dialect.address(target), target)
     if request is None:
         body = dialect.patch(call.body, target)
-        if call.query:
+        if call.query and door.paths is None:  # of the dialect's own path: at others the service knows others
             address = with_query(address, call.query)
     else:
         body = dialect.render_request(request, target, dropped)
@@ -63,7 +63,7 @@ def prepare(call: Call, head: Head, deployment: Deployment, request: Request | N
         door=door,
         dialect=dialect,
         lane="verbatim" if request is None else "translated",
-        url=door.url(address),
+        url=door.url(address, deployment.model),
         headers=(*fields, *door.headers),
         body=body,
         dropped=dropped,
