@@ -112,8 +112,8 @@ def _in_answer(answer: Answer) -> Iterator[str]:
 
 
 _ASKED = {
-    "images": re.compile(r'"type": "(?:image|image_url|input_image)"|"mime_?[tT]ype": "image/'),
-    "schema": re.compile(r'"json_schema"|"response_?(?:Json)?[sS]chema"|"output_format"'),
+    "images": re.compile(r'"type": "(?:image|image_url|input_image)"|"mime(?:_type|Type)": "image/'),
+    "schema": re.compile(r'"json_schema"|"response(?:_schema|Schema|JsonSchema)"|"output_format"'),
 }
 
 

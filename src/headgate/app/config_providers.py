@@ -3,7 +3,7 @@
 Joins the operator's entries with the packaged specs and resolves what was left to the usual variables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from headgate.app.config_models import ProviderEntry
 from headgate.app.config_secrets import Secret
 from headgate.app.signers import missing_extra
 from headgate.providers.catalog import Settings, unfilled
-from headgate.providers.spec import SIGNED, Auth, ProviderSpec, ways
+from headgate.providers.spec import SIGNED, Auth, ProviderSpec, Scheme, ways
 from headgate.providers.variables import settable
 
 DEMO = "demo"
@@ -28,12 +28,19 @@ class Found(NamedTuple):
     notes: list[str]
 
 
+Missing = Callable[[Scheme], str]
+"""The extra that would have to be installed for a scheme; empty: none."""
+
+
 def provider_settings(
-    entries: Mapping[str, ProviderEntry] | None, specs: Mapping[str, ProviderSpec], environ: Mapping[str, str]
+    entries: Mapping[str, ProviderEntry] | None,
+    specs: Mapping[str, ProviderSpec],
+    environ: Mapping[str, str],
+    missing: Missing = missing_extra,
 ) -> Found:
     """`entries` None: the operator named none."""
     if entries is None:
-        return _found(specs, environ)
+        return _found(specs, environ, missing)
     settings: list[Settings] = []
     faults: list[str] = []
     for name, entry in entries.items():
@@ -42,6 +49,8 @@ def provider_settings(
             faults.append(_unknown(json_path(("providers", name)), name, entry, list(specs)))
             continue
         found = _faults(name, entry, spec, environ)
+        auth = _way(entry, spec, environ)
+        found += _lacking(name, auth, missing, ways(spec)) if auth else []
         if not found:
             joined = _joined(name, entry, spec, environ)
             found = _unfilled(joined)
@@ -50,7 +59,7 @@ def provider_settings(
     return Found([*settings, *_demo(specs)], faults, [])
 
 
-def _found(specs: Mapping[str, ProviderSpec], environ: Mapping[str, str]) -> Found:
+def _found(specs: Mapping[str, ProviderSpec], environ: Mapping[str, str], missing: Missing) -> Found:
     """Every provider that the environment has everything for."""
     settings: list[Settings] = []
     notes: list[str] = []
@@ -59,8 +68,7 @@ def _found(specs: Mapping[str, ProviderSpec], environ: Mapping[str, str]) -> Fou
         if auth is None:
             continue
         joined = _with_way(Settings(name=spec.name, spec=spec, environ=environ), auth, environ)
-        place = json_path(("providers", spec.name))
-        wanting = [*_lacking(place, auth), *_unfilled(joined)]
+        wanting = [*_lacking(spec.name, auth, missing, ()), *_unfilled(joined)]
         notes += [f"{line}; {spec.name} is left out" for line in wanting]
         settings += [] if wanting else [joined]
     return Found([*settings, *_demo(specs)], [], notes)
@@ -118,7 +126,7 @@ def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
         faults.append(f"{place}.auth: {spec.name} takes {schemes}, not {entry.auth!r}")
     elif entry.api_key is None and spec.auth.scheme != "none":
         faults += _missing_key(place, name, entry, auth, spec)
-    return faults + (_lacking(place, auth, *ways(spec)) if auth else [])
+    return faults
 
 
 def _not_a_setting(name: str, variable: str, spec: ProviderSpec) -> str:
@@ -135,11 +143,12 @@ def _unfilled(settings: Settings) -> list[str]:
     return [f"{json_path(('providers', settings.name, fault.variable))}: {fault.text}"] if fault else []
 
 
-def _lacking(place: str, auth: Auth, *ways: Auth) -> list[str]:
+def _lacking(name: str, auth: Auth, missing: Missing, others: Sequence[Auth]) -> list[str]:
     """What would have to be installed for a way to present a credential, or which other way needs nothing."""
-    extra = missing_extra(auth.scheme)
-    others = " or ".join(way.env[0] for way in ways if way.scheme not in SIGNED and way.env)
-    hint = f", or set {others}" if others else ""
+    extra = missing(auth.scheme)
+    plain = " or ".join(way.env[0] for way in others if way.scheme not in SIGNED and way.env)
+    hint = f", or set {plain}" if plain else ""
+    place = json_path(("providers", name))
     return [f"{place}: {auth.scheme} needs more: pip install 'headgate[{extra}]'{hint}"] if extra else []
 
 

@@ -10,7 +10,7 @@ from headgate.app.config_providers import provider_settings
 from headgate.app.config_secrets import Surroundings
 from headgate.core.problems import ConfigError
 from headgate.providers.catalog import Door, configure
-from headgate.providers.spec import Auth, ProviderSpec, Speaks, Variable
+from headgate.providers.spec import Auth, ProviderSpec, Scheme, Speaks, Variable
 
 
 def settings(name: str, entry: dict[str, Any], **environ: str) -> ProviderSettings:
@@ -172,3 +172,21 @@ def test_a_fetched_token_is_not_sent_elsewhere_unless_the_entry_says_so():
     assert "$.providers.v.api_key: is required where base_url leads elsewhere" in faults(entry, name="v")
     assert first_door("v", {**entry, "auth": "google_adc"}).signer
     assert first_door("v", {**entry, "api_key": "none"}).signer == ""
+
+
+def nothing_installed(scheme: Scheme) -> str:
+    return "" if scheme == "header" else "more"
+
+
+def test_what_is_not_installed_is_told_with_the_way_out():
+    entry = ProviderEntry.model_validate({"region": "eu"}, context=Surroundings({}, Path()))
+    found = provider_settings({"two": entry}, SPECS, {}, nothing_installed)
+    assert found.faults == ["$.providers.two: google_adc needs more: pip install 'headgate[more]', or set TWO_KEY"]
+    assert found.settings == []
+
+
+def test_without_a_file_what_is_not_installed_is_left_out_and_noted():
+    environ = {"TWO_SIGN": "f", "TWO_REGION": "eu"}
+    found = provider_settings(None, SPECS, environ, nothing_installed)
+    noted = "$.providers.two: google_adc needs more: pip install 'headgate[more]'; two is left out"
+    assert found == ([], [], [noted])

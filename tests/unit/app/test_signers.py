@@ -5,7 +5,9 @@ import pytest
 from headgate.app.config import build
 from headgate.app.signers import is_installed, make_signers, missing_extra
 from headgate.core.problems import ConfigError
-from headgate.providers.catalog import configure
+from headgate.providers.catalog import Settings, configure
+from headgate.providers.spec import SIGNED, Auth, ProviderSpec, packaged, ways
+from headgate.providers.variables import settable
 from headgate.transport.signing.tokens import TokenSigner
 
 
@@ -35,6 +37,17 @@ def test_every_signer_that_a_door_names_is_made():
     assert set(made) == {door.signer for provider in providers for door in provider.doors if door.signer}
     assert len(made) == 2
     assert all(isinstance(signer, TokenSigner) for signer in made.values())
+
+
+@pytest.mark.parametrize(
+    ("spec", "auth"),
+    [(spec, auth) for spec in packaged().values() for auth in ways(spec) if auth.scheme in SIGNED],
+    ids=lambda value: value.name if isinstance(value, ProviderSpec) else value.scheme,
+)
+def test_there_is_a_signer_for_every_packaged_provider_that_needs_one(spec: ProviderSpec, auth: Auth):
+    needed = {name: "x1" for name in settable(spec) if spec.vars[name].default is None}
+    provider = configure(Settings(name="mine", spec=spec, auth=auth, variables=needed))
+    assert set(make_signers([provider])) == {door.signer for door in provider.doors}
 
 
 def test_entra_id_takes_no_key():
