@@ -68,6 +68,8 @@ def test_a_whole_answer_is_asked_for_when_that_is_wanted() -> None:
         ),
         ("reasoning_object", {"reasoning_effort": None}, {}),
         ("thinking_object", {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        ("enable_thinking", {"reasoning_effort": "high"}, {"enable_thinking": True}),
+        ("enable_thinking", {"reasoning_effort": None}, {}),
         ("reasoning_object", {"temperature": 1}, {"temperature": 1}),
         ("thinking_object", {"temperature": 1}, {"temperature": 1}),
         ("reasoning_content_field", {"temperature": 1}, {"temperature": 1}),
