@@ -39,7 +39,10 @@ def raw_of(value: object) -> Raw:
 
 
 def _developer_as_system(wire: Wire) -> Wire:
-    messages = cast("list[Wire]", _MESSAGES.decode(raw_of(wire.get("messages", []))))
+    given = raw_of(wire.get("messages", []))
+    if b'"developer"' not in bytes(given):  # hardly anyone says it: then the messages stay as they are, byte for byte
+        return wire
+    messages = cast("list[Wire]", _MESSAGES.decode(given))
     for message in messages:
         if bytes(cast(Raw, message.get("role", b""))) == b'"developer"':
             message["role"] = "system"
@@ -87,7 +90,8 @@ QUIRKS: Final[dict[str, Quirk]] = {
         apply=_drop("stream_options"),
     ),
     "developer_as_system": Quirk(
-        source="https://api-docs.deepseek.com/api/create-chat-completion (2026-11): knows no role `developer`",
+        source="https://api-docs.deepseek.com/api/create-chat-completion, "
+        "https://inference-docs.cerebras.ai/api-reference/chat-completions (2026-11): know no role `developer`",
         apply=_developer_as_system,
     ),
     "random_seed": Quirk(

@@ -79,6 +79,12 @@ def test_quirks_are_patched_in(quirk: str, members: dict[str, Any], wire: dict[s
     assert patched(members, quirks=(quirk,)) == {"model": "up", **wire}
 
 
+def test_messages_without_a_developer_pass_byte_for_byte() -> None:
+    body = b'{"model": "m", "messages": [ {"role":"user",  "content":"a"} ]}'
+    sent = patch(body, Target(model="up", quirks=("developer_as_system",)))
+    assert b'"messages":[ {"role":"user",  "content":"a"} ]' in sent
+
+
 CHUNK = b'data: {"id":"a","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
 BOTH = b'data: {"id":"a","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}\n\n'
 USAGE = b'data: {"id":"a","choices": [ ],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
