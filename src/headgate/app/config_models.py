@@ -238,7 +238,8 @@ class Config(Section):
     shared: None = None
     """Shared state of several replicas. Not available yet: leave it out."""
     providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(_section)]], BeforeValidator(_section)] = {}
-    """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there."""
+    """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there.
+    Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
