@@ -143,6 +143,10 @@ def configure(settings: Settings) -> Provider:
             f"provider {settings.name!r}: none of {', '.join(settings.speaks)} is spoken; "
             f"{spec.name} speaks {', '.join(door.dialect for door in spec.speaks)}"
         )
+    if any(_MODEL_BLANK in urlsplit(base).netloc for _, base in chosen):
+        raise ConfigError(
+            f"provider {settings.name!r}: {_MODEL_BLANK} cannot be part of a host, which no caller may choose"
+        )
     doors = tuple(_door(door, base, settings) for door, base in chosen)
     signed = {door.signer: _auth(speaks, settings) for door, (speaks, _) in zip(doors, chosen, strict=True)}
     signings = (Signing(name, auth, settings.credential, settings.values) for name, auth in signed.items() if name)

@@ -163,6 +163,16 @@ def test_a_model_cannot_climb_out_of_its_place(model: str):
         cloud().doors[1].url("/chat/completions", model)
 
 
+def test_no_caller_chooses_the_host():
+    with pytest.raises(ConfigError, match="cannot be part of a host, which no caller may choose"):
+        cloud(base_url="https://{model}.example.com/v1")
+
+
+def test_an_operators_address_may_have_blanks_too():
+    made = cloud(base_url="https://lab.example/{project}/{model}")
+    assert made.doors[0].url("/x", "m") == "https://lab.example/p1/m/x"
+
+
 def test_a_fetched_credential_has_its_signing_once_for_all_doors():
     made = cloud(credential="s3cret")
     assert [door.signer for door in made.doors] == ["mine/all", ""]
