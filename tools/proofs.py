@@ -22,13 +22,18 @@ ROOT = Path(__file__).parent.parent
 FACTS = ROOT / "docs" / "reference" / "proofs.json"
 FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 
-_ONE_MACHINE = ("http://localhost", "demo:")
-"""Any server may be there: what was recorded at such a URL proves nothing of this one."""
+_ANYBODYS = re.compile(r"demo:|http://(?:localhost|127\.0\.0\.1):(?:3000|4000|8000|8080)/")
+"""Ports that many servers take: what was recorded there proves nothing of one of them."""
 
 
 def pattern(spec: ProviderSpec, door: Speaks) -> re.Pattern[str]:
     """What a URL of a door begins with: blanks are filled by anything that may stand there."""
-    return re.compile(_filled(spec, door.base_url.rstrip("/")) + r"/")
+    return re.compile(_filled(spec, _plain(door.base_url.rstrip("/"))) + r"/")
+
+
+def _plain(url: str) -> str:
+    """One spelling of a URL: without the usual port, and with one name of this machine."""
+    return url.replace(":443/", "/").replace("//127.0.0.1", "//localhost")
 
 
 def _filled(spec: ProviderSpec, template: str) -> str:
@@ -53,7 +58,7 @@ def doors() -> list[tuple[re.Pattern[str], str, str]]:
         (pattern(spec, door), spec.name, door.dialect, door.base_url)
         for spec in packaged().values()
         for door in spec.speaks
-        if not door.base_url.startswith(_ONE_MACHINE)
+        if not _ANYBODYS.match(door.base_url + "/")
     ]
     found.sort(key=lambda door: ("{" in door[3], -len(door[3])))
     return [door[:3] for door in found]
@@ -68,7 +73,7 @@ def proofs() -> dict[str, dict[str, dict[str, int]]]:
     for family in families():
         for exchange in exchanges(family):
             for address, provider, dialect in places:
-                if dialect == exchange.dialect and address.match(exchange.url.replace(":443/", "/")):
+                if dialect == exchange.dialect and address.match(_plain(exchange.url)):
                     counts.setdefault((provider, dialect), Counter()).update(shown(exchange))
                     break
     table: dict[str, dict[str, dict[str, int]]] = {}

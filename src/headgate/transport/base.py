@@ -33,12 +33,6 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True, gc=False):
     body: bytes = b""
 
 
-class Signer(Protocol):
-    """Puts a credential that must be fetched or computed on a request, just before it is sent."""
-
-    async def sign(self, request: UpstreamRequest) -> UpstreamRequest: ...
-
-
 class Flight(Protocol):
     """A request under way and its answer. Used by one coroutine; `abort` may come from anywhere on the loop."""
 
@@ -78,3 +72,9 @@ class Transport(Protocol):
     async def aclose(self) -> None:
         """Closes every connection."""
         ...
+
+
+class Signer(Protocol):
+    """Puts a credential that must be fetched or computed on a request, just before it is sent."""
+
+    async def sign(self, request: UpstreamRequest) -> UpstreamRequest: ...

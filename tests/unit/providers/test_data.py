@@ -71,7 +71,7 @@ def test_it_can_be_configured_and_keeps_to_tls_unless_it_is_here(spec: ProviderS
     for door in configure(filled(spec)).doors:
         url = urlsplit(door.url("/x", "m"))
         assert "{" not in url.geturl()
-        assert url.scheme == "https" or url.hostname == "localhost"
+        assert url.scheme == "https" or url.hostname in {"localhost", "127.0.0.1"}
         assert not url.path.startswith("//")
 
 
@@ -80,7 +80,7 @@ def test_a_key_is_presented_by_every_door_or_by_a_signer(spec: ProviderSpec):
     for auth in ways(spec):
         assert (auth.scheme in {"header", "query"}) <= bool(auth.name)
         assert (auth.scheme in {"google_adc", "entra_id"}) <= bool(auth.scope)
-    for door in configure(filled(spec)).doors:
+    for door in configure(filled(spec)).doors if spec.auth.scheme != "none" else ():
         assert door.signer or "k" in dict(door.headers).values() or "Bearer k" in dict(door.headers).values()
 
 

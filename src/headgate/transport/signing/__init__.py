@@ -1,1 +1,1 @@
-"""Credentials that are fetched or computed just before a request is sent. Must not know any provider."""
+"""Credentials that must be fetched or computed, put on a request just before it is sent. One file for each cloud."""
