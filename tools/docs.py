@@ -1,6 +1,7 @@
 """Writes the generated pages of docs/reference from the code they describe: `make docs`. A test compares them."""
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +16,10 @@ from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.registry import DIALECTS
-from headgate.providers.spec import packaged
+from headgate.providers.spec import ProviderSpec, Speaks, Variable, packaged, ways
 from headgate.routing.verdicts import RULES
 
+FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs`; change the code it describes instead. -->\n"
 
@@ -193,37 +195,110 @@ def _verdict(outcome: Outcome) -> str:
 
 
 def providers() -> str:
-    """Every packaged provider and quirk, from the TOML files and the dialects."""
-    pages: list[str] = []
-    for spec in packaged().values():
-        keys = " or ".join(f"`{name}`" for name in spec.auth.env)
-        pages.append(f"## {spec.name}\n\n{spec.title}. ")
-        pages.append(f"Key: {keys}, sent as `{spec.auth.scheme}`. " if keys else "No key. ")
-        pages.append(f"Docs: <{spec.docs}>, compared {spec.checked}. " if spec.docs.startswith("http") else "")
-        pages.append(f"Tier: {spec.tier}.\n\n| dialect | address | quirks |\n|---|---|---|\n")
-        pages += [
-            f"| {door.dialect} | `{door.base_url}` | {', '.join(f'`{quirk}`' for quirk in door.quirks) or '-'} |\n"
-            for door in spec.speaks
-        ]
-        pages.append("\n")
+    """Every packaged provider and quirk, from the TOML files, the dialects and what recorded traffic has proved."""
+    services = [spec for spec in packaged().values() if spec.tier != "builtin"]
+    proofs: Schema = json.loads((REFERENCE / "proofs.json").read_text())
     quirks = "".join(
         f"* `{name}` ({dialect.name}): {_linked(quirk.source)}\n"
         for dialect in DIALECTS.values()
         for name, quirk in sorted(dialect.quirks.items())
     )
+    recorded = sum(spec.tier == "recorded" for spec in services)
     return f"""# Providers
 
 {_NOTE}
-Each is one file of data in `src/headgate/providers/data`. `recorded` means compared with recorded traffic,
-`documented` with the provider's documentation. Any of them can be pointed elsewhere with `base_url`, and a service of
-your own is an entry `like` one of them: see [how to add a provider](../how-to/add-a-provider.md).
+{len(services)} services, and `demo`, which is built in. Each is one file of data in `src/headgate/providers/data`. The
+first door of a provider is the usual one; a door that speaks a client's own dialect is preferred, since bytes then pass
+unchanged. Any of them can be pointed elsewhere with `base_url`, and a service of your own is an entry `like` one of
+them: see [how to add a provider](../how-to/add-a-provider.md). `headgate providers` says which are configured here and
+what the others need.
 
-{"".join(pages)}# Quirks
+## What is proved
+
+● recorded: shown by exchanges with the service itself, for which every property of the conformance suite holds
+({recorded} providers; [proofs.json](proofs.json) has the counts, by dialect, and `tools/proofs.py` makes it from
+recordings). ○ documented: documentation says so, or a public catalogue of models; nobody has compared it with the wire.
+Empty: neither.
+
+| provider | {" | ".join(FEATURES)} |
+|---|{"---|" * len(FEATURES)}
+{"".join(_proof_row(spec, proofs.get(spec.name, {})) for spec in services)}
+## Addresses and keys
+
+The key is the first of the variables that is set, unless the configuration names another. A blank such as `{{region}}`
+is filled by the provider's variable of that name, `{{model}}` by the model of each call.
+
+| provider | key | doors |
+|---|---|---|
+{"".join(map(_address_row, services))}
+## Variables of providers
+
+Set them in the provider's entry, or by the environment variable. They hold letters, digits and `. _ -` only.
+
+```yaml
+providers:
+  azure:    {{resource: my-resource, api_version: 2025-04-01-preview, api_key: env:AZURE_KEY}}
+  vertex:   {{project: my-project, location: europe-west4}}
+```
+
+{"".join(map(_variables, (spec for spec in services if spec.vars)))}
+## Kinds of credentials
+
+A provider with several is given the first whose variable is set; `auth` in its entry decides otherwise.
+
+* `bearer`, `header`, `query`: a key, sent as it is. `none`: nothing is sent.
+* `google_adc`: a token by Google's application default credentials, or of the service account whose JSON file is named
+  as `api_key: file:PATH`. Needs `pip install 'headgate[vertex]'`.
+* `entra_id`: a token of Microsoft's Entra ID: a service principal (`AZURE_TENANT_ID`, `AZURE_CLIENT_ID`,
+  `AZURE_CLIENT_SECRET`), a managed identity, or `az login`. Needs `pip install 'headgate[azure]'`.
+* `aws_sigv4`: each request is signed with AWS's credentials. Needs `pip install 'headgate[bedrock]'`.
+
+A token is fetched when the first call needs it, kept, and renewed five minutes before it ends, while calls go on with
+the old one. When none can be had, the attempt has failed and the next target is tried.
+
+## Quirks
 
 A quirk is a named deviation of a service from the dialect it speaks.
 
-{quirks or "There is none yet."}
-""".replace("# Quirks", "## Quirks", 1)
+{quirks}"""
+
+
+def _proof_row(spec: ProviderSpec, proofs: Schema) -> str:
+    """● for what any of its doors has proved, ○ for what is documented."""
+    proved = {feature for counted in proofs.values() for feature in counted}
+    documented = {"text", "stream", *spec.features}
+    marks = ("●" if name in proved else "○" if name in documented else "" for name in FEATURES)
+    return f"| {spec.name} | {' | '.join(marks)} |\n"
+
+
+def _address_row(spec: ProviderSpec) -> str:
+    keys = "<br>".join(
+        f"{', '.join(f'`{name}`' for name in way.env)} ({way.scheme})" if way.env else f"({way.scheme})"
+        for way in ways(spec)
+    )
+    doors = "<br>".join(_door(door) for door in spec.speaks)
+    return f"| {spec.name}: [{spec.title}]({spec.docs}), {spec.checked} | {keys} | {doors} |\n"
+
+
+def _door(door: Speaks) -> str:
+    quirks = f" ({', '.join(door.quirks)})" if door.quirks else ""
+    return f"{door.dialect} `{door.base_url}`{quirks}"
+
+
+def _variables(spec: ProviderSpec) -> str:
+    lines = "".join(
+        f"* `{name}`{f', {variable.about}' if variable.about else ''}. {_default(variable)}"
+        f"{' or '.join(f'`{env}`' for env in variable.env)}.\n".replace(". .", ".")
+        for name, variable in spec.vars.items()
+        if not variable.of
+    )
+    return f"### {spec.name}\n\n{lines}\n"
+
+
+def _default(variable: Variable) -> str:
+    if variable.default is None:
+        return "Required. "
+    return f"Default `{variable.default}`. " if variable.default else ""
 
 
 def _linked(source: str) -> str:

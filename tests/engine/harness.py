@@ -71,13 +71,20 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, names: str = "a", routes: Mapping[str, Any] | None = None, **route: Any
+    folder: Path,
+    names: str = "a",
+    routes: Mapping[str, Any] | None = None,
+    providers: Mapping[str, Any] | None = None,
+    **route: Any,
 ) -> AsyncIterator[Bench]:
-    """A gateway in front of the upstreams `names`. The route `r` tries them in order, in the client's dialect's place:
-    `r_<dialect>` has the doors that speak `dialect` only. `route` are further settings of these routes."""
+    """A gateway in front of the upstreams `names`, and of `providers` besides.
+
+    The route `r` tries the upstreams in order, in the client's dialect's place: `r_<dialect>` has the doors that speak
+    `dialect` only. `route` are further settings of these routes.
+    """
     async with AsyncExitStack() as stack:
         upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in names}
-        providers = {
+        faked = {
             f"{name}_{dialect}": {
                 "like": PROVIDERS[dialect],
                 "base_url": upstream.url,
@@ -88,7 +95,11 @@ async def bench(
             for dialect in DIALECTS
         }
         made = {f"r_{dialect}": {"targets": [f"{name}_{dialect}/m" for name in names], **route} for dialect in DIALECTS}
-        tree = {"data_dir": str(folder), "providers": providers, "routes": {**made, **(routes or {})}}
+        tree = {
+            "data_dir": str(folder),
+            "providers": {**faked, **(providers or {})},
+            "routes": {**made, **(routes or {})},
+        }
         setup = build(tree, environ={"UPSTREAM_KEY": "upstream-secret"})
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))

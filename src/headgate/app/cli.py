@@ -80,14 +80,14 @@ def models(config: ConfigFile = None, json: AsJson = False) -> None:
 
 @cli.command()
 def providers(config: ConfigFile = None, json: AsJson = False) -> None:
-    """List the packaged providers, and which of them this configuration uses."""
+    """List the packaged providers, which of them this configuration uses, and what the others would need."""
     from headgate.app.commands.listing import provider_rows  # noqa: PLC0415
 
     rows = provider_rows(load_setup(config), os.environ)
     if json:
         print_json(rows)
     else:
-        print_table(rows, ("name", "used", "dialects", "key", "address"))
+        print_table(rows, ("name", "title", "used", "missing", "dialects", "tier", "docs"))
 
 
 @cli.command()

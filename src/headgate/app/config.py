@@ -81,11 +81,11 @@ def _built(tree: Tree, environ: Mapping[str, str], options: Mapping[str, object]
         origins[path] = f"--{path[-1].replace('_', '-')}"
     config = _validated(tree, Surroundings(environ, file.parent if file else Path()), origins, file)
     entries = config.providers if "providers" in config.model_fields_set else None
-    providers, faults = provider_settings(entries, packaged(), environ)
+    providers, faults, notes = provider_settings(entries, packaged(), environ)
     faults += _clashes(config)
     if faults:
         raise _error(faults, file)
-    return Setup(config, tuple(providers), tuple(_notes(config)), file)
+    return Setup(config, tuple(providers), (*_notes(config), *notes), file)
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:

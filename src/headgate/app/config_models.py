@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
+from headgate.providers.spec import Scheme
 from headgate.routing.plan import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
@@ -45,6 +46,11 @@ def _header(value: object, info: ValidationInfo) -> object:
     return _secret(value, info)
 
 
+def _variable(value: object, info: ValidationInfo) -> object:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return _header(str(value) if is_number else value, info)
+
+
 def _section(value: object) -> object:
     return {} if value is None else value
 
@@ -60,6 +66,7 @@ ReferenceOrNone = Annotated[
     Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": REFERENCE_OR_NONE_FORM})
 ]
 HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema({"type": "string"})]
+VariableValue = Annotated[Secret, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=253)]
 Entry = TypeVar("Entry")
@@ -115,7 +122,13 @@ class Timeouts(Section):
 
 
 class ProviderEntry(Section):
-    """One service that models run at. The entry's name is the first part of its models' names."""
+    """One service that models run at. The entry's name is the first part of its models' names.
+
+    Besides these settings it takes the variables of the provider's addresses, such as `resource` or `region`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, VariableValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     like: str = ""
     """The packaged provider whose API it speaks. Empty: the one of the entry's own name."""
@@ -123,6 +136,8 @@ class ProviderEntry(Section):
     """Where it is. Empty: the provider's usual address."""
     api_key: ReferenceOrNone | None = None
     """Its credential: `env:NAME`, `file:PATH`, or `none`. Not given: the provider's usual variable."""
+    auth: Scheme | None = None
+    """How the credential travels, where the provider takes several kinds. Not given: by what is at hand."""
     version: str = ""
     """API version to send, for providers that have several. Empty: the usual one."""
     speaks: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -131,6 +146,11 @@ class ProviderEntry(Section):
     """Further header fields to send; a value may be `env:NAME` or `file:PATH`."""
     models: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Names of models to list, besides those that are known to run there."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the entry sets besides the settings that all providers have."""
+        return {name: value.reveal() for name, value in (self.__pydantic_extra__ or {}).items()}
 
     @field_validator("base_url")
     @classmethod
@@ -218,7 +238,8 @@ class Config(Section):
     shared: None = None
     """Shared state of several replicas. Not available yet: leave it out."""
     providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(_section)]], BeforeValidator(_section)] = {}
-    """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there."""
+    """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there.
+    Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}

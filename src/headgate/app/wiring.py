@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
+from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
 from headgate.server.listener import ClientListener, Doors
@@ -27,7 +28,9 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         demo = DemoTransport()
         stack.push_async_callback(demo.aclose)
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
-        yield Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config)), spawn
+        engine = Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config))
+        engine.signers = make_signers(core.compiled.directory.providers.values())
+        yield engine, spawn
 
 
 def _bounds(config: Config) -> EngineSettings:

@@ -59,9 +59,14 @@ class Attempting:
         self._attempt.number = number
         self._sent_s = time.monotonic()
         self._write_ahead()
-        flight = self._send(allowance_s)
-        self._answerer.watch(flight.abort)
+        flight: Flight | None = None
         try:
+            request, timeouts = self._outgoing(allowance_s)
+            signer = self._prepared.way.door.signer
+            if signer:
+                request = await self._engine.signed(request, signer, timeouts.whole_s)
+            flight = self._engine.transports[self._prepared.way.scheme].start(request, timeouts)
+            self._answerer.watch(flight.abort)
             await flight.head()
             self._attempt.status = flight.status
             if not 200 <= flight.status < 300:
@@ -77,7 +82,8 @@ class Attempting:
             raise
         finally:
             self._answerer.watch(None)
-            flight.close()
+            if flight is not None:
+                flight.close()
             self._end()
         return None
 
@@ -114,7 +120,7 @@ class Attempting:
             )
         )
 
-    def _send(self, allowance_s: float) -> Flight:
+    def _outgoing(self, allowance_s: float) -> tuple[UpstreamRequest, Timeouts]:
         prepared, settings = self._prepared, self._engine.settings
         request = UpstreamRequest(method="POST", url=prepared.url, headers=prepared.headers, body=prepared.body)
         whole_s = allowance_s if allowance_s > MOMENT_S else MOMENT_S
@@ -124,7 +130,7 @@ class Attempting:
             idle_s=settings.idle_s if self._head.is_stream else whole_s,
             whole_s=whole_s,
         )
-        return self._engine.transports[prepared.way.scheme].start(request, timeouts)
+        return request, timeouts
 
     async def _refuse(self, flight: Flight) -> None:
         """An error status becomes the problem that its body tells."""

@@ -10,7 +10,15 @@ from difflib import get_close_matches
 from msgspec import Struct
 
 from headgate.core.principal import Principal
-from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem, UnknownModel
+from headgate.core.problems import (
+    ClientError,
+    HeadgateError,
+    InvalidRequest,
+    Outcome,
+    Problem,
+    UnknownModel,
+    UpstreamError,
+)
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -25,7 +33,7 @@ from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Route, plan
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
-from headgate.transport.base import Transport
+from headgate.transport.base import Signer, Transport, UpstreamRequest
 
 _log = logging.getLogger("headgate")
 _ROUTES_MAX = 4096
@@ -56,6 +64,8 @@ class Engine:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.directory = directory
+        self.signers: Mapping[str, Signer] = {}
+        """By the name that a door gives; the directory's, and replaced together with it."""
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
         self.transports = transports
@@ -82,6 +92,17 @@ class Engine:
                 self._ways.clear()
             found = self._ways[name] = way(deployment, client, is_stream=is_stream)
         return found
+
+    async def signed(self, request: UpstreamRequest, signer: str, within_s: float) -> UpstreamRequest:
+        """The request as it may be sent. A credential that cannot be had is the upstream's failure."""
+        if not signer:
+            return request
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.signers[signer].sign(request)
+        except TimeoutError:
+            told = f"the credential of {signer} did not come within {within_s:g} s"
+            raise UpstreamError(Problem(kind="upstream", message=told, outcome=Outcome.SLOW)) from None
 
     async def serve(self, call: Call, exchange: Exchange) -> None:
         """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
@@ -164,9 +185,9 @@ class _Conduct:
         """What to send, or None when this deployment cannot be asked such a thing."""
         call = self._call
         # A proof that another service made must be taken out of the body, and told as dropped.
-        way = self._engine.way(deployment, call.dialect, is_stream=self._head.is_stream)
-        same = way.is_same and call.framing == "sse" and not has_seals(call.body, call.dialect.seals)
         try:
+            way = self._engine.way(deployment, call.dialect, is_stream=self._head.is_stream)
+            same = way.is_same and call.framing == "sse" and not has_seals(call.body, call.dialect.seals)
             if not same and self._request is None:
                 self._request = call.dialect.parse_request(call.body, call.envelope)
             prepared = prepare(call, way, None if same else self._request)

@@ -61,7 +61,7 @@ async def _ask(engine: Engine, call: Call, deployment: Deployment) -> int | None
     """The count of one deployment; None: its API has no such thing."""
     door = deployment.door(call.dialect.name)
     dialect = DIALECTS[door.dialect]
-    if dialect.counting is None:
+    if dialect.counting is None or door.paths is not None:
         return None
     target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
     if dialect is call.dialect:
@@ -69,11 +69,12 @@ async def _ask(engine: Engine, call: Call, deployment: Deployment) -> int | None
     else:
         request = _counting(call.dialect).parse_request(call.body, call.envelope)
         body, fields = dialect.counting.render_request(request, target, set()), dialect.headers(target, {})
-    url = door.url(dialect.counting.address(target))
+    url = door.url(dialect.counting.address(target), deployment.model)
     headers = (("content-type", "application/json"), *fields, *door.headers)
     transport = engine.transports[url.partition(":")[0]]
+    sent = UpstreamRequest(method="POST", url=url, headers=headers, body=body)
     flight = transport.start(
-        UpstreamRequest(method="POST", url=url, headers=headers, body=body),
+        await engine.signed(sent, door.signer, COUNT_S),
         Timeouts(head_s=COUNT_S, idle_s=COUNT_S),
     )
     try:

@@ -39,7 +39,7 @@ def way(deployment: Deployment, client: Dialect, *, is_stream: bool) -> Way:
     door = deployment.door(client.name)
     dialect = DIALECTS[door.dialect]
     target = Target(model=deployment.model, version=door.version, quirks=door.quirks, is_stream=is_stream)
-    url = door.url(dialect.address(target))
+    url = door.url(door.address(dialect.address(target), target), deployment.model)
     return Way(
         deployment=deployment,
         door=door,
@@ -79,8 +79,8 @@ def prepare(call: Call, way: Way, request: Request | None) -> Prepared:
     dropped: set[str] = set()
     if request is None:
         body = dialect.patch(call.body, target)
-        if call.query:
-            url = door.url(with_query(dialect.address(target), call.query))
+        if call.query and door.paths is None:  # of the dialect's own path: at others the service knows others
+            url = door.url(with_query(dialect.address(target), call.query), target.model)
     else:
         body = dialect.render_request(request, target, dropped)
         if way.is_same:

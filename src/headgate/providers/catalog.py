@@ -1,12 +1,16 @@
 """Providers as configured: specs joined with addresses and credentials, ready to be called. Opens no socket."""
 
-from collections.abc import Callable, Sequence
-from urllib.parse import quote, urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote, urlencode, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from headgate.core.problems import ConfigError
-from headgate.providers.spec import Auth, ProviderSpec, Scheme, Speaks
+from headgate.core.problems import ConfigError, InvalidRequest
+from headgate.dialects.base import Target
+from headgate.providers.spec import SIGNED, Auth, Paths, ProviderSpec, Scheme, Speaks
+from headgate.providers.variables import MODEL, Unfilled, Values
+
+_MODEL_BLANK = f"{{{MODEL}}}"
 
 
 class Door(Struct, frozen=True):
@@ -18,10 +22,19 @@ class Door(Struct, frozen=True):
     query: str = ""
     version: str = ""
     quirks: tuple[str, ...] = ()
+    paths: Paths | None = None
+    signer: str = ""
+    """Who puts the credential on a request just before it is sent: the name of a `Signing`. Empty: nobody has to."""
 
-    def url(self, address: str) -> str:
-        """The full URL of a dialect's `address`, which begins with a slash. A version twice (`/v1/v1`) is once."""
-        base = self.base_url
+    def address(self, usual: str, target: Target) -> str:
+        """The path of a call below the base URL: the dialect's `usual` one, unless the service has its own."""
+        if self.paths is None:
+            return usual
+        return _with_model(self.paths.stream if target.is_stream else self.paths.whole, target.model)
+
+    def url(self, address: str, model: str = "") -> str:
+        """The full URL of an `address`, which begins with a slash. A version twice (`/v1/v1`) is once."""
+        base = _with_model(self.base_url, model)
         if base.endswith("/v1") and address.startswith("/v1/"):
             base = base[:-3]
         joined = base + address
@@ -31,6 +44,28 @@ class Door(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Door({self.dialect!r}, {self.base_url!r})"
+
+
+def _with_model(text: str, model: str) -> str:
+    """The model escaped, so that a caller's name of it stays one segment of the path."""
+    if _MODEL_BLANK not in text:
+        return text
+    if model in {"", ".", ".."}:
+        raise InvalidRequest(f"the model {model!r} cannot be part of a URL; give its name there", param="model")
+    return text.replace(_MODEL_BLANK, quote(model, safe="@:"))
+
+
+class Signing(Struct, frozen=True):
+    """What a signer is made of: a credential that is fetched or computed. Its `repr` shows no secret."""
+
+    name: str
+    auth: Auth
+    credential: str
+    """What the operator gave: a service account's JSON, a secret. Empty: the scheme's own library looks for one."""
+    values: Values
+
+    def __repr__(self) -> str:
+        return f"Signing({self.name!r}, {self.auth.scheme!r})"
 
 
 class Deployment(Struct, frozen=True):
@@ -60,6 +95,7 @@ class Provider(Struct, frozen=True):
     name: str
     spec: ProviderSpec
     doors: tuple[Door, ...]
+    signings: tuple[Signing, ...] = ()
 
     def deployment(self, model: str) -> Deployment:
         """That model here; whether it exists is known to the provider alone."""
@@ -77,37 +113,77 @@ class Settings(Struct, frozen=True, kw_only=True):
     speaks: tuple[str, ...] = ()
     """Keep only the doors of these dialects; empty: all."""
     headers: tuple[tuple[str, str], ...] = ()
+    auth: Auth | None = None
+    """The way that the credential travels; None: the usual one of each door."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What fills the blanks of its URLs, as the operator set it."""
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where variables that nobody set are looked for."""
+
+    @property
+    def values(self) -> Values:
+        """What fills the blanks of its URLs."""
+        return Values(self.spec.vars, self.variables, self.environ)
 
     def __repr__(self) -> str:
         return f"Settings({self.name!r}, like {self.spec.name!r})"
 
 
 def configure(settings: Settings) -> Provider:
-    """A provider from its spec and what the operator says of it. Raises `ConfigError` if nothing is left to call."""
+    """A provider from its spec and what the operator says of it. Raises `ConfigError` if nothing is left to call, or
+    `Unfilled` for a blank in its URLs."""
     spec = settings.spec
-    doors = [
-        _door(door, base, settings)
+    chosen = [
+        (door, base)
         for door, base in _addresses(spec.speaks, settings.base_url)
         if not settings.speaks or door.dialect in settings.speaks
     ]
-    if not doors:
+    if not chosen:
         raise ConfigError(
             f"provider {settings.name!r}: none of {', '.join(settings.speaks)} is spoken; "
             f"{spec.name} speaks {', '.join(door.dialect for door in spec.speaks)}"
         )
-    return Provider(settings.name, spec, tuple(doors))
+    if any(_MODEL_BLANK in urlsplit(base).netloc for _, base in chosen):
+        raise ConfigError(
+            f"provider {settings.name!r}: {_MODEL_BLANK} cannot be part of a host, which no caller may choose"
+        )
+    doors = tuple(_door(door, base, settings) for door, base in chosen)
+    signed = {door.signer: _auth(speaks, settings) for door, (speaks, _) in zip(doors, chosen, strict=True)}
+    signings = (Signing(name, auth, settings.credential, settings.values) for name, auth in signed.items() if name)
+    return Provider(settings.name, spec, doors, tuple(signings))
+
+
+def unfilled(settings: Settings) -> Unfilled | None:
+    """The first blank in the URLs of a provider that has no good value, or None."""
+    try:
+        configure(settings)
+    except Unfilled as fault:
+        return fault
+    except ConfigError:
+        return None  # of another kind, which has its own words
+    return None
+
+
+def _auth(speaks: Speaks, settings: Settings) -> Auth:
+    return settings.auth or speaks.auth or settings.spec.auth
 
 
 def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:
-    auth = speaks.auth or settings.spec.auth
-    headers, query = credential_fields(auth, settings.credential)
+    auth, values = _auth(speaks, settings), settings.values
+    headers, credential_query = credential_fields(auth, settings.credential)
+    fields = [(name.lower(), values.fill(text)) for name, text in speaks.headers.items()]
+    members = {name: values.fill(text) for name, text in speaks.query.items()}
+    query = urlencode({name: value for name, value in members.items() if value})
+    paths = speaks.paths
     return Door(
         dialect=speaks.dialect,
-        base_url=base_url,
-        headers=(*headers, *settings.headers),
-        query=query,
+        base_url=values.fill(base_url),
+        headers=(*headers, *(pair for pair in fields if pair[1]), *settings.headers),
+        query="&".join(filter(None, (query, credential_query))),
         version=settings.version or speaks.version,
         quirks=speaks.quirks,
+        paths=paths and Paths(values.fill(paths.whole), values.fill(paths.stream)),
+        signer=f"{settings.name}/{auth.scope or auth.scheme}" if auth.scheme in SIGNED else "",
     )
 
 
@@ -119,10 +195,11 @@ def credential_fields(auth: Auth, credential: str) -> tuple[tuple[tuple[str, str
 _Fields = tuple[tuple[tuple[str, str], ...], str]
 _NO_FIELDS: _Fields = ((), "")
 _FIELDS: dict[Scheme, Callable[[Auth, str], _Fields]] = {
-    "bearer": lambda auth, credential: ((("authorization", f"Bearer {credential}"),), ""),
+    "bearer": lambda auth, credential: (((auth.name or "authorization", f"Bearer {credential}"),), ""),
     "header": lambda auth, credential: (((auth.name, credential),), ""),
     "query": lambda auth, credential: ((), f"{auth.name}={quote(credential, safe='')}"),
     "none": lambda auth, credential: _NO_FIELDS,
+    **dict.fromkeys(SIGNED, lambda auth, credential: _NO_FIELDS),
 }
 
 

@@ -2,27 +2,58 @@
 
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from headgate.core.problems import ConfigError
 
-Scheme = Literal["bearer", "header", "query", "none"]
+Scheme = Literal["bearer", "header", "query", "none", "aws_sigv4", "google_adc", "entra_id"]
+
+SIGNED: Final[frozenset[Scheme]] = frozenset({"aws_sigv4", "google_adc", "entra_id"})
+"""Schemes whose credential is fetched or computed just before each call is sent."""
+
+Feature = Literal["tools", "images", "schema", "reasoning"]
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a credential travels: `bearer`, in the header or query parameter `name`, or not at all."""
+    """How a credential travels: as a bearer token, in the header or query parameter `name`, computed, or not at all."""
 
     scheme: Scheme
     env: tuple[str, ...] = ()
-    """The variables that usually hold it; the first one that is set counts."""
+    """The variables that usually hold it; the first one that is set counts. Of a scheme in `SIGNED`: those that show
+    that its own library will find one."""
     name: str = ""
+    """Of the header or query parameter; a bearer token is in `authorization` unless this says otherwise."""
+    scope: str = ""
+    """What a fetched credential is asked for: an OAuth scope, or AWS's name of the service."""
+
+
+class Variable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A blank in a provider's URLs. `base_url = "https://{region}.example.com"` has the blank `region`."""
+
+    env: tuple[str, ...] = ()
+    """The variables that usually hold it; the first one that is set counts."""
+    default: str | None = None
+    """What it is when nobody says, with blanks of its own; None: it must be said."""
+    about: str = ""
+    """What it is and where it is found, in a few words."""
+    of: str = ""
+    """The variable whose value decides by `cases`, else by `default`: nobody else may set this one."""
+    cases: dict[str, str] = {}
+
+
+class Paths(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a service has a dialect's calls at paths of its own, below the base URL."""
+
+    whole: str
+    stream: str
 
 
 class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
-    """One door of a provider: a dialect and where it is spoken."""
+    """One door of a provider: a dialect and where it is spoken. Every text but names may have blanks; `{model}` is
+    filled for each call."""
 
     dialect: str
     base_url: str
@@ -31,6 +62,11 @@ class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
     """The dialect's API version to send when the caller names none."""
     auth: Auth | None = None
     """Where this door wants the credential otherwise than the rest."""
+    paths: Paths | None = None
+    query: dict[str, str] = {}
+    """Query parameters of every call; one that comes out empty is left out."""
+    headers: dict[str, str] = {}
+    """Header fields of every call, but the credential; one that comes out empty is left out."""
 
 
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,10 +76,15 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     docs: str
     checked: str
-    """The day the docs were last compared, YYYY-MM-DD."""
+    """The day of the newest source that the facts were compared with, YYYY-MM-DD."""
     tier: Literal["recorded", "documented", "builtin"]
     auth: Auth
     speaks: tuple[Speaks, ...]
+    alternatives: tuple[Auth, ...] = ()
+    """Other ways to present a credential, in the order in which their variables are looked for."""
+    vars: dict[str, Variable] = {}
+    features: tuple[Feature, ...] = ()
+    """What its documentation says that its models can do; what recorded traffic proves is written elsewhere."""
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     models: tuple[str, ...] = ()
@@ -61,13 +102,18 @@ def parse_spec(text: bytes | str, *, where: str) -> ProviderSpec:
     return spec
 
 
+def ways(spec: ProviderSpec) -> tuple[Auth, ...]:
+    """Every way to present a credential, the usual one first."""
+    return (spec.auth, *spec.alternatives)
+
+
 @cache
 def packaged() -> dict[str, ProviderSpec]:
     """The providers that come with Headgate, by name: the listing of the data folder is the registry."""
     folder = resources.files("headgate.providers") / "data"
     specs = (
         parse_spec(file.read_bytes(), where=file.name)
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name.removesuffix(".toml"))
         if file.name.endswith(".toml")
     )
     return {spec.name: spec for spec in specs}

@@ -131,7 +131,20 @@ def test_providers_are_listed_with_what_they_need(shell: Shell) -> None:
     rows = {row["name"]: row for row in json.loads(shell("providers", "--json")[1])}
     assert (rows["demo"]["used"], rows["openai"]["used"]) == (True, False)
     assert rows["openai"]["key"] == "OPENAI_API_KEY is not set"
-    assert shell("providers")[1].splitlines()[0].split() == ["name", "used", "dialects", "key", "address"]
+    assert rows["azure"]["missing"] == ["AZURE_OPENAI_API_KEY", "AZURE_OPENAI_RESOURCE or AZURE_RESOURCE_NAME"]
+    assert rows["vllm"]["missing"] == ["an entry in the configuration"]
+    assert (rows["groq"]["tier"], rows["groq"]["docs"][:8]) == ("recorded", "https://")
+    headings = ["name", "title", "used", "missing", "dialects", "tier", "docs"]
+    assert shell("providers")[1].splitlines()[0].split() == headings
+
+
+def test_a_provider_that_is_used_is_listed_as_it_is_called(shell: Shell) -> None:
+    Path("headgate.yaml").write_text("providers: {vertex: {project: p, location: eu}, mine: {like: vllm}}")
+    vertex, mine, _ = [row for row in json.loads(shell("providers", "--json")[1]) if row["used"]]
+    assert (vertex["key"], vertex["missing"]) == ("google_adc", [])
+    assert vertex["address"].startswith("https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/")
+    assert (mine["key"], mine["title"]) == ("none", "vLLM")
+    assert f"vertex: {vertex['address']}, with google_adc" in shell("check")[1]
 
 
 def test_models_are_listed(shell: Shell) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from headgate.app.commands.listing import provider_rows
 from headgate.app.compiled import compile_setup
-from headgate.app.config import Setup
+from headgate.app.config import ProviderSettings, Setup
 from headgate.ledger.prices import PriceBook
+from headgate.providers.catalog import configure
 
 
 def check(setup: Setup) -> None:
@@ -46,13 +47,20 @@ def summary_lines(setup: Setup) -> list[str]:
         + ("with the key given" if config.admin_key else "its key is made at the first start"),
     ]
     for settings in setup.providers:
-        key = "with a key" if settings.credential else "without a key"
-        lines.append(f"provider        {settings.name}: {settings.base_url or settings.spec.speaks[0].base_url}, {key}")
+        lines.append(f"provider        {settings.name}: {_provider(settings)}")
     for name, route in config.routes.items():
         targets = ", ".join(_target(target.model, target.weight, route.strategy) for target in route.targets)
         lines.append(f"route           {name}: {route.strategy} over {targets}")
     lines += [f"note            {note}" for note in setup.notes]
     return [*lines, "The configuration can be used."]
+
+
+def _provider(settings: ProviderSettings) -> str:
+    """Where it is called, and with what."""
+    door = configure(settings).doors[0]
+    scheme = (settings.auth or settings.spec.auth).scheme
+    key = f"with {scheme}" if door.signer else "with a key" if settings.credential else "without a key"
+    return f"{door.base_url}, {key}"
 
 
 def _target(model: str, weight: float, strategy: str) -> str:

@@ -2,38 +2,53 @@
 
 from collections.abc import Mapping
 
-from headgate.app.config import Setup
-from headgate.providers.spec import ProviderSpec, packaged
+from headgate.app.config import ProviderSettings, Setup
+from headgate.app.config_providers import way_at_hand
+from headgate.providers.catalog import configure
+from headgate.providers.spec import SIGNED, ProviderSpec, packaged, ways
+from headgate.providers.variables import wanting
+
+NAMED = "an entry in the configuration"
+"""What a service without a key needs to be used: nobody can see from here whether it is there."""
 
 
 def provider_rows(setup: Setup, environ: Mapping[str, str]) -> list[dict[str, object]]:
     """Those in use, in their order, then the packaged ones that are not."""
-    used: list[dict[str, object]] = [
-        {
-            "name": settings.name,
-            "used": True,
-            "title": settings.spec.title,
-            "dialects": list(settings.speaks or dialects(settings.spec)),
-            "key": "set" if settings.credential else "none",
-            "address": settings.base_url or settings.spec.speaks[0].base_url,
-            "docs": settings.spec.docs,
-        }
-        for settings in setup.providers
-    ]
+    used = [_used(settings) for settings in setup.providers]
     names = {settings.name for settings in setup.providers}
     unused = [_unused(spec, environ) for spec in packaged().values() if spec.name not in names]
     return [*used, *unused]
 
 
+def _used(settings: ProviderSettings) -> dict[str, object]:
+    doors = configure(settings).doors
+    spec = settings.spec
+    auth = settings.auth or spec.auth
+    return {
+        "name": settings.name,
+        "used": True,
+        "title": spec.title,
+        "dialects": [door.dialect for door in doors],
+        "key": auth.scheme if auth.scheme in SIGNED else "set" if settings.credential else "none",
+        "missing": [],
+        "address": doors[0].base_url,
+        "tier": spec.tier,
+        "docs": spec.docs,
+    }
+
+
 def _unused(spec: ProviderSpec, environ: Mapping[str, str]) -> dict[str, object]:
-    is_set = any(environ.get(name) for name in spec.auth.env)
+    at_hand = way_at_hand(spec, environ)
+    keys = list(dict.fromkeys(name for way in ways(spec) for name in way.env[:1]))
     return {
         "name": spec.name,
         "used": False,
         "title": spec.title,
         "dialects": dialects(spec),
-        "key": f"{spec.auth.env[0]} is {'set' if is_set else 'not set'}" if spec.auth.env else "none",
+        "key": "set" if at_hand else f"{' or '.join(keys)} is not set" if keys else "none",
+        "missing": [*([] if at_hand else [" or ".join(keys) or NAMED]), *wanting(spec.vars, environ)],
         "address": spec.speaks[0].base_url,
+        "tier": spec.tier,
         "docs": spec.docs,
     }
 

@@ -39,7 +39,10 @@ def raw_of(value: object) -> Raw:
 
 
 def _developer_as_system(wire: Wire) -> Wire:
-    messages = cast("list[Wire]", _MESSAGES.decode(raw_of(wire.get("messages", []))))
+    given = raw_of(wire.get("messages", []))
+    if b'"developer"' not in bytes(given):  # hardly anyone says it: then the messages stay as they are, byte for byte
+        return wire
+    messages = cast("list[Wire]", _MESSAGES.decode(given))
     for message in messages:
         if bytes(cast(Raw, message.get("role", b""))) == b'"developer"':
             message["role"] = "system"
@@ -63,6 +66,14 @@ def _thinking_object(wire: Wire) -> Wire:
     return given | _drop("reasoning_effort")(wire)
 
 
+def _enable_thinking(wire: Wire) -> Wire:
+    if "reasoning_effort" not in wire:
+        return wire
+    effort = _EFFORT.decode(raw_of(wire["reasoning_effort"]))
+    given = {} if effort is None else {"enable_thinking": effort != "none"}
+    return given | _drop("reasoning_effort")(wire)
+
+
 QUIRKS: Final[dict[str, Quirk]] = {
     "max_tokens_only": Quirk(
         source="https://api-docs.deepseek.com/api/create-chat-completion (2026-11): knows `max_tokens` alone",
@@ -73,11 +84,14 @@ QUIRKS: Final[dict[str, Quirk]] = {
         apply=_rename("max_tokens", "max_completion_tokens"),
     ),
     "no_stream_options": Quirk(
-        source="https://docs.mistral.ai/api (2026-11): refuses `stream_options`, tells usage on the last chunk",
+        source="https://docs.mistral.ai/api, "
+        "https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference (2026-11): "
+        "refuse `stream_options`, tell usage without being asked",
         apply=_drop("stream_options"),
     ),
     "developer_as_system": Quirk(
-        source="https://api-docs.deepseek.com/api/create-chat-completion (2026-11): knows no role `developer`",
+        source="https://api-docs.deepseek.com/api/create-chat-completion, "
+        "https://inference-docs.cerebras.ai/api-reference/chat-completions (2026-11): know no role `developer`",
         apply=_developer_as_system,
     ),
     "random_seed": Quirk(
@@ -95,6 +109,10 @@ QUIRKS: Final[dict[str, Quirk]] = {
     "thinking_object": Quirk(
         source="https://docs.z.ai/guides/capabilities/thinking-mode (2026-11): `thinking: {type}`, no effort words",
         apply=_thinking_object,
+    ),
+    "enable_thinking": Quirk(
+        source="https://www.alibabacloud.com/help/en/model-studio/deep-thinking (2026-11): a flag, no effort words",
+        apply=_enable_thinking,
     ),
     "reasoning_content_field": Quirk(
         source="https://api-docs.deepseek.com/guides/thinking_mode (2026-11): wants its thinking back within a turn",

@@ -139,6 +139,7 @@ class FakeUpstream:
             server = await self._listen()
             group = await stack.enter_async_context(asyncio.TaskGroup())
             self._keeper = group.create_task(self._keep_door(server))
+            await asyncio.sleep(0)  # it has to begin: cancelled before, it would never close the port
             self._stack = stack.pop_all()
         return self
 

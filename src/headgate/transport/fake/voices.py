@@ -264,7 +264,8 @@ VOICES: Final = (
         error=_event({"error": {"message": "The server is overloaded", "type": "server_error", "code": "overloaded"}}),
     ),
     Voice(
-        path=re.compile(r".*/messages"),
+        # Vertex AI's path too: https://docs.claude.com/en/api/claude-on-vertex-ai (2026-11)
+        path=re.compile(r".*/messages|.*/models/[^/]+:(?:r|streamR)awPredict"),
         whole=_messages_whole,
         stream=_messages_stream,
         ping=_event({"type": "ping"}, "ping"),

@@ -388,6 +388,9 @@ def test_a_choice_among_no_tools_is_not_said() -> None:
         ("reasoning_object", Knobs(reasoning=ReasoningKnob(effort="low")), {"reasoning": {"effort": "low"}}),
         ("thinking_object", Knobs(reasoning=ReasoningKnob(effort="low")), {"thinking": {"type": "enabled"}}),
         ("thinking_object", Knobs(reasoning=ReasoningKnob(effort="none")), {"thinking": {"type": "disabled"}}),
+        ("enable_thinking", Knobs(reasoning=ReasoningKnob(effort="low")), {"enable_thinking": True}),
+        ("enable_thinking", Knobs(reasoning=ReasoningKnob(effort="none")), {"enable_thinking": False}),
+        ("enable_thinking", Knobs(), {}),
     ],
 )
 def test_quirks_change_the_top_level(quirk: str, knobs: Knobs, wire: dict[str, Any]) -> None:

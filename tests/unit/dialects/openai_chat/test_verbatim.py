@@ -68,6 +68,8 @@ def test_a_whole_answer_is_asked_for_when_that_is_wanted() -> None:
         ),
         ("reasoning_object", {"reasoning_effort": None}, {}),
         ("thinking_object", {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        ("enable_thinking", {"reasoning_effort": "high"}, {"enable_thinking": True}),
+        ("enable_thinking", {"reasoning_effort": None}, {}),
         ("reasoning_object", {"temperature": 1}, {"temperature": 1}),
         ("thinking_object", {"temperature": 1}, {"temperature": 1}),
         ("reasoning_content_field", {"temperature": 1}, {"temperature": 1}),
@@ -75,6 +77,12 @@ def test_a_whole_answer_is_asked_for_when_that_is_wanted() -> None:
 )
 def test_quirks_are_patched_in(quirk: str, members: dict[str, Any], wire: dict[str, Any]) -> None:
     assert patched(members, quirks=(quirk,)) == {"model": "up", **wire}
+
+
+def test_messages_without_a_developer_pass_byte_for_byte() -> None:
+    body = b'{"model": "m", "messages": [ {"role":"user",  "content":"a"} ]}'
+    sent = patch(body, Target(model="up", quirks=("developer_as_system",)))
+    assert b'"messages":[ {"role":"user",  "content":"a"} ]' in sent
 
 
 CHUNK = b'data: {"id":"a","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
