@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 Counts = dict[str, int]
@@ -22,6 +24,8 @@ def reported_usage(dialect: str, body: bytes) -> Counts | None:
 def documents(body: bytes) -> list[dict[str, Any]]:
     """Every JSON object of an answer: of a stream's events (of each line, where their blank lines got lost), of an
     array, or the one it is."""
+    if body.startswith(b"\0"):
+        return [json.loads(payload) for payload in _payloads(body)]
     text = body.decode("utf-8", "replace").strip()
     if text.startswith("{"):
         return [json.loads(text)]
@@ -32,6 +36,14 @@ def documents(body: bytes) -> list[dict[str, Any]]:
         lines = [line[5:].removeprefix(" ") for line in re.split(r"\r?\n", block) if line.startswith("data:")]
         found += _objects(["\n".join(lines)]) or _objects(lines)
     return found
+
+
+def _payloads(body: bytes) -> Iterator[bytes]:
+    """What the messages of AWS's event stream carry."""
+    while body:
+        size, headers_size = struct.unpack(">II", body[:8])
+        yield body[12 + headers_size : size - 4]
+        body = body[size:]
 
 
 def _objects(texts: list[str]) -> list[dict[str, Any]]:
@@ -110,15 +122,28 @@ def _gemini_counts(usage: dict[str, Any]) -> Counts:
     }
 
 
+def _converse_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage")
+    return [usage] if isinstance(usage, dict) else []
+
+
+def _converse_counts(usage: dict[str, Any]) -> Counts:
+    """Converse's total tells the truth: what it has besides input and output went into the cache, or came from it."""
+    output, cached = usage.get("outputTokens") or 0, usage.get("cacheReadInputTokens") or 0
+    return {"input": (usage.get("totalTokens") or output) - output, "output": output, "cached": cached}
+
+
 _USAGES = {
     "openai_chat": _chat_usages,
     "openai_responses": _responses_usages,
     "anthropic": _anthropic_usages,
     "gemini": _gemini_usages,
+    "bedrock_converse": _converse_usages,
 }
 _COUNTS = {
     "openai_chat": _chat_counts,
     "openai_responses": _responses_counts,
     "anthropic": _anthropic_counts,
     "gemini": _gemini_counts,
+    "bedrock_converse": _converse_counts,
 }

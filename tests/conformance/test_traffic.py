@@ -22,7 +22,7 @@ from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
 from headgate.dialects.registry import DIALECTS
 from tests.conformance.exceptions import EXCEPTIONS
 from tests.conformance.reported import reported_usage
-from tests.conformance.traffic import FOLDER, Exchange, exchanges, families
+from tests.conformance.traffic import FOLDER, MODEL_IN_PATH, Exchange, exchanges, families
 
 CUTS = 6
 """Random cuts tried for each stream, besides one byte at a time for short ones."""
@@ -35,7 +35,7 @@ Check = Callable[[Exchange, Dialect], str | None]
 def envelope(exchange: Exchange) -> Envelope:
     if exchange.is_raw_predict:
         return Envelope(model=exchange.path_model)
-    if exchange.dialect != "gemini":
+    if exchange.dialect not in MODEL_IN_PATH:
         return Envelope(version=exchange.headers.get("anthropic-version", ""))
     return Envelope(model=exchange.path_model, is_stream="stream" in exchange.url)
 
@@ -47,9 +47,11 @@ def target(exchange: Exchange, model: str) -> Target:
 def with_model(exchange: Exchange, model: str) -> dict[str, Any]:
     """The recorded request with its model where our rendering has it: in the body, unless the path alone has it."""
     request = dict(exchange.request or {})
-    if exchange.dialect != "gemini":
+    if exchange.dialect not in MODEL_IN_PATH:
         return {**request, "model": model}
-    if "model" in request:  # some clients say it in the body too, with or without its collection
+    if (
+        exchange.dialect == "gemini" and "model" in request
+    ):  # some clients say it in the body too, with or without its collection
         head, slash, _ = request["model"].rpartition("models/")
         request["model"] = f"{head}{slash}{model}"
     return request

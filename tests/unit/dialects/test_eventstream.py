@@ -126,8 +126,7 @@ def test_events_and_exceptions_say_what_they_are():
         (sealed(b"\x01a\x00", size=18), "cannot hold 3 bytes of headers"),
         (sealed(b"", size=PAYLOAD_BYTES_MAX + 17), "payload is over the limit"),
         (
-            (lengths := struct.pack(">II", 0xFFFFFFFF, HEADERS_BYTES_MAX + 1))
-            + struct.pack(">I", zlib.crc32(lengths)),
+            (lengths := struct.pack(">II", 0xFFFFFFFF, HEADERS_BYTES_MAX + 1)) + struct.pack(">I", zlib.crc32(lengths)),
             "headers are over the limit",
         ),
     ],
