@@ -16,6 +16,7 @@ SOURCE = ROOT / "src" / "headgate"
 PURE_ROOMS = ("core", "dialects", "providers", "routing")
 ENTRY_POINTS = {
     "headgate.app.cli",  # the command
+    "headgate.transport.signing.aws",  # loaded by name, for providers whose calls it signs
     "headgate.store.memory",  # for those who test against a store
     "headgate.store.migrations.env",  # run by Alembic
 }

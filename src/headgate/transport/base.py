@@ -72,3 +72,9 @@ class Transport(Protocol):
     async def aclose(self) -> None:
         """Closes every connection."""
         ...
+
+
+class Signer(Protocol):
+    """Puts a credential that must be fetched or computed on a request, just before it is sent."""
+
+    async def sign(self, request: UpstreamRequest) -> UpstreamRequest: ...
