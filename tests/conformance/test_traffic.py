@@ -82,7 +82,10 @@ def comparable(answer: Answer) -> Answer:
     )
 
 
-_SUPPLIED: dict[str, tuple[str, ...]] = {"openai_chat": ("id", "object", "created", "model")}
+_SUPPLIED: dict[str, tuple[str, ...]] = {
+    "openai_chat": ("id", "object", "created", "model"),
+    "bedrock_invoke": ("object", "created"),  # where a body of it is a chat completion
+}
 """Members that renderers supply because the vendor's SDKs require them."""
 
 
@@ -253,7 +256,7 @@ def a_stream_folds_to_the_whole(exchange: Exchange, dialect: Dialect) -> str | N
         parser = dialect.stream_parser()
         again = parser.feed(dialect.stream_renderer(reply_to).render(events)) + parser.close()
     now, was = fold(again), fold(events)
-    if dialect.name == "openai_chat" and exchange.is_stream:
+    if dialect.name in ("openai_chat", "bedrock_invoke") and exchange.is_stream:
         now, was = in_fields(now), in_fields(was)
     return difference(dialect, now, was)
 

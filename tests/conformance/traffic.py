@@ -25,8 +25,11 @@ _DIALECTS = (
     (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),
     (re.compile(r":(streamR|r)awPredict(\?|$)"), "anthropic"),
     (re.compile(r"/converse(-stream)?(\?|$)"), "bedrock_converse"),
+    (re.compile(r"/invoke(-with-response-stream)?(\?|$)"), "bedrock_invoke"),
 )
-MODEL_IN_PATH = frozenset({"gemini", "bedrock_converse"})
+_EMBEDS = re.compile(r"[.-]embed|[\"']embedding")
+"""What embeds texts through the same door as chats."""
+MODEL_IN_PATH = frozenset({"gemini", "bedrock_converse", "bedrock_invoke"})
 """Dialects whose URL names the model, and says whether the answer is a stream."""
 
 
@@ -86,6 +89,8 @@ def _dialect(record: dict[str, Any]) -> str | None:
     if record["method"] != "POST" or "/threads/" in path:  # the latter are OpenAI's retired Assistants
         return None
     dialect = next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
+    if dialect == "bedrock_invoke" and _EMBEDS.search(f"{path} {record['response_body'][:200]}"):
+        return None
     return dialect if "body_format" not in record or dialect in _REFRAMED else None
 
 
