@@ -49,9 +49,7 @@ def with_model(exchange: Exchange, model: str) -> dict[str, Any]:
     request = dict(exchange.request or {})
     if exchange.dialect not in MODEL_IN_PATH:
         return {**request, "model": model}
-    if (
-        exchange.dialect == "gemini" and "model" in request
-    ):  # some clients say it in the body too, with or without its collection
+    if "model" in request:  # some clients say it in the body too, with or without its collection
         head, slash, _ = request["model"].rpartition("models/")
         request["model"] = f"{head}{slash}{model}"
     return request

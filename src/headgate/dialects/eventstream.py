@@ -163,8 +163,8 @@ def _header(name: bytes, value: HeaderValue) -> bytes:
             said = struct.pack(">Bq", _LONG, value)
         case bytes():
             said = struct.pack(">BH", _BYTES, len(value)) + value
-        case str():
-            data = value.encode()
+        case text:
+            data = text.encode()
             said = struct.pack(">BH", _STRING, len(data)) + data
     return bytes((len(name),)) + name + said
 

@@ -1,7 +1,6 @@
 """Parts of a request as content blocks. What Converse cannot take is refused when it is a feature, else reported."""
 
 import base64
-import binascii
 import re
 import zlib
 from collections.abc import Iterable
@@ -272,16 +271,9 @@ def _file(part: File, pen: Pen) -> Block:
         source = Inline(media_type="application/pdf", data=source.data)
     inner = _inline(source, media.DOCUMENT_FORMATS, "document")
     if part.form == "text" and pen.is_home and isinstance(source, Inline):
-        inner["source"] = {"text": _words(source)}
+        inner["source"] = {"text": base64.b64decode(source.data).decode()}
     name = part.name if pen.is_home else _title(part.name, pen)
     return {"document": {**inner, **({"name": name} if name else {}), **extras}}
-
-
-def _words(source: Inline) -> str:
-    try:
-        return base64.b64decode(source.data).decode()
-    except (binascii.Error, ValueError):
-        raise Unrenderable("a text document is not base64 of UTF-8; send it as plain text", param="messages") from None
 
 
 def _title(name: str, pen: Pen) -> str:

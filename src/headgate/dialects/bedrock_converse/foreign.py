@@ -143,7 +143,7 @@ def _write_reasoning(knob: ReasoningKnob, out: Block, pen: Pen) -> None:
             _write_adaptive(knob, out, pen)
         case "nova":
             put(out, ADDITIONAL, {"reasoningConfig": _nova(knob)})
-        case "effort":
+        case _:
             effort = effort_of(knob)
             word = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}.get(effort, effort)
             if word != effort:

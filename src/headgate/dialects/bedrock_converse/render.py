@@ -42,8 +42,9 @@ def members_of(request: Request, target: Target, dropped: set[str]) -> Block:
         out["system"] = system
     if is_home:
         write_own(request, out, pen)
-        for name in request.form.split():
-            out.setdefault(name, _EMPTIES.get(name, {}))
+        for name, nothing in _EMPTIES.items():
+            if name in request.form.split():
+                out.setdefault(name, nothing)
     else:
         write_foreign(request, out, pen)
     return out

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Raw, Struct, field
 
-from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
+from headgate.core.events import Event, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
 from headgate.dialects.base import ReplyTo
 from headgate.dialects.bedrock_converse import wire
 from headgate.dialects.bedrock_converse.errors import stream_exception
@@ -63,8 +63,8 @@ class StreamRenderer:
                 self._start(told)
             case Finished():
                 self._finish(told)
-            case Failed(problem):
-                self._out.append(exception(*stream_exception(problem)))
+            case failed:
+                self._out.append(exception(*stream_exception(failed.problem)))
                 self._is_over = True
 
     def _emit(self, kind: str, members: dict[str, object]) -> None:
