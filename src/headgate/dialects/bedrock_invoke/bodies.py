@@ -120,12 +120,13 @@ class Bodies:
     def render_response(self, events: Iterable[Event], reply_to: ReplyTo, dropped: set[str]) -> bytes:
         """The body of a whole answer, in the format that was asked in, else in that of the events."""
         events = list(events)
-        family = asked_in(reply_to) or family_of(next((e for e in events if isinstance(e, Started)), Started()))
-        if family.completion is None:
-            return self._makers[family.speaks].render_response(events, reply_to, dropped)
         folded = fold(events)
         if folded.problem is not None:
             return self._makers[EVENTS].render_error(folded.problem)[1]
+        started = next((event for event in events if isinstance(event, Started)), Started())
+        family = asked_in(reply_to) or family_of(started)
+        if family.completion is None:
+            return self._makers[family.speaks].render_response(events, reply_to, dropped)
         return completions.render_response(folded, family.completion)
 
 

@@ -216,7 +216,8 @@ def family_of(event: Event) -> Family:
     if isinstance(event, Started):
         if event.dialect == NAME and (told := event.extras.get("family")) is not None:
             return FAMILIES[msgspec.json.decode(told, type=str)]
-        return next((family for family in FAMILIES.values() if family.speaks == event.dialect), FAMILIES["claude"])
+        spoken = {family.speaks: family for family in FAMILIES.values() if family.speaks}
+        return spoken.get(event.dialect, FAMILIES["claude"])
     return FAMILIES["claude"]
 
 
