@@ -122,7 +122,7 @@ class Attempting:
 
     def _send(self, allowance_s: float) -> Flight:
         prepared, settings = self._prepared, self._engine.settings
-        accept = "text/event-stream" if self._head.is_stream else "application/json"
+        accept = prepared.dialect.stream_type.partition(";")[0] if self._head.is_stream else "application/json"
         request = UpstreamRequest(
             method="POST",
             url=prepared.url,

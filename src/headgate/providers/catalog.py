@@ -123,6 +123,7 @@ _FIELDS: dict[Scheme, Callable[[Auth, str], _Fields]] = {
     "header": lambda auth, credential: (((auth.name, credential),), ""),
     "query": lambda auth, credential: ((), f"{auth.name}={quote(credential, safe='')}"),
     "none": lambda auth, credential: _NO_FIELDS,
+    "aws_sigv4": lambda auth, credential: _NO_FIELDS,
 }
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from headgate.core.problems import ConfigError
 
-Scheme = Literal["bearer", "header", "query", "none"]
+Scheme = Literal["bearer", "header", "query", "none", "aws_sigv4"]
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,6 +19,17 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True):
     env: tuple[str, ...] = ()
     """The variables that usually hold it; the first one that is set counts."""
     name: str = ""
+    scope: str = ""
+    """What a fetched or computed credential is for: AWS's name of the service."""
+
+
+class Variable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A blank in a provider's URLs. `base_url = "https://{region}.example.com"` has the blank `region`."""
+
+    env: tuple[str, ...] = ()
+    """The variables that usually hold it; the first one that is set counts."""
+    default: str | None = None
+    """What it is when nobody says; None: it must be said."""
 
 
 class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +55,9 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     tier: Literal["recorded", "documented", "builtin"]
     auth: Auth
     speaks: tuple[Speaks, ...]
+    alternatives: tuple[Auth, ...] = ()
+    """Other ways to present a credential, in the order in which their variables are looked for."""
+    vars: dict[str, Variable] = {}
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     models: tuple[str, ...] = ()

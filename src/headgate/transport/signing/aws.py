@@ -40,6 +40,17 @@ class Settings(Struct, frozen=True, kw_only=True):
         return f"Settings(region={self.region!r}, service={self.service!r})"
 
 
+def aws_signer(*, region: str, service: str = "bedrock", credential: str = "") -> Signer:
+    """Signs with what an operator gave: `ID:SECRET`, `ID:SECRET:TOKEN`, or a key of Amazon Bedrock; empty: with what
+    botocore finds."""
+    id, colon, rest = credential.partition(":")
+    if not colon:
+        return signer_of(Settings(region=region, service=service, bearer=credential))
+    secret, _, token = rest.partition(":")
+    keys = Settings(region=region, service=service, access_key_id=id, secret_access_key=secret, session_token=token)
+    return signer_of(keys)
+
+
 def signer_of(settings: Settings) -> Signer:
     """The signer that fits. Raises `ConfigError` where half of a key is missing, or the extra that it needs."""
     if settings.bearer:

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials, RefreshableCredentials
 
 from headgate.core.problems import ConfigError, Outcome, UpstreamError
 from headgate.transport.base import Signer, UpstreamRequest
-from headgate.transport.signing.aws import Settings, SignatureSigner, signer_of
+from headgate.transport.signing.aws import Settings, SignatureSigner, aws_signer, signer_of
 
 KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 """Of AWS's published examples, which are nobody's."""
@@ -121,9 +121,16 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch):
         signer_of(EXAMPLE)
 
 
+def test_a_credential_in_one_text():
+    key = signed(aws_signer(region="us-east-1", credential=f"{KEY_ID}:{SECRET}:tok"))
+    assert key["authorization"].split("Signature=")[1] == by_hand(CALL, key, "us-east-1", SECRET)
+    assert key["x-amz-security-token"] == "tok"
+    assert signed(aws_signer(region="us-east-1", credential="abc"))["authorization"] == "Bearer abc"
+
+
 def test_half_a_key_is_refused():
     with pytest.raises(ConfigError, match="two halves"):
-        signer_of(Settings(region="x", access_key_id=KEY_ID))
+        aws_signer(region="x", credential=f"{KEY_ID}:")
 
 
 def test_settings_show_no_secret():
