@@ -6,13 +6,15 @@ from typing import Final
 from msgspec import Raw, Struct, field
 
 from headgate.core.problems import Unrenderable
-from headgate.core.request import Foreign, Message, Part, Refused, Request, Text, ToolResult
+from headgate.core.request import Audio, File, Foreign, Image, Message, Part, Refused, Request, Text, ToolResult
 from headgate.dialects.bedrock_converse.blocks import Block, Pen, blocks_of, blocks_of_part
 
 _INSTRUCTS: Final = ("system", "developer")
 
 _FILLER: Final = "."
 """Stands for the caller's words where Converse wants some: before the first answer, and beside a document."""
+
+_CALLERS: Final[dict[type[Part], str]] = {Image: "image", Audio: "audio", File: "document"}
 
 
 class Turn(Struct, kw_only=True):
@@ -83,18 +85,12 @@ def _turns(messages: Sequence[Message], pen: Pen) -> list[Turn]:
 
 
 def _side(part: Part, role: str, pen: Pen) -> list[Block | Raw]:
-    """The blocks of a part; pictures and documents are the caller's side's alone."""
-    blocks = blocks_of_part(part, pen)
-    if role == "user" or not isinstance(blocks[0] if blocks else None, dict):
-        return blocks
-    lost = [name for name in ("image", "document", "video", "audio") if name in dict[str, object](_first(blocks))]
-    pen.dropped.update(f"messages.{name}" for name in lost)
-    return [] if lost else blocks
-
-
-def _first(blocks: list[Block | Raw]) -> Block:
-    first = blocks[0]
-    return first if isinstance(first, dict) else {}
+    """The blocks of a part; pictures, sounds and documents are the caller's side's alone."""
+    what = _CALLERS.get(type(part)) if role == "assistant" else None
+    if what is None:
+        return blocks_of_part(part, pen)
+    pen.dropped.add(f"messages.{what}")
+    return []
 
 
 def _turn(turns: list[Turn], role: str) -> Turn:

@@ -166,7 +166,7 @@ def test_pictures_of_the_model_stay_behind():
     picture = Image(source=Inline("image/png", "a"), cache=CacheMark())
     assert blocks(Text(text="See:"), picture, File(source=Inline("application/pdf", "b")), role="assistant") == (
         [{"text": "See:"}],
-        {"messages.image", "messages.document", "cache_control"},
+        {"messages.image", "messages.document"},
     )
 
 
