@@ -7,8 +7,10 @@ client of that dialect gets is what the maker said.
 
 from collections.abc import Sequence
 
-from headgate.dialects.base import Dialect, Headers, Target
-from headgate.dialects.bedrock_invoke.bodies import Bodies, asked_in
+from msgspec import structs
+
+from headgate.dialects.base import Counting, Dialect, Headers, Target
+from headgate.dialects.bedrock_invoke.bodies import Bodies, Counts, asked_in
 from headgate.dialects.bedrock_invoke.completions import NAME
 from headgate.dialects.bedrock_invoke.framing import EVENTS, Makers, StreamParser, StreamRenderer
 from headgate.dialects.eventstream import CONTENT_TYPE
@@ -17,6 +19,14 @@ from headgate.dialects.eventstream import CONTENT_TYPE
 def headers(_target: Target, _client: Headers) -> Sequence[tuple[str, str]]:
     """None of its own: versions and betas stand in the bodies."""
     return ()
+
+
+def _counting(bodies: Bodies, makers: Makers) -> Counting | None:
+    """Bedrock counts a body of InvokeModel where it counts one of Converse."""
+    converses, counts = makers[EVENTS].counting, Counts(bodies)
+    return converses and structs.replace(
+        converses, parse_request=counts.parse_request, render_request=counts.render_request
+    )
 
 
 def dialect_over(makers: Makers) -> Dialect:
@@ -38,6 +48,7 @@ def dialect_over(makers: Makers) -> Dialect:
         parse_error=makers[EVENTS].parse_error,
         render_error=makers[EVENTS].render_error,
         ping=b"",  # an event stream has no comments
+        counting=_counting(bodies, makers),
     )
 
 

@@ -1,5 +1,7 @@
 """Whole bodies of InvokeModel, both ways: what the path says is taken out of the maker's format, or put in again."""
 
+import base64
+import binascii
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from headgate.dialects.bedrock_invoke import completions
 from headgate.dialects.bedrock_invoke.completions import NAME
 from headgate.dialects.bedrock_invoke.families import FAMILIES, Family, of_answer, of_model, of_request
 from headgate.dialects.bedrock_invoke.framing import EVENTS, Makers, family_of
+from headgate.dialects.bedrock_invoke.paths import value_at
 from headgate.dialects.depth import check_depth
 
 _OF_THE_PATH: Final = ("model", "stream")
@@ -23,6 +26,7 @@ _OF_THE_PATH: Final = ("model", "stream")
 _MARK: Final = "\x1f"
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _ANY: Final[msgspec.json.Decoder[dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any])
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -90,6 +94,7 @@ class Bodies:
             raise completions.refuse(target.model)
         members = _OBJECT.decode(self._makers[family.speaks].render_request(request, target, dropped))
         members.pop("stream_options", None)  # Bedrock counts at the end of every stream
+        _drop_refused(members, family, dropped)
         constants = {name: Raw(_ENCODER.encode(value)) for name, value in family.constants.items()}
         return _ENCODER.encode({**constants, **_without(members, [])})
 
@@ -130,12 +135,52 @@ class Bodies:
         return completions.render_response(folded, family.completion)
 
 
+class Counts:
+    """The verbs of CountTokens on a body of InvokeModel, in base64 within Bedrock's own.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html (2026-11)
+    """
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+
+    def parse_request(self, body: bytes, envelope: Envelope) -> Request:
+        """The call whose tokens to count."""
+        _members(body)  # refuses what is no object
+        given = value_at(_ANY.decode(body), ("input", "invokeModel", "body"))
+        try:
+            inner = base64.b64decode(given if isinstance(given, str) else "", validate=True)
+        except (binascii.Error, ValueError):
+            inner = b""
+        if not inner:
+            where = "input.invokeModel.body"
+            raise InvalidRequest(f"{where} is missing: send the call whose tokens to count, in base64", param=where)
+        return self._bodies.parse_request(inner, envelope)
+
+    def render_request(self, request: Request, target: Target, dropped: set[str]) -> bytes:
+        """The body to send."""
+        body = base64.b64encode(self._bodies.render_request(request, target, dropped)).decode()
+        return _ENCODER.encode({"input": {"invokeModel": {"body": body}}})
+
+
 def asked_in(reply_to: ReplyTo) -> Family | None:
     """The format of the request that is being answered, where it came in this dialect."""
     echo = reply_to.echo
     if echo is None or echo.dialect != NAME:
         return None
     return FAMILIES[echo.form.partition(_MARK)[0]]
+
+
+def _drop_refused(members: dict[str, Raw], family: Family, dropped: set[str]) -> None:
+    """Takes out what the maker's own API takes and Bedrock does not, and reports it."""
+    for name in family.refused & members.keys():
+        del members[name]
+        dropped.add(name)
+    if family.refused_of_tools and "tools" in members:
+        tools = _OBJECTS.decode(members["tools"])
+        dropped.update(f"tools.{name}" for tool in tools for name in family.refused_of_tools & tool.keys())
+        kept = [{name: raw for name, raw in tool.items() if name not in family.refused_of_tools} for tool in tools]
+        members["tools"] = Raw(_ENCODER.encode(kept))
 
 
 def _document(body: bytes) -> dict[str, Any]:

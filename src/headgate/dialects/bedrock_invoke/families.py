@@ -47,6 +47,10 @@ class Family(Struct, frozen=True, kw_only=True):
     speaks: str = ""
     constants: Mapping[str, str] = field(default_factory=dict[str, str])
     """Members that a body must have."""
+    refused: frozenset[str] = frozenset()
+    """Members of the maker's own API that Bedrock refuses."""
+    refused_of_tools: frozenset[str] = frozenset()
+    """Members of tools that it refuses."""
     completion: Completion | None = None
 
 
@@ -177,6 +181,10 @@ FAMILIES: Final[dict[str, Family]] = {
             answers=frozenset({"content", "type"}),
             speaks="anthropic",
             constants={"anthropic_version": VERSION},
+            # of betas, whose header has no place here, and of Anthropic's own service; tools are checked strictly:
+            # https://github.com/anthropics/claude-agent-sdk-python/issues/694 (2026-03)
+            refused=frozenset({"container", "context_management", "inference_geo", "mcp_servers", "service_tier"}),
+            refused_of_tools=frozenset({"eager_input_streaming"}),
         ),
         Family(
             name="nova",

@@ -247,6 +247,37 @@ def test_a_call_of_anthropics_dialect_loses_nothing():
     assert (sent, dropped) == ({**body, "anthropic_version": "bedrock-2023-05-31"}, set())
 
 
+def test_what_bedrock_refuses_of_anthropics_is_reported():
+    tool = {"name": "t", "input_schema": {"type": "object"}}
+    body = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    more = {"tools": [{**tool, "eager_input_streaming": True}, tool], "context_management": {"edits": []}}
+    request = DIALECTS["anthropic"].parse_request(json.dumps({**body, **more}).encode(), Envelope())
+    dropped: set[str] = set()
+    sent = json.loads(INVOKE.render_request(request, Target(model=CLAUDE), dropped))
+    assert (sent["tools"], "context_management" in sent) == ([tool, tool], False)
+    assert dropped == {"tools.eager_input_streaming", "context_management"}
+
+
+def test_counting():
+    counting = INVOKE.counting
+    assert counting is not None
+    wrapped = base64.b64encode(json.dumps(CLAUDE_BODY).encode()).decode()
+    body = json.dumps({"input": {"invokeModel": {"body": wrapped}}}).encode()
+    request = counting.parse_request(body, Envelope(model=CLAUDE))
+    sent = json.loads(counting.render_request(request, Target(model=CLAUDE), set()))
+    assert json.loads(base64.b64decode(sent["input"]["invokeModel"]["body"])) == CLAUDE_BODY
+    assert counting.address(Target(model=CLAUDE)) == "/model/us.anthropic.claude-x-v1%3A0/count-tokens"
+    assert (counting.parse_response(b'{"inputTokens":7}'), counting.render_response(7)) == (7, b'{"inputTokens":7}')
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"input":{"invokeModel":{"body":"!"}}}', b'{"input":{"converse":{}}}'])
+def test_what_is_not_counted_is_refused(body: bytes):
+    counting = INVOKE.counting
+    assert counting is not None
+    with pytest.raises(InvalidRequest, match=r"input\.invokeModel\.body is missing"):
+        counting.parse_request(body, Envelope(model=CLAUDE))
+
+
 def test_a_conversation_is_refused_where_only_a_text_is_taken():
     request = Request(dialect="gemini", model="m", messages=HELLO)
     with pytest.raises(Unrenderable, match="use the Converse API"):
