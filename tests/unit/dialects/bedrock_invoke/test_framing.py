@@ -1,4 +1,4 @@
-"""InvokeModel: the makers' bodies, whole and streamed, in and out of their frames."""
+"""InvokeModel: the makers' answers, whole and streamed, in and out of their frames."""
 
 import base64
 import json
@@ -7,293 +7,36 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Raw, structs
+from msgspec import structs
+from tests.unit.dialects.bedrock_invoke.samples import (
+    BODIES,
+    CHAT,
+    CHAT_BODY,
+    CHAT_STREAM,
+    CHAT_WHOLE,
+    CLAUDE_STREAM,
+    CLAUDE_WHOLE,
+    INVOKE,
+    METRICS,
+    NOVA,
+    NOVA_BODY,
+    NOVA_STREAM,
+    NOVA_WHOLE,
+    REPLY_TO,
+    asked,
+    stream,
+    streamed,
+    unframed,
+)
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartEnded, PartStarted, Started
 from headgate.core.fold import Answer, fold
-from headgate.core.problems import InvalidRequest, Outcome, Problem, Unrenderable
-from headgate.core.request import Knobs, Message, Request, Text
+from headgate.core.problems import InvalidRequest, Outcome, Problem
 from headgate.core.usage import Usage
-from headgate.dialects.base import Envelope, Head, Malformed, ReplyTo, Target
+from headgate.dialects.base import Envelope, Malformed, ReplyTo
 from headgate.dialects.eventstream import Message as Frame
-from headgate.dialects.eventstream import Splitter, event, exception, render
+from headgate.dialects.eventstream import event, exception, render
 from headgate.dialects.registry import DIALECTS
-
-INVOKE = DIALECTS["bedrock_invoke"]
-REPLY_TO = ReplyTo(id="i", model="m")
-METRICS = {"inputTokenCount": 5, "outputTokenCount": 2, "invocationLatency": 9, "firstByteLatency": 8}
-HELLO = (Message(role="user", parts=(Text(text="hi"),)),)
-CLAUDE, NOVA, CHAT = "us.anthropic.claude-x-v1:0", "amazon.nova-lite-v1:0", "openai.gpt-oss-20b-1:0"
-
-
-def chunk(document: dict[str, Any]) -> bytes:
-    payload = base64.b64encode(json.dumps(document, ensure_ascii=False).encode()).decode()
-    return event("chunk", json.dumps({"bytes": payload, "p": "abc"}).encode())
-
-
-def stream(*documents: dict[str, Any]) -> bytes:
-    return b"".join(map(chunk, documents))
-
-
-def streamed(*pieces: bytes) -> list[Event]:
-    parser = INVOKE.stream_parser()
-    return [told for piece in pieces for told in parser.feed(piece)] + parser.close()
-
-
-def unframed(wire: bytes) -> list[Any]:
-    told = Splitter().feed(wire)
-    return [
-        json.loads(base64.b64decode(json.loads(message.payload)["bytes"]))
-        if message.text(":event-type")
-        else (message.text(":exception-type"), json.loads(message.payload))
-        for message in told
-    ]
-
-
-def asked(body: dict[str, Any], model: str, *, is_stream: bool = False) -> Request:
-    return INVOKE.parse_request(json.dumps(body).encode(), Envelope(model=model, is_stream=is_stream))
-
-
-CLAUDE_BODY = {
-    "anthropic_version": "bedrock-2023-05-31",
-    "anthropic_beta": ["x"],
-    "max_tokens": 9,
-    "messages": [{"role": "user", "content": "hi"}],
-}
-CLAUDE_STREAM = (
-    {
-        "type": "message_start",
-        "message": {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": "claude-x",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": {"input_tokens": 5, "output_tokens": 1},
-        },
-    },
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüße"}},
-    {"type": "content_block_stop", "index": 0},
-    {
-        "type": "message_delta",
-        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": {"output_tokens": 2},
-    },
-    {"type": "message_stop", "amazon-bedrock-invocationMetrics": METRICS},
-)
-CLAUDE_WHOLE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-x",
-    "content": [{"type": "text", "text": "Grüße"}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {"input_tokens": 5, "output_tokens": 2},
-}
-NOVA_BODY = {
-    "schemaVersion": "messages-v1",
-    "messages": [{"role": "user", "content": [{"text": "hi"}]}],
-    "inferenceConfig": {"max_new_tokens": 9, "temperature": 0.5},
-}
-NOVA_STREAM = (
-    {"messageStart": {"role": "assistant"}},
-    {"contentBlockDelta": {"delta": {"text": "Hel"}, "contentBlockIndex": 0}},
-    {"contentBlockStop": {"contentBlockIndex": 0}},
-    {"contentBlockDelta": {"delta": {"text": "lo"}, "contentBlockIndex": 1}},
-    {"contentBlockStop": {"contentBlockIndex": 1}},
-    {"messageStop": {"stopReason": "end_turn"}},
-    {
-        "metadata": {"usage": {"inputTokens": 5, "outputTokens": 2, "cacheReadInputTokenCount": 3}, "metrics": {}},
-        "amazon-bedrock-invocationMetrics": METRICS,
-    },
-)
-NOVA_WHOLE = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "Hello"}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 5, "outputTokens": 2, "totalTokens": 10, "cacheReadInputTokenCount": 3},
-    "amazon-bedrock-guardrailAction": "NONE",
-}
-CHAT_BODY = {"model": CHAT, "stream": True, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
-CHAT_CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-CHAT_STREAM = (
-    {**CHAT_CHUNK, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello"}}]},
-    {
-        **CHAT_CHUNK,
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
-        "amazon-bedrock-invocationMetrics": METRICS,
-    },
-)
-CHAT_WHOLE = {
-    "id": "c",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
-}
-
-BODIES = [
-    (CLAUDE_BODY, CLAUDE),
-    ({**CLAUDE_BODY, "model": "m", "stream": False}, "an-arn-that-does-not-tell"),
-    (NOVA_BODY, NOVA),
-    (CHAT_BODY, CHAT),
-    ({"messages": CHAT_BODY["messages"]}, "ai21.jamba-1-5-mini-v1:0"),
-    ({"inputText": "Q", "textGenerationConfig": {"maxTokenCount": 9, "topP": 1, "x": 1}}, "amazon.titan-text-lite-v1"),
-    ({"inputText": "Q", "textGenerationConfig": {"maxTokenCount": 9}}, "an-arn"),
-    ({"inputText": "Q", "textGenerationConfig": {}}, "an-arn"),
-    ({"prompt": "Q", "max_gen_len": 9, "temperature": 0.5, "top_p": 1}, "meta.llama3-8b-instruct-v1:0"),
-    ({"prompt": "Q", "max_tokens": 9, "top_k": 3, "stop": ["|"]}, "mistral.mistral-7b-instruct-v0:2"),
-    ({"prompt": "Q", "max_tokens": 9, "p": 1, "k": 0, "stop_sequences": []}, "cohere.command-text-v14"),
-    ({"message": "Q", "chat_history": [{"role": "USER", "message": "P"}]}, "cohere.command-r-v1:0"),
-    ({"prompt": "Q", "maxTokens": 9, "countPenalty": {"scale": 0}}, "ai21.j2-mid-v1"),
-    ({"prompt": "\n\nHuman: Q", "max_tokens_to_sample": 9, "top_k": 250}, "anthropic.claude-v2"),
-    ({**CLAUDE_BODY}, "anthropic.claude-v2"),
-    ({"prompt": "Q", "max_tokens": 9}, "arn:aws:sagemaker:us-east-1:1:endpoint/e"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("body", "model"), BODIES, ids=range(len(BODIES)))
-def test_bodies_come_back_as_they_were(body: dict[str, Any], model: str):
-    request = asked(body, model, is_stream=body.get("stream", False))
-    assert (request.dialect, request.model) == ("bedrock_invoke", model)
-    dropped: set[str] = set()
-    target = Target(model=body.get("model", model), is_stream=request.is_stream)
-    assert json.loads(INVOKE.render_request(request, target, dropped)) == body
-    assert dropped == set()
-
-
-def test_a_completions_settings():
-    body, model = BODIES[5]
-    request = asked(body, model, is_stream=True)
-    assert (request.messages, request.knobs, request.is_stream, request.extras) == (
-        (Message(role="user", parts=(Text(text="Q"),)),),
-        Knobs(max_tokens=9, top_p=1),
-        True,
-        {"textGenerationConfig": Raw(b'{"x":1}')},
-    )
-
-
-@pytest.mark.parametrize(
-    ("body", "model", "words"),
-    [
-        (b"{}", "", "names no model"),
-        (b"[]", "m", "no JSON object"),
-        (b"\xff", "m", "no JSON object"),
-        (b'{"texts": []}', "m", "no maker's format has the members texts"),
-        (b'{"inputText": 1}', "m", "inputText must be a string"),
-        (b'{"prompt": "Q", "max_gen_len": "x"}', "m", "a setting has a value that is not allowed"),
-        (b'{"anthropic_version": "x", "messages": 1}', "m", "messages"),
-    ],
-)
-def test_faults_are_named(body: bytes, model: str, words: str):
-    with pytest.raises(InvalidRequest, match=words):
-        INVOKE.parse_request(body, Envelope(model=model))
-
-
-def test_peek_tells_what_parsing_tells():
-    body = json.dumps(CLAUDE_BODY).encode()
-    assert INVOKE.peek(body, Envelope(model=CLAUDE, is_stream=True)) == Head(model=CLAUDE, is_stream=True, max_tokens=9)
-
-
-def test_a_body_passes_but_for_a_model_in_it():
-    body = json.dumps(CLAUDE_BODY).encode()
-    assert INVOKE.patch(body, Target(model=NOVA)) is body
-    chat = json.dumps(CHAT_BODY).encode()
-    assert json.loads(INVOKE.patch(chat, Target(model="m"))) == {**CHAT_BODY, "model": "m"}
-
-
-def test_proofs_of_other_services_do_not_pass():
-    thought = {"type": "thinking", "thinking": "t", "signature": "hg.gemini.S"}
-    turns = [
-        {"role": "user", "content": "q"},
-        {"role": "assistant", "content": [thought, {"type": "text", "text": "a"}]},
-    ]
-    body = json.dumps({**CLAUDE_BODY, "messages": turns}).encode()
-    assert json.loads(INVOKE.patch(body, Target(model=CLAUDE)))["messages"][1]["content"] == [
-        {"type": "text", "text": "a"}
-    ]
-
-
-CLAUDE_SENT = {
-    "anthropic_version": "bedrock-2023-05-31",
-    "max_tokens": 9,
-    "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
-}
-NOVA_SENT = {
-    "schemaVersion": "messages-v1",
-    "messages": [{"role": "user", "content": [{"text": "hi"}]}],
-    "inferenceConfig": {"maxTokens": 9},
-}
-CHAT_SENT = {"messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 9}
-
-
-@pytest.mark.parametrize(
-    ("model", "body"), [(CLAUDE, CLAUDE_SENT), ("an-arn", CLAUDE_SENT), (NOVA, NOVA_SENT), (CHAT, CHAT_SENT)]
-)
-def test_calls_of_others_in_the_makers_format(model: str, body: dict[str, Any]):
-    request = Request(dialect="gemini", model="m", messages=HELLO, knobs=Knobs(max_tokens=9), is_stream=True)
-    assert json.loads(INVOKE.render_request(request, Target(model=model, is_stream=True), set())) == body
-
-
-def test_a_call_of_anthropics_dialect_loses_nothing():
-    body = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "new_field": {"a": 1}}
-    request = DIALECTS["anthropic"].parse_request(json.dumps(body).encode(), Envelope())
-    dropped: set[str] = set()
-    sent = json.loads(INVOKE.render_request(request, Target(model=CLAUDE), dropped))
-    del body["model"]
-    assert (sent, dropped) == ({**body, "anthropic_version": "bedrock-2023-05-31"}, set())
-
-
-def test_what_bedrock_refuses_of_anthropics_is_reported():
-    tool = {"name": "t", "input_schema": {"type": "object"}}
-    body = {"model": "c", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
-    more = {"tools": [{**tool, "eager_input_streaming": True}, tool], "context_management": {"edits": []}}
-    request = DIALECTS["anthropic"].parse_request(json.dumps({**body, **more}).encode(), Envelope())
-    dropped: set[str] = set()
-    sent = json.loads(INVOKE.render_request(request, Target(model=CLAUDE), dropped))
-    assert (sent["tools"], "context_management" in sent) == ([tool, tool], False)
-    assert dropped == {"tools.eager_input_streaming", "context_management"}
-
-
-def test_counting():
-    counting = INVOKE.counting
-    assert counting is not None
-    wrapped = base64.b64encode(json.dumps(CLAUDE_BODY).encode()).decode()
-    body = json.dumps({"input": {"invokeModel": {"body": wrapped}}}).encode()
-    request = counting.parse_request(body, Envelope(model=CLAUDE))
-    sent = json.loads(counting.render_request(request, Target(model=CLAUDE), set()))
-    assert json.loads(base64.b64decode(sent["input"]["invokeModel"]["body"])) == CLAUDE_BODY
-    assert counting.address(Target(model=CLAUDE)) == "/model/us.anthropic.claude-x-v1%3A0/count-tokens"
-    assert (counting.parse_response(b'{"inputTokens":7}'), counting.render_response(7)) == (7, b'{"inputTokens":7}')
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"input":{"invokeModel":{"body":"!"}}}', b'{"input":{"converse":{}}}'])
-def test_what_is_not_counted_is_refused(body: bytes):
-    counting = INVOKE.counting
-    assert counting is not None
-    with pytest.raises(InvalidRequest, match=r"input\.invokeModel\.body is missing"):
-        counting.parse_request(body, Envelope(model=CLAUDE))
-
-
-def test_a_conversation_is_refused_where_only_a_text_is_taken():
-    request = Request(dialect="gemini", model="m", messages=HELLO)
-    with pytest.raises(Unrenderable, match="use the Converse API"):
-        INVOKE.render_request(request, Target(model="meta.llama3-8b-instruct-v1:0"), set())
-
-
-@pytest.mark.parametrize(
-    ("target", "address"),
-    [
-        (Target(model=CLAUDE), "/model/us.anthropic.claude-x-v1%3A0/invoke"),
-        (Target(model="arn:a/b", is_stream=True), "/model/arn%3Aa%2Fb/invoke-with-response-stream"),
-    ],
-)
-def test_addresses(target: Target, address: str):
-    assert (INVOKE.address(target), INVOKE.headers(target, {})) == (address, ())
-
 
 WHOLES: list[tuple[dict[str, Any], str, str, Usage | None]] = [
     (CLAUDE_WHOLE, "Grüße", "stop", Usage(input_tokens=5, output_tokens=2)),
