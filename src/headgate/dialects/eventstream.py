@@ -23,6 +23,9 @@ _CRC: Final = struct.Struct(">I")
 _LENGTH: Final = struct.Struct(">H")
 _FRAME_BYTES: Final = _PRELUDE.size + _CRC.size
 
+_KNOWN_MAX: Final = 32
+_KNOWN_BYTES_MAX: Final = 512
+
 HeaderValue = bool | int | bytes | str
 """What a header holds. A time is read as its milliseconds, a UUID as its bytes; integers are written as long ones."""
 
@@ -44,6 +47,8 @@ class Splitter:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._known: dict[bytes, dict[str, HeaderValue]] = {}
+        """Headers that came before, by their bytes: a stream says the same few of every word."""
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that `data` completes."""
@@ -55,10 +60,22 @@ class Splitter:
             size, headers_size = _sizes(buffer, at)
             if len(buffer) - at < size:
                 break
-            messages.append(_message(bytes(buffer[at : at + size]), headers_size))
+            messages.append(self._message(bytes(buffer[at : at + size]), headers_size))
             at += size
         del buffer[:at]
         return messages
+
+    def _message(self, frame: bytes, headers_size: int) -> Message:
+        if zlib.crc32(frame[: -_CRC.size]) != _CRC.unpack_from(frame, len(frame) - _CRC.size)[0]:
+            raise Malformed("a message of the upstream's stream is damaged: its checksum is wrong")
+        end = _PRELUDE.size + headers_size
+        block = frame[_PRELUDE.size : end]
+        headers = self._known.get(block)
+        if headers is None:
+            headers = _headers(block)
+            if len(self._known) < _KNOWN_MAX and headers_size <= _KNOWN_BYTES_MAX:
+                self._known[block] = headers
+        return Message(frame[end : -_CRC.size], headers)
 
 
 def _sizes(buffer: bytearray, at: int) -> tuple[int, int]:
@@ -75,15 +92,6 @@ def _sizes(buffer: bytearray, at: int) -> tuple[int, int]:
     if payload_size > PAYLOAD_BYTES_MAX:
         raise Malformed(f"a stream message's payload is over the limit of {PAYLOAD_BYTES_MAX} bytes")
     return size, headers_size
-
-
-def _message(frame: bytes, headers_size: int) -> Message:
-    (crc,) = _CRC.unpack_from(frame, len(frame) - _CRC.size)
-    if zlib.crc32(memoryview(frame)[: -_CRC.size]) != crc:
-        raise Malformed("a message of the upstream's stream is damaged: its checksum is wrong")
-    begin = _PRELUDE.size
-    end = begin + headers_size
-    return Message(frame[end : -_CRC.size], _headers(frame[begin:end]))
 
 
 def _headers(block: bytes) -> dict[str, HeaderValue]:

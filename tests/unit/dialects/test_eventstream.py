@@ -93,6 +93,11 @@ def test_one_byte_at_a_time_changes_nothing():
     assert split(*(WIRE[at : at + 1] for at in range(len(WIRE)))) == split(WIRE)
 
 
+def test_many_kinds_of_headers_are_read_again_and_again():
+    messages = [Message(b"x", {"kind": number}) for number in range(40)] + [Message(b"y", {"long": "z" * 600})]
+    assert split(b"".join(map(render, messages)) * 2) == messages * 2
+
+
 def test_events_and_exceptions_say_what_they_are():
     assert split(event("chunk", b"{}"), exception("validationException", b"[]")) == [
         Message(b"{}", {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}),
