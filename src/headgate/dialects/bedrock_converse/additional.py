@@ -107,7 +107,7 @@ def _budget(name: str, raw: Raw) -> ReasoningKnob | None:
     extras = members_in(raw)
     kind = text_in(extras.get("type"))
     if kind not in ("enabled", "adaptive", "disabled"):
-        return None
+        return _word(name, raw)  # as Qwen's models have it
     budget = wire.value_in(extras.get("budget_tokens"))
     if not isinstance(budget, int) or isinstance(budget, bool):
         budget = None

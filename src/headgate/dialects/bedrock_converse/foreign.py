@@ -28,7 +28,7 @@ _NO_EQUAL: Final[dict[str, tuple[object, ...]]] = {
 }
 """Settings that Converse lacks, and the values that ask for nothing."""
 
-_WORDS: Final = {"candidates": "n", "topP": "top_p"}
+_WORDS: Final = {"candidates": "n", "topP": "top_p", "inferenceConfig": "top_k"}
 
 
 def write_foreign(request: Request, out: Block, pen: Pen) -> None:
@@ -142,7 +142,7 @@ def _write_reasoning(knob: ReasoningKnob, out: Block, pen: Pen) -> None:
         case "adaptive":
             _write_adaptive(knob, out, pen)
         case "nova":
-            put(out, ADDITIONAL, {"reasoningConfig": _nova(knob)})
+            _write_nova(knob, out, pen)
         case _:
             effort = effort_of(knob)
             word = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}.get(effort, effort)
@@ -151,11 +151,23 @@ def _write_reasoning(knob: ReasoningKnob, out: Block, pen: Pen) -> None:
             put(out, ADDITIONAL, {"reasoning_effort": word})
 
 
-def _nova(knob: ReasoningKnob) -> Block:
+def _write_nova(knob: ReasoningKnob, out: Block, pen: Pen) -> None:
+    """The highest effort takes neither a limit nor sampling: the caller's limit is kept, its sampling is not.
+
+    https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html (2026-11)
+    """
     if is_off(knob):
-        return {"type": "disabled"}
+        put(out, ADDITIONAL, {"reasoningConfig": {"type": "disabled"}})
+        return
+    inference = cast(Block, out.get("inferenceConfig", {}))
     word = {"minimal": "low", "low": "low", "medium": "medium"}.get(effort_of(knob), "high")
-    return {"type": "enabled", "maxReasoningEffort": word}
+    if word == "high" and "maxTokens" in inference:
+        word = "medium"
+        pen.dropped.add("reasoning.effort (high became medium)")
+    elif word == "high":
+        _lose(inference, ("temperature", "topP"), pen)
+        _lose(cast(Block, out.get(ADDITIONAL, {})), ("inferenceConfig",), pen)
+    put(out, ADDITIONAL, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}})
 
 
 def _write_adaptive(knob: ReasoningKnob, out: Block, pen: Pen) -> None:

@@ -493,6 +493,19 @@ def test_thinking(knob: ReasoningKnob, model: str, body: object, lost: set[str])
 
 
 @pytest.mark.parametrize(
+    ("settings", "inference", "word", "lost"),
+    [
+        ({"max_tokens": 9}, {"maxTokens": 9}, "medium", {"reasoning.effort (high became medium)"}),
+        ({"temperature": 0.5, "top_p": 0.9, "top_k": 3}, {}, "high", {"temperature", "top_p", "top_k"}),
+    ],
+)
+def test_novas_highest_effort_stands_alone(settings: dict[str, Any], inference: object, word: str, lost: set[str]):
+    body, dropped = thinking(ReasoningKnob(effort="high"), NOVA_2, **settings)
+    fields = {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
+    assert (body["inferenceConfig"], body["additionalModelRequestFields"], dropped) == (inference, fields, lost)
+
+
+@pytest.mark.parametrize(
     ("limit", "inference", "fields", "lost"),
     [
         (

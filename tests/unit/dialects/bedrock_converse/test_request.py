@@ -259,6 +259,7 @@ def test_odd_requests_come_back_as_they_were(body: dict[str, object]):
     ("fields", "knob"),
     [
         ({"thinking": {"type": "disabled"}}, ReasoningKnob(effort="none", form="thinking|disabled|")),
+        ({"reasoning_config": "high"}, ReasoningKnob(effort="high", form="reasoning_config|word|")),
         ({"reasoning_effort": "low"}, ReasoningKnob(effort="low", form="reasoning_effort|word|")),
         ({"reasoningConfig": {"type": "disabled"}}, ReasoningKnob(effort="none", form="reasoningConfig|disabled|")),
         (
