@@ -161,7 +161,7 @@ _HUMAN: Final = Completion(
 )
 
 _NOVA_EVENTS: Final = frozenset(
-    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop"}
 )
 
 FAMILIES: Final[dict[str, Family]] = {
@@ -233,7 +233,6 @@ FAMILIES: Final[dict[str, Family]] = {
             name="chat",
             models=r"openai\.|ai21\.jamba|mistral\.|qwen\.|deepseek\.v|moonshot|minimax\.|zai\.|nvidia\.|google\.",
             asks=frozenset({"messages"}),
-            answers=frozenset({"choices"}),
             speaks="openai_chat",
         ),
         Family(name="plain", models=r"sagemaker", asks=frozenset({"prompt"}), completion=_PLAIN),
@@ -257,10 +256,9 @@ def of_request(members: Iterable[str], model: str) -> Family | None:
 
 def of_answer(document: Mapping[str, object]) -> Family | None:
     """The format of an answer, or of the first chunk of a stream."""
-    found = next((family for family in FAMILIES.values() if family.answers & document.keys()), None)
-    if found is not None and found.name == "chat" and _is_plain(document):
-        return FAMILIES["plain"]
-    return found
+    if "choices" in document:  # hosts add members of all kinds beside them
+        return FAMILIES["plain" if _is_plain(document) else "chat"]
+    return next((family for family in FAMILIES.values() if family.answers & document.keys()), None)
 
 
 def _is_plain(document: Mapping[str, object]) -> bool:

@@ -85,6 +85,11 @@ def test_whole_answers(body: dict[str, Any], text: str, reason: str, usage: Usag
     assert dropped == set()
 
 
+def test_choices_tell_a_chat_whatever_stands_beside_them():
+    body = {**CHAT_WHOLE, "metadata": {}, "output": [], "type": "x"}
+    assert fold(INVOKE.parse_response(json.dumps(body).encode())).text == "Hello"
+
+
 def test_halves_of_letters_are_replaced():
     body = b'{"generation": "a\xed\xa0\xbe", "stop_reason": "stop"}'
     assert fold(INVOKE.parse_response(body)).text == "a\ufffd\ufffd\ufffd"
