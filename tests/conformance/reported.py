@@ -1,8 +1,11 @@
 """The usage that a recorded answer reports, read straight from its JSON: a second reading to compare ours with."""
 
+import base64
 import contextlib
 import json
 import re
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 Counts = dict[str, int]
@@ -16,12 +19,15 @@ def reported_usage(dialect: str, body: bytes) -> Counts | None:
     merged: dict[str, Any] = {}
     for usage in usages:
         merged.update({name: value for name, value in usage.items() if value is not None})
-    return _COUNTS[dialect](merged if dialect == "anthropic" else usages[-1])
+    return _COUNTS[dialect](merged if dialect in ("anthropic", "bedrock_invoke") else usages[-1])
 
 
 def documents(body: bytes) -> list[dict[str, Any]]:
     """Every JSON object of an answer: of a stream's events (of each line, where their blank lines got lost), of an
     array, or the one it is."""
+    if body.startswith(b"\0"):
+        found = [json.loads(payload) for payload in _payloads(body)]
+        return [json.loads(base64.b64decode(item["bytes"])) if "bytes" in item else item for item in found]
     text = body.decode("utf-8", "replace").strip()
     if text.startswith("{"):
         return [json.loads(text)]
@@ -32,6 +38,14 @@ def documents(body: bytes) -> list[dict[str, Any]]:
         lines = [line[5:].removeprefix(" ") for line in re.split(r"\r?\n", block) if line.startswith("data:")]
         found += _objects(["\n".join(lines)]) or _objects(lines)
     return found
+
+
+def _payloads(body: bytes) -> Iterator[bytes]:
+    """What the messages of AWS's event stream carry."""
+    while body:
+        size, headers_size = struct.unpack(">II", body[:8])
+        yield body[12 + headers_size : size - 4]
+        body = body[size:]
 
 
 def _objects(texts: list[str]) -> list[dict[str, Any]]:
@@ -110,15 +124,57 @@ def _gemini_counts(usage: dict[str, Any]) -> Counts:
     }
 
 
+def _converse_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage")
+    return [usage] if isinstance(usage, dict) else []
+
+
+def _converse_counts(usage: dict[str, Any]) -> Counts:
+    """Converse's total tells the truth: what it has besides input and output went into the cache, or came from it."""
+    output, cached = usage.get("outputTokens") or 0, usage.get("cacheReadInputTokens") or 0
+    return {"input": (usage.get("totalTokens") or output) - output, "output": output, "cached": cached}
+
+
+def _invoke_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the maker tells, in its own words, and what Bedrock itself counted at the end of a stream."""
+    places = (item, item.get("metadata"), item.get("message"), item.get("amazon-bedrock-invocationMetrics"))
+    found = [place.get("usage") for place in places if isinstance(place, dict)]
+    own = {name: item[name] for name in _INVOKE_COUNTS if item.get(name) is not None}
+    results = (item.get("results") or [{}])[0].get("tokenCount")
+    own |= {"tokenCount": results} if results is not None else {}
+    return [usage for usage in (own, item.get("amazon-bedrock-invocationMetrics"), *found) if usage]
+
+
+_INVOKE_COUNTS = ("inputTextTokenCount", "totalOutputTextTokenCount", "prompt_token_count", "generation_token_count")
+_INVOKE_INPUTS = ("input_tokens", "inputTokens", "prompt_tokens", "inputTokenCount", *_INVOKE_COUNTS[::2])
+_INVOKE_OUTPUTS = ("output_tokens", "outputTokens", "completion_tokens", "outputTokenCount", *_INVOKE_COUNTS[1::2])
+
+
+def _invoke_counts(usage: dict[str, Any]) -> Counts:
+    def first(*names: str) -> int:
+        return next((usage[name] for name in names if usage.get(name) is not None), 0)
+
+    cached = first("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount")
+    if (details := usage.get("prompt_tokens_details")) and not cached:  # of which OpenAI's prompt includes them
+        return {"input": first(*_INVOKE_INPUTS), "output": first(*_INVOKE_OUTPUTS), "cached": details["cached_tokens"]}
+    written = first("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    output = first(*_INVOKE_OUTPUTS, "tokenCount")
+    return {"input": first(*_INVOKE_INPUTS) + cached + written, "output": output, "cached": cached}
+
+
 _USAGES = {
     "openai_chat": _chat_usages,
     "openai_responses": _responses_usages,
     "anthropic": _anthropic_usages,
     "gemini": _gemini_usages,
+    "bedrock_converse": _converse_usages,
+    "bedrock_invoke": _invoke_usages,
 }
 _COUNTS = {
     "openai_chat": _chat_counts,
     "openai_responses": _responses_counts,
     "anthropic": _anthropic_counts,
     "gemini": _gemini_counts,
+    "bedrock_converse": _converse_counts,
+    "bedrock_invoke": _invoke_counts,
 }

@@ -22,7 +22,7 @@ from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
 from headgate.dialects.registry import DIALECTS
 from tests.conformance.exceptions import EXCEPTIONS
 from tests.conformance.reported import reported_usage
-from tests.conformance.traffic import FOLDER, Exchange, exchanges, families
+from tests.conformance.traffic import FOLDER, MODEL_IN_PATH, Exchange, exchanges, families
 
 CUTS = 6
 """Random cuts tried for each stream, besides one byte at a time for short ones."""
@@ -35,7 +35,7 @@ Check = Callable[[Exchange, Dialect], str | None]
 def envelope(exchange: Exchange) -> Envelope:
     if exchange.is_raw_predict:
         return Envelope(model=exchange.path_model)
-    if exchange.dialect != "gemini":
+    if exchange.dialect not in MODEL_IN_PATH:
         return Envelope(version=exchange.headers.get("anthropic-version", ""))
     return Envelope(model=exchange.path_model, is_stream="stream" in exchange.url)
 
@@ -47,7 +47,7 @@ def target(exchange: Exchange, model: str) -> Target:
 def with_model(exchange: Exchange, model: str) -> dict[str, Any]:
     """The recorded request with its model where our rendering has it: in the body, unless the path alone has it."""
     request = dict(exchange.request or {})
-    if exchange.dialect != "gemini":
+    if exchange.dialect not in MODEL_IN_PATH:
         return {**request, "model": model}
     if "model" in request:  # some clients say it in the body too, with or without its collection
         head, slash, _ = request["model"].rpartition("models/")
@@ -80,7 +80,10 @@ def comparable(answer: Answer) -> Answer:
     )
 
 
-_SUPPLIED: dict[str, tuple[str, ...]] = {"openai_chat": ("id", "object", "created", "model")}
+_SUPPLIED: dict[str, tuple[str, ...]] = {
+    "openai_chat": ("id", "object", "created", "model"),
+    "bedrock_invoke": ("object", "created"),  # where a body of it is a chat completion
+}
 """Members that renderers supply because the vendor's SDKs require them."""
 
 
@@ -251,7 +254,7 @@ def a_stream_folds_to_the_whole(exchange: Exchange, dialect: Dialect) -> str | N
         parser = dialect.stream_parser()
         again = parser.feed(dialect.stream_renderer(reply_to).render(events)) + parser.close()
     now, was = fold(again), fold(events)
-    if dialect.name == "openai_chat" and exchange.is_stream:
+    if dialect.name in ("openai_chat", "bedrock_invoke") and exchange.is_stream:
         now, was = in_fields(now), in_fields(was)
     return difference(dialect, now, was)
 

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from headgate.dialects.eventstream import event
 
 FOLDER = Path(os.environ.get("HEADGATE_TRAFFIC", Path(__file__).parents[3] / "shared" / "traffic" / "open"))
 
@@ -21,7 +24,13 @@ _DIALECTS = (
     (re.compile(r"/messages(\?|$)"), "anthropic"),
     (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),
     (re.compile(r":(streamR|r)awPredict(\?|$)"), "anthropic"),
+    (re.compile(r"/converse(-stream)?(\?|$)"), "bedrock_converse"),
+    (re.compile(r"/invoke(-with-response-stream)?(\?|$)"), "bedrock_invoke"),
 )
+_EMBEDS = re.compile(r"[.-]embed|[\"']embedding")
+"""What embeds texts through the same door as chats."""
+MODEL_IN_PATH = frozenset({"gemini", "bedrock_converse", "bedrock_invoke"})
+"""Dialects whose URL names the model, and says whether the answer is a stream."""
 
 
 class Exchange(NamedTuple):
@@ -42,8 +51,8 @@ class Exchange(NamedTuple):
     @property
     def path_model(self) -> str:
         """The model in the URL, for services that have it there."""
-        match = re.search(r"/models/([^:]+):", self.url)
-        return match[1] if match else ""
+        match = re.search(r"/models/([^:]+):|/model/(.+)/(?:converse|invoke)", self.url)
+        return unquote(match[1] or match[2]) if match else ""
 
     @property
     def is_raw_predict(self) -> bool:
@@ -57,7 +66,7 @@ def families() -> tuple[str, ...]:
     if not FOLDER.is_dir():
         return ()
     names = sorted(path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.jsonl.gz"))
-    return tuple(name for name in names if not name.startswith(("bedrock", "cohere", "ollama", "realtime")))
+    return tuple(name for name in names if not name.startswith(("cohere", "ollama", "realtime")))
 
 
 @cache
@@ -76,18 +85,30 @@ def _read(family: str) -> Iterator[Exchange]:
 
 
 def _dialect(record: dict[str, Any]) -> str | None:
-    if record["method"] != "POST" or "body_format" in record:
-        return None
     path = record["url"]
-    if "/threads/" in path:  # OpenAI's retired Assistants
+    if record["method"] != "POST" or "/threads/" in path:  # the latter are OpenAI's retired Assistants
         return None
-    return next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
+    dialect = next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
+    if dialect == "bedrock_invoke" and _EMBEDS.search(f"{path} {record['response_body'][:200]}"):
+        return None
+    return dialect if "body_format" not in record or dialect in _REFRAMED else None
+
+
+def _reframed_converse(lines: str) -> bytes:
+    """A stream of which only the payloads were kept, each under the name of its event, one a line."""
+    events = [next(iter(json.loads(line).items())) for line in lines.splitlines() if line]
+    return b"".join(event(kind, json.dumps(payload).encode()) for kind, payload in events)
+
+
+_REFRAMED = {"bedrock_converse": _reframed_converse}
 
 
 def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
     body = record.get("response_body")
     if record.get("response_encoding") == "base64":
         data = base64.b64decode(body or "")
+    elif "body_format" in record:
+        data = _REFRAMED[dialect](body)
     elif isinstance(body, str):
         data = body.encode()
     else:
@@ -105,5 +126,5 @@ def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
         headers={name.lower(): str(value) for name, value in (record.get("response_headers") or {}).items()},
         body=data,
         is_stream=bool(record.get("streaming")),
-        is_exact=isinstance(body, str) and not record.get("response_reserialised"),
+        is_exact=isinstance(body, str) and not record.get("response_reserialised") and "body_format" not in record,
     )

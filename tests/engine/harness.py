@@ -21,6 +21,8 @@ from headgate.transport.fake import FakeUpstream
 PROVIDERS = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "openai_responses": "openai"}
 DIALECTS = ("openai_chat", "anthropic", "gemini", "openai_responses")
 """Those that a client may speak and an upstream may be made to."""
+UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke"}
+"""Those that no client can speak yet: the server has no path for them."""
 
 
 class Anyone:

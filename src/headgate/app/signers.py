@@ -56,4 +56,15 @@ def _azure(signing: Signing) -> Signer:
     return azure_signer(scope=signing.auth.scope)
 
 
-_MAKERS: Final[Mapping[str, Callable[[Signing], Signer]]] = {"google_adc": _google, "entra_id": _azure}
+def _aws(signing: Signing) -> Signer:
+    from headgate.transport.signing.aws import aws_signer  # noqa: PLC0415 - an extra
+
+    region = signing.values.value("region")
+    return aws_signer(region=region, service=signing.auth.scope, credential=signing.credential)
+
+
+_MAKERS: Final[Mapping[Scheme, Callable[[Signing], Signer]]] = {
+    "aws_sigv4": _aws,
+    "entra_id": _azure,
+    "google_adc": _google,
+}

@@ -1,9 +1,20 @@
 """Every dialect by name. The one place that knows them all; a dialect itself knows no other."""
 
-from headgate.dialects import anthropic, gemini, openai_chat, openai_responses
+from headgate.dialects import anthropic, bedrock_converse, bedrock_invoke, gemini, openai_chat, openai_responses
 from headgate.dialects.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {
+_BY_THEMSELVES: dict[str, Dialect] = {
     dialect.name: dialect
-    for dialect in (openai_chat.DIALECT, openai_responses.DIALECT, anthropic.DIALECT, gemini.DIALECT)
+    for dialect in (
+        openai_chat.DIALECT,
+        openai_responses.DIALECT,
+        anthropic.DIALECT,
+        gemini.DIALECT,
+        bedrock_converse.DIALECT,
+    )
 }
+
+_OVER_OTHERS = (bedrock_invoke.dialect_over(_BY_THEMSELVES),)
+"""Dialects whose bodies are of the others', which they are handed here."""
+
+DIALECTS: dict[str, Dialect] = {**_BY_THEMSELVES, **{dialect.name: dialect for dialect in _OVER_OTHERS}}

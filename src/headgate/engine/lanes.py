@@ -53,7 +53,7 @@ def way(deployment: Deployment, client: Dialect, *, is_stream: bool) -> Way:
 
 
 def _fields(dialect: Dialect, door: Door, target: Target, client: Headers) -> tuple[tuple[str, str], ...]:
-    accept = "text/event-stream" if target.is_stream else "application/json"
+    accept = dialect.stream_type.partition(";")[0] if target.is_stream else "application/json"
     own = (("content-type", "application/json"), ("accept", accept))
     return (*own, *dialect.headers(target, client), *door.headers)
 
