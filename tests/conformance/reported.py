@@ -110,15 +110,38 @@ def _gemini_counts(usage: dict[str, Any]) -> Counts:
     }
 
 
+def _cohere_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage") or (item.get("delta") or {}).get("usage")
+    return [usage] if isinstance(usage, dict) and usage else []
+
+
+def _cohere_counts(usage: dict[str, Any]) -> Counts:
+    """What is billed: `tokens` has Cohere's own preamble too, and what was cached is counted in those."""
+    billed = usage.get("billed_units") or usage.get("tokens") or {}
+    return {"input": int(billed.get("input_tokens", 0)), "output": int(billed.get("output_tokens", 0)), "cached": 0}
+
+
+def _ollama_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item] if item.get("done") and ("eval_count" in item or "prompt_eval_count" in item) else []
+
+
+def _ollama_counts(usage: dict[str, Any]) -> Counts:
+    return {"input": usage.get("prompt_eval_count", 0), "output": usage.get("eval_count", 0), "cached": 0}
+
+
 _USAGES = {
     "openai_chat": _chat_usages,
     "openai_responses": _responses_usages,
     "anthropic": _anthropic_usages,
     "gemini": _gemini_usages,
+    "cohere": _cohere_usages,
+    "ollama": _ollama_usages,
 }
 _COUNTS = {
     "openai_chat": _chat_counts,
     "openai_responses": _responses_counts,
     "anthropic": _anthropic_counts,
     "gemini": _gemini_counts,
+    "cohere": _cohere_counts,
+    "ollama": _ollama_counts,
 }

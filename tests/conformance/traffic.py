@@ -21,6 +21,8 @@ _DIALECTS = (
     (re.compile(r"/messages(\?|$)"), "anthropic"),
     (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),
     (re.compile(r":(streamR|r)awPredict(\?|$)"), "anthropic"),
+    (re.compile(r"/v2/chat(\?|$)"), "cohere"),
+    (re.compile(r"/api/chat(\?|$)"), "ollama"),
 )
 
 
@@ -57,7 +59,7 @@ def families() -> tuple[str, ...]:
     if not FOLDER.is_dir():
         return ()
     names = sorted(path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.jsonl.gz"))
-    return tuple(name for name in names if not name.startswith(("bedrock", "cohere", "ollama", "realtime")))
+    return tuple(name for name in names if not name.startswith(("bedrock", "realtime")))
 
 
 @cache
