@@ -199,6 +199,8 @@ def providers() -> str:
         keys = " or ".join(f"`{name}`" for name in spec.auth.env)
         pages.append(f"## {spec.name}\n\n{spec.title}. ")
         pages.append(f"Key: {keys}, sent as `{spec.auth.scheme}`. " if keys else "No key. ")
+        places = " or ".join(f"`{name}`" for name in spec.address_env)
+        pages.append(f"Used where {places} says it is. " if places else "")
         pages.append(f"Docs: <{spec.docs}>, compared {spec.checked}. " if spec.docs.startswith("http") else "")
         pages.append(f"Tier: {spec.tier}.\n\n| dialect | address | quirks |\n|---|---|---|\n")
         pages += [

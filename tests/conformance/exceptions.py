@@ -7,6 +7,7 @@ _OF_ANOTHER_KIND = {
     "498185c53be8611aed25": "vertex: made up by an SDK's tests to be no answer of Gemini",
     "c7699116c46111ab3815": "vertex: an answer of the embeddings API, filed under generateContent",
     "e212c9290d6dd3bd9c56": "azure: a chat completion, filed under /responses",
+    "8ea27504e657b9a619ac": "ollama: a chat completion, filed under /api/chat",
 }
 """Read as what they are filed under they are refused, which is right."""
 

@@ -23,8 +23,8 @@ def documents(body: bytes) -> list[dict[str, Any]]:
     """Every JSON object of an answer: of a stream's events (of each line, where their blank lines got lost), of an
     array, or the one it is."""
     text = body.decode("utf-8", "replace").strip()
-    if text.startswith("{"):
-        return [json.loads(text)]
+    if text.startswith("{"):  # one object, or one a line
+        return _objects([text]) or _objects(text.splitlines())
     if text.startswith("["):
         return list(json.loads(text))
     found: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """Every dialect by name. The one place that knows them all; a dialect itself knows no other."""
 
-from headgate.dialects import anthropic, cohere, gemini, openai_chat, openai_responses
+from headgate.dialects import anthropic, cohere, gemini, ollama, openai_chat, openai_responses
 from headgate.dialects.base import Dialect
 
 DIALECTS: dict[str, Dialect] = {
@@ -11,5 +11,6 @@ DIALECTS: dict[str, Dialect] = {
         anthropic.DIALECT,
         gemini.DIALECT,
         cohere.DIALECT,
+        ollama.DIALECT,
     )
 }

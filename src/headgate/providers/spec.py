@@ -44,6 +44,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     tier: Literal["recorded", "documented", "builtin"]
     auth: Auth
     speaks: tuple[Speaks, ...]
+    address_env: tuple[str, ...] = ()
+    """Of a service that needs no key: the variables that usually say where it is, and so that there is one."""
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     models: tuple[str, ...] = ()
