@@ -142,6 +142,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     stream_parser: Callable[[], StreamParser]
     stream_renderer: Callable[[ReplyTo], StreamRenderer]
     stream_type: str = "text/event-stream; charset=utf-8"
+    event_ends: tuple[bytes, ...] = (b"\n\n", b"\n\r\n")
+    """What an event of a stream may end with: between two, another can be put."""
     # what went wrong
     parse_error: Callable[[int, Headers, bytes], Problem]
     render_error: Callable[[Problem], tuple[int, bytes]]

@@ -35,6 +35,7 @@ DIALECT = Dialect(
     stream_parser=StreamParser,
     stream_renderer=StreamRenderer,
     stream_type="application/x-ndjson",
+    event_ends=(b"\n",),
     parse_error=parse_error,
     render_error=render_error,
     # A line of its own must be an object; white space before one is allowed in JSON, and clients let it pass

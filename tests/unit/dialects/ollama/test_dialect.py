@@ -11,7 +11,7 @@ def test_where_it_lives_and_what_it_sends() -> None:
     target = Target(model="m")
     assert (DIALECT.name, DIALECT.address(target)) == ("ollama", "/api/chat")
     assert list(DIALECT.headers(target, {"x": "y"})) == []
-    assert DIALECT.stream_type == "application/x-ndjson"
+    assert (DIALECT.stream_type, DIALECT.event_ends) == ("application/x-ndjson", (b"\n",))
 
 
 def test_what_keeps_a_stream_alive_harms_no_line() -> None:
