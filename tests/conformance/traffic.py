@@ -68,6 +68,15 @@ def exchanges(family: str) -> tuple[Exchange, ...]:
     return tuple(_read(family))
 
 
+def passed_over(family: str) -> Iterator[tuple[str, str]]:
+    """Calls of a family that speak no dialect of ours: the id, and family, method and path."""
+    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record["method"] == "POST" and _dialect(record) is None:
+                yield record["id"], f"{family} POST {record['url'].partition('?')[0]}"
+
+
 def _read(family: str) -> Iterator[Exchange]:
     with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -78,7 +87,7 @@ def _read(family: str) -> Iterator[Exchange]:
 
 
 def _dialect(record: dict[str, Any]) -> str | None:
-    if record["method"] != "POST" or "body_format" in record:
+    if record["method"] != "POST":
         return None
     path = record["url"]
     if "/threads/" in path:  # OpenAI's retired Assistants
@@ -94,6 +103,8 @@ def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
         data = body.encode()
     else:
         data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    if record.get("body_format", "").startswith("json-lines"):  # the recorder kept the data of events alone
+        data = b"".join(b"data: %b\n\n" % line for line in data.splitlines() if line.strip())
     if data.startswith(b'{"b64": "'):  # how one recorder kept bytes
         data = base64.b64decode(json.loads(data)["b64"])
     request = record.get("request_body")

@@ -31,6 +31,7 @@ WORDS: Final[dict[StopReason, str]] = {"length": "length"}
 """For every other reason the word is `stop`, calls of tools among them."""
 
 _PICTURES: Final = (("iVBORw", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
+_SECONDS_MAX: Final = 100_000_000_000  # the year 5138
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -58,5 +59,8 @@ def seconds_of(text: str) -> int:
 
 
 def time_of(seconds: int) -> str:
-    """Unix seconds as the wire has them."""
+    """Unix seconds as the wire has them; some servers tell milliseconds for seconds."""
+    while seconds > _SECONDS_MAX:
+        seconds //= 1000
+    seconds = max(seconds, 0)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
