@@ -83,7 +83,7 @@ def _read(family: str) -> Iterator[Exchange]:
             record = json.loads(line)
             dialect = _dialect(record)
             if dialect is not None:
-                yield _exchange(record, family, dialect)
+                yield read_exchange(record, family, dialect)
 
 
 def _dialect(record: dict[str, Any]) -> str | None:
@@ -95,7 +95,8 @@ def _dialect(record: dict[str, Any]) -> str | None:
     return next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
 
 
-def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
+def read_exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
+    """One recorded call, whichever dialect it is said to speak."""
     body = record.get("response_body")
     if record.get("response_encoding") == "base64":
         data = base64.b64decode(body or "")

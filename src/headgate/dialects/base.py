@@ -5,12 +5,14 @@ an upstream's malformed answer raises `Malformed`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
+from headgate.core.embedding import Embeddings, EmbedRequest
 from headgate.core.events import Event
 from headgate.core.problems import HeadgateError, Outcome, Problem, ProblemKind
+from headgate.core.ranking import Ranking, RankRequest
 from headgate.core.request import Request
 from headgate.core.usage import Usage
 
@@ -116,6 +118,24 @@ class Counting(Struct, frozen=True, kw_only=True):
     render_response: Callable[[int], bytes]
 
 
+Question = TypeVar("Question")
+Reply = TypeVar("Reply")
+
+
+class Operation(Struct, Generic[Question, Reply], frozen=True, kw_only=True):
+    """Another operation of a dialect beside talking: its endpoint and its halves. It is never streamed, and its errors
+    are the dialect's."""
+
+    address: Callable[[Question, Target], str]
+    """The path below the provider's base URL, which may depend on what is asked."""
+    parse_request: Callable[[bytes, Envelope], Question]
+    render_request: Callable[[Question, Target, set[str]], bytes]
+    """Adds to the set the names of what cannot be said; raises `Unrenderable` for an input it cannot take."""
+    parse_response: Callable[[bytes], Reply]
+    render_response: Callable[[Reply, Question, set[str]], bytes]
+    """The answer as the asker of the question reads it."""
+
+
 class Dialect(Struct, frozen=True, kw_only=True):
     """One wire format, spoken on either side. Register it in `dialects/registry.py`."""
 
@@ -153,6 +173,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     usage_filter: Callable[[], "UsageFilter"] | None = None
     """Withholds the usage that was asked for upstream on our own account; None: the dialect always tells usage."""
     counting: Counting | None = None
+    embeddings: Operation[EmbedRequest, Embeddings] | None = None
+    ranking: Operation[RankRequest, Ranking] | None = None
     quirks: Mapping[str, "Quirk"] = field(default_factory=dict[str, "Quirk"])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.cohere.embeddings import EMBEDDINGS
 from headgate.dialects.cohere.errors import parse_error, render_error
 from headgate.dialects.cohere.renderer import StreamRenderer
 from headgate.dialects.cohere.rendering import render_request
@@ -11,6 +12,7 @@ from headgate.dialects.cohere.response import parse_response, render_response
 from headgate.dialects.cohere.stream import StreamParser
 from headgate.dialects.cohere.tap import tap
 from headgate.dialects.cohere.wire import NAME
+from headgate.dialects.reranking import Speaker
 
 
 def _address(_: Target) -> str:
@@ -36,6 +38,8 @@ DIALECT = Dialect(
     stream_renderer=StreamRenderer,
     parse_error=parse_error,
     render_error=render_error,
+    embeddings=EMBEDDINGS,
+    ranking=Speaker(dialect=NAME, path="/v2/rerank", gives_back=False).operation,
 )
 
 __all__ = [

@@ -41,6 +41,11 @@ def _numbers(raw: Raw | None) -> dict[str, int]:
     return {name: int(_NUMBER.decode(value)) for name, value in members.items() if bytes(value)[:1].isdigit()}
 
 
+def billed_units(meta: Raw | None) -> dict[str, int]:
+    """What an operation other than chat says was billed."""
+    return _numbers(OBJECT.decode(meta).get("billed_units")) if meta is not None and bytes(meta)[:1] == b"{" else {}
+
+
 def write_usage(usage: Usage) -> dict[str, object]:
     """The usage object: the very one that this dialect told, or one made of the counts."""
     if "billed_units" in usage.extras or "tokens" in usage.extras:

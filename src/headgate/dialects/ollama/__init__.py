@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.ollama.embeddings import EMBEDDINGS
 from headgate.dialects.ollama.errors import parse_error, render_error
 from headgate.dialects.ollama.renderer import StreamRenderer
 from headgate.dialects.ollama.rendering import render_request
@@ -40,6 +41,7 @@ DIALECT = Dialect(
     render_error=render_error,
     # A line of its own must be an object; white space before one is allowed in JSON, and clients let it pass
     ping=b" ",
+    embeddings=EMBEDDINGS,
 )
 
 __all__ = [
