@@ -5,13 +5,14 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw
 
-from headgate.core.events import Event, Started, StopReason
+from headgate.core.events import Event, Finished, Started, StopReason
 from headgate.core.fold import AnswerPart, fold
 from headgate.core.request import Extras
 from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.members import merged, object_of
 from headgate.dialects.ollama.assembling import Assembler
 from headgate.dialects.ollama.errors import render_error
+from headgate.dialects.ollama.stream import StreamParser
 from headgate.dialects.ollama.usage import write_usage
 from headgate.dialects.ollama.wire import ENCODE, NAME, NULL, REASONS, WORDS, time_of
 from headgate.dialects.ollama.writing import arguments_object
@@ -20,10 +21,14 @@ Wire = dict[str, object]
 
 
 def parse_response(body: bytes) -> list[Event]:
-    """The events of a whole answer."""
+    """The events of a whole answer, or of a stream that came as one: a call streams unless it says otherwise."""
     try:
         members = object_of(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parser = StreamParser()
+        events = parser.feed(body) + parser.close()
+        if isinstance(events[-1], Finished):
+            return events
         seen = body[:80].decode("utf-8", "replace").strip() or "an empty body"
         raise Malformed(f"the provider's answer is not a JSON object: {seen!r}") from None
     if not {"message", "error"} & members.keys():

@@ -77,7 +77,7 @@ class StreamParser:
                 assembler.add(members, data)
 
     def _add_words(self, data: bytes) -> bool:
-        """The usual line (8 µs → 1 µs); False: it is another."""
+        """The usual line (6.3 µs → 1.5 µs); False: it is another."""
         try:
             line = _LINE.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -7,6 +7,7 @@ import pytest
 from msgspec import Raw
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
+from headgate.core.fold import fold
 from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Signature
 from headgate.core.usage import Usage
@@ -145,6 +146,18 @@ def test_an_answer_that_failed(error: Any, message: str, outcome: Outcome) -> No
 def test_what_is_no_answer_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         parse_response(body)
+
+
+def test_a_stream_that_came_as_a_whole_is_read() -> None:
+    lines = [
+        {"model": "m", "message": {"role": "assistant", "content": "H"}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": "o"}, "done": True, "done_reason": "stop"},
+    ]
+    body = "\n".join(map(json.dumps, lines)).encode()
+
+    assert fold(parse_response(body)).text == "Ho"
+    with pytest.raises(Malformed):
+        parse_response(body.replace(b"true", b"false"))
 
 
 def test_a_message_that_is_none_is_a_failure() -> None:
