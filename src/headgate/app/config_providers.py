@@ -5,10 +5,10 @@ Joins the operator's entries with the packaged specs and resolves what was left 
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from urllib.parse import urlsplit
 
 import msgspec
 
+from headgate.app.config_addresses import address_fault, usual_address
 from headgate.app.config_errors import json_path
 from headgate.app.config_models import ProviderEntry
 from headgate.app.config_secrets import Secret
@@ -17,16 +17,13 @@ from headgate.providers.spec import ProviderSpec
 
 DEMO = "demo"
 
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
-"""A server that was told to listen everywhere is called here."""
-
 
 def provider_settings(
     entries: Mapping[str, ProviderEntry] | None, specs: Mapping[str, ProviderSpec], environ: Mapping[str, str]
 ) -> tuple[list[Settings], list[str]]:
     """The providers to run with, and one line for each fault. `entries` None: the operator named none."""
     if entries is None:
-        faults = [fault for spec in specs.values() if (fault := _address_fault(spec, environ))]
+        faults = [fault for spec in specs.values() if (fault := address_fault(spec, environ))]
         return [*_found(specs, environ), *_demo(specs)], faults
     settings: list[Settings] = []
     faults: list[str] = []
@@ -60,33 +57,6 @@ def usual_credential(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
     return next((value for name in spec.auth.env if (value := environ.get(name, "").strip())), "")
 
 
-def usual_address(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
-    """The URL in the first of its variables that is set and good; what it leaves out is as in the packaged address."""
-    text = _address_text(spec, environ)
-    if not text or _address_fault(spec, environ):
-        return ""
-    usual = urlsplit(spec.speaks[0].base_url)
-    parts = urlsplit(text if "://" in text else f"{usual.scheme}://{text}")
-    host = _LOOPBACK.get(parts.hostname or "", parts.netloc.removesuffix(f":{parts.port}"))
-    port = parts.port or (None if "://" in text else usual.port)
-    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
-
-
-def _address_text(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
-    return next((value for name in spec.address_env if (value := environ.get(name, "").strip())), "")
-
-
-def _address_fault(spec: ProviderSpec, environ: Mapping[str, str]) -> str:
-    text = _address_text(spec, environ)
-    try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        is_good = not text or bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
-    except ValueError:
-        is_good = False
-    names = " or ".join(spec.address_env)
-    return "" if is_good else f"the environment variable {names} must be a host, host:port or URL, not {text!r}"
-
-
 def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mapping[str, str]) -> list[str]:
     place = json_path(("providers", name))
     if spec.tier == "builtin" and (name == spec.name or entry.base_url or entry.headers):
@@ -98,7 +68,7 @@ def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
             faults.append(f"{place}.speaks[{position}]: {spec.name} speaks {', '.join(spoken)}, not {dialect!r}")
     if entry.api_key is None and spec.auth.scheme != "none":
         faults += _missing_key(place, name, entry, spec, environ)
-    if not entry.base_url and name == spec.name and (fault := _address_fault(spec, environ)):
+    if not entry.base_url and name == spec.name and (fault := address_fault(spec, environ)):
         faults.append(fault)
     return faults
 
