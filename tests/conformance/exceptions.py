@@ -50,7 +50,7 @@ PASSED_OVER: tuple[tuple[str, str], ...] = (
     (r"/(chat/completions|responses)/[^/]+(/cancel)?$", "a stored answer looked up or changed"),
     (r"gemini .*:(batchGenerateContent|predictLongRunning)$", "a batch, and a film that takes minutes"),
     (r"gemini .*/interactions", "Google's Interactions API: no dialect of ours yet"),
-    (r"gemini .*/(upload/.*|cachedContents|fileSearchStores)", "files and caches, managed"),
+    (r"gemini .*/(upload/.*|fileSearchStores)|/cachedContents$", "files and caches, managed"),
     (r"vertex .*:predict$", "embeddings and pictures of Vertex AI's older API"),
     (r"huggingface .*(/hf-inference|/models/|/replicate/|/black-forest-labs/)", "tasks of single models, no talks"),
     (r"other_compat .*/predictions$", "Replicate's predictions: a job that is asked for again"),
