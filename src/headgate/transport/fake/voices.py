@@ -274,7 +274,13 @@ def _cohere_stream(ask: Ask) -> list[bytes]:
     def content(kind: str, words: object) -> dict[str, object]:
         return {"type": kind, "index": 0, "delta": {"message": {"content": words}}}
 
-    begun = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+    begun: dict[str, object] = {
+        "role": "assistant",
+        "content": [],
+        "tool_plan": "",
+        "tool_calls": [],
+        "citations": [],
+    }
     events: list[dict[str, object]] = [
         {"type": "message-start", "id": "cohere-fake", "delta": {"message": begun}},
         content("content-start", {"type": "text", "text": ""}),
