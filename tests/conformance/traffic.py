@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 FOLDER = Path(os.environ.get("HEADGATE_TRAFFIC", Path(__file__).parents[3] / "shared" / "traffic" / "open"))
 
 _DIALECTS = (
-    (re.compile(r"/chat/completions(\?|$)"), "openai_chat"),
+    (re.compile(r"/(chat|agents)/completions(\?|$)"), "openai_chat"),
     (re.compile(r"/responses(\?|$)"), "openai_responses"),
     (re.compile(r"/messages(\?|$)"), "anthropic"),
     (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),

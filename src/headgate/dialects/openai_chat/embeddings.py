@@ -20,6 +20,8 @@ _INPUTS: Final = msgspec.json.Decoder(str | tuple[str | int | tuple[int, ...], .
 _ENTRIES: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _TEXT: Final = msgspec.json.Decoder(str)
 _NUMBER: Final = msgspec.json.Decoder(int | float)
+_LENGTHS: Final = ("dimensions", "output_dimension")
+"""The second is Mistral's and Voyage's, https://docs.mistral.ai/api/endpoint/embeddings (2026-11)."""
 _WHAT: Final = "a text, an array of texts, or tokens"
 
 
@@ -36,14 +38,15 @@ def parse_request(body: bytes, envelope: Envelope) -> EmbedRequest:
     if encoding is not None and encoding not in ("float", "base64"):
         members.rest["encoding_format"] = Raw(ENCODE(encoding))
         encoding = None
+    length = next((name for name in _LENGTHS if members.shape(name) == "a number"), _LENGTHS[0])
     return EmbedRequest(
         dialect=NAME,
         model=members.text("model") or envelope.model,
         inputs=inputs,
-        dimensions=members.integer("dimensions"),
+        dimensions=members.integer(length),
         encoding=encoding,  # pyright: ignore[reportArgumentType]
         user=members.text("user"),
-        form=form,
+        form=form if length == _LENGTHS[0] else f"{form} {length}",
         extras=members.rest,
     )
 
@@ -76,7 +79,8 @@ def render_request(request: EmbedRequest, target: Target, dropped: set[str]) -> 
     inputs = [_written(entry) for entry in request.inputs]
     is_alone = is_ours and "list" not in request.form.split() and len(inputs) == 1
     wire: Wire = {"model": target.model or request.model, "input": inputs[0] if is_alone else inputs}
-    told = {"dimensions": request.dimensions, "encoding_format": request.encoding, "user": request.user}
+    length = _LENGTHS[is_ours and _LENGTHS[1] in request.form.split()]
+    told = {length: request.dimensions, "encoding_format": request.encoding, "user": request.user}
     wire |= {name: value for name, value in told.items() if value is not None}
     if not is_ours:
         dropped.update({"purpose"} if request.purpose else ())

@@ -25,6 +25,7 @@ REQUESTS = [
     {"model": "m", "input": ["hi"]},
     {"model": "m", "input": ["a", "b"], "dimensions": 3, "encoding_format": "base64", "user": "u"},
     {"model": "m", "input": [1, 2]},
+    {"model": "m", "input": "hi", "output_dimension": 3, "dimensions": None},
     {"model": "m", "input": [[1, 2], [3]], "encoding_format": "float"},
     {"model": "m", "input": "hi", "encoding_format": "base64_int8", "input_type": "query", "user": None},
 ]
@@ -50,7 +51,8 @@ def test_a_request_in_words() -> None:
         form="list",
     )
     assert read(REQUESTS[3]).inputs == (Tokens((1, 2)),)
-    assert read(REQUESTS[4]).inputs == (Tokens((1, 2)), Tokens((3,)))
+    assert read(REQUESTS[4]).dimensions == 3
+    assert read(REQUESTS[5]).inputs == (Tokens((1, 2)), Tokens((3,)))
     assert EMBEDDINGS.parse_request(b'{"input":"a"}', Envelope(model="p")).model == "p"
     assert EMBEDDINGS.address(read(REQUESTS[0]), Target(model="m")) == "/embeddings"
 
