@@ -114,7 +114,7 @@ def _choice(answer: Answer, number: int, dropped: set[str], *, is_own: bool) -> 
     if message.get("role") == NULL:
         del message["role"]
     reasons = (answer.reason or "other", *answer.more_reasons)
-    reason = reasons[number] if number < len(reasons) else "stop"
+    reason = reasons[number] if 0 <= number < len(reasons) else "stop"
     dropped.update({"finish_reason"} if reason == "error" else ())
     wire_reason = answer.wire_reason if number == 0 else ""
     has_refusal = any(part.kind == "refusal" for part in parts)
