@@ -160,9 +160,10 @@ def errors() -> str:
 
 {_NOTE}
 Errors are told in the dialect of the path that was called: OpenAI's `{{"error": …}}`, Anthropic's
-`{{"type": "error", …}}`, Gemini's `{{"error": {{"status": …}}}}`. What the caller has to mend is a `ClientError`; what
+`{{"type": "error", …}}`, Gemini's `{{"error": {{"status": …}}}}`, Cohere's `{{"message": …}}`, Ollama's
+`{{"error": "…"}}`. What the caller has to mend is a `ClientError`; what
 an upstream did is an `UpstreamError`; a configuration that cannot be used is a `ConfigError`. When attempts were made,
-`error.metadata` lists them, with the call's id.
+`error.metadata` (for Cohere and Ollama `metadata`) lists them, with the call's id.
 
 | kind | HTTP status |
 |---|---|

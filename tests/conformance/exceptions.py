@@ -7,8 +7,21 @@ _OF_ANOTHER_KIND = {
     "498185c53be8611aed25": "vertex: made up by an SDK's tests to be no answer of Gemini",
     "c7699116c46111ab3815": "vertex: an answer of the embeddings API, filed under generateContent",
     "e212c9290d6dd3bd9c56": "azure: a chat completion, filed under /responses",
+    "8ea27504e657b9a619ac": "ollama: a chat completion, filed under /api/chat",
 }
 """Read as what they are filed under they are refused, which is right."""
+
+_SEVERAL_IN_ONE = {
+    "4dfcb4e283e663732bd6": "anthropic: two answers, one after the other",
+    "6b636f470f0772a992a0": "anthropic: two answers, one after the other",
+    "7e4b5cea0fa0f2bdee8f": "anthropic: fifteen answers, one after the other",
+    "5f6780a00f637dcd5797": "azure: four answers, one after the other",
+    "4d7ca22b6f23e65bd0b0": "openai: two answers, one after the other",
+    "ac44dfc74714a9c75da2": "openai: four answers, one after the other",
+    "23dc4973c11ad64ae7d8": "gemini: a talk over the Live API, filed under streamGenerateContent",
+    "2fe30245c047fbd5d9d5": "azure: a chat completion, filed under /responses",
+}
+"""An answer is read as far as it goes; what the recorder put behind it is not of the same call."""
 
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "answers_are_complete": {
@@ -17,8 +30,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "e40006b241864e98e909": "gemini: cut off, no chunk has a finishReason",
         "41eb3bbe997dfdbf3968": "vertex: made up, one chunk without text or finishReason",
         "bbbcf824594d2483a340": "vertex: made up by an SDK's tests to be no answer of Gemini",
+        **_SEVERAL_IN_ONE,
     },
-    "usage_is_the_recorded": _OF_ANOTHER_KIND,
+    "usage_is_the_recorded": _OF_ANOTHER_KIND | _SEVERAL_IN_ONE,
     "the_tap_tells_the_same_end": _OF_ANOTHER_KIND,
     "same_dialect_answers": {
         **_OF_ANOTHER_KIND,
@@ -32,3 +46,27 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "other_dialects_tell_the_answer": _OF_ANOTHER_KIND,
 }
+
+PASSED_OVER: tuple[tuple[str, str], ...] = (
+    (r"bedrock\w* .*/invoke(-with-response-stream)?$", "embeddings by the door of chats; events without their frames"),
+    (r"cohere .*/v1/chat$|other_compat .*/v1/chat$", "the first version of Cohere's chat, which is retired"),
+    (r"cohere .*/v1/(generate|tokenize)$", "Cohere's first version: retired with its chat"),
+    (r"/completions$", "completions of a text without a talk: no dialect of ours"),
+    (r"anthropic_other .*/v1/complete$", "Anthropic's completions of a text: retired"),
+    (r"ollama .*/api/(generate|show)$", "a completion of a text, and facts about a model"),
+    (r"/(embed|embeddings|rerank)$|:(batchEmbedContents|embedContent)$", "side operations: see test_operations.py"),
+    (r"/v1/messages/(count_tokens|batches)|:countTokens$", "counting and batches of messages"),
+    (r"/(chat/completions|responses)/[^/]+(/cancel)?$", "a stored answer looked up or changed"),
+    (r"gemini .*:(batchGenerateContent|predictLongRunning)$", "a batch, and a film that takes minutes"),
+    (r"gemini .*/interactions", "Google's Interactions API: no dialect of ours yet"),
+    (r"gemini .*/(upload/.*|fileSearchStores)|/cachedContents$", "files and caches, managed"),
+    (r"vertex .*:predict$", "embeddings and pictures of Vertex AI's older API"),
+    (r"huggingface .*(/hf-inference|/models/|/replicate/|/black-forest-labs/)", "tasks of single models, no talks"),
+    (r"other_compat .*/predictions$", "Replicate's predictions: a job that is asked for again"),
+    (r"/(audio|images|image|videos|moderations|ocr|realtime)(/|$)", "sound, pictures, moderation, live talks"),
+    (r"/(assistants|threads|conversations|vector_stores|skills|containers|agents)(/|$)", "things kept by a service"),
+    (r"/(files|uploads|batches|fine-tunes|fine_tuning|evals)(/|$)", "files and jobs"),
+    (r"/v1/(answers|classifications|edits|other)$|/v1/engines/", "OpenAI's API of the years before chat"),
+    (r"/v1/traces/ingest$|deepgram|ml.cloud.ibm.com", "traces, sound, and a completion of a text"),
+)
+"""What no check looks at, and why: by family, method and path, the first that fits."""

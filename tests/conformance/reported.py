@@ -29,8 +29,8 @@ def documents(body: bytes) -> list[dict[str, Any]]:
         found = [json.loads(payload) for payload in _payloads(body)]
         return [json.loads(base64.b64decode(item["bytes"])) if "bytes" in item else item for item in found]
     text = body.decode("utf-8", "replace").strip()
-    if text.startswith("{"):
-        return [json.loads(text)]
+    if text.startswith("{"):  # one object, or one a line
+        return _objects([text]) or _objects(text.splitlines())
     if text.startswith("["):
         return list(json.loads(text))
     found: list[dict[str, Any]] = []
@@ -162,6 +162,25 @@ def _invoke_counts(usage: dict[str, Any]) -> Counts:
     return {"input": first(*_INVOKE_INPUTS) + cached + written, "output": output, "cached": cached}
 
 
+def _cohere_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    usage = item.get("usage") or (item.get("delta") or {}).get("usage")
+    return [usage] if isinstance(usage, dict) and usage else []
+
+
+def _cohere_counts(usage: dict[str, Any]) -> Counts:
+    """What is billed: `tokens` has Cohere's own preamble too, and what was cached is counted in those."""
+    billed = usage.get("billed_units") or usage.get("tokens") or {}
+    return {"input": int(billed.get("input_tokens", 0)), "output": int(billed.get("output_tokens", 0)), "cached": 0}
+
+
+def _ollama_usages(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item] if item.get("done") and ("eval_count" in item or "prompt_eval_count" in item) else []
+
+
+def _ollama_counts(usage: dict[str, Any]) -> Counts:
+    return {"input": usage.get("prompt_eval_count", 0), "output": usage.get("eval_count", 0), "cached": 0}
+
+
 _USAGES = {
     "openai_chat": _chat_usages,
     "openai_responses": _responses_usages,
@@ -169,6 +188,8 @@ _USAGES = {
     "gemini": _gemini_usages,
     "bedrock_converse": _converse_usages,
     "bedrock_invoke": _invoke_usages,
+    "cohere": _cohere_usages,
+    "ollama": _ollama_usages,
 }
 _COUNTS = {
     "openai_chat": _chat_counts,
@@ -177,4 +198,6 @@ _COUNTS = {
     "gemini": _gemini_counts,
     "bedrock_converse": _converse_counts,
     "bedrock_invoke": _invoke_counts,
+    "cohere": _cohere_counts,
+    "ollama": _ollama_counts,
 }

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,9 +21,9 @@ from headgate.core.problems import ClientError, Outcome
 from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Envelope, Malformed, ReplyTo, Target
 from headgate.dialects.registry import DIALECTS
-from tests.conformance.exceptions import EXCEPTIONS
+from tests.conformance.exceptions import EXCEPTIONS, PASSED_OVER
 from tests.conformance.reported import reported_usage
-from tests.conformance.traffic import FOLDER, MODEL_IN_PATH, Exchange, exchanges, families
+from tests.conformance.traffic import FOLDER, MODEL_IN_PATH, Exchange, exchanges, families, passed_over
 
 CUTS = 6
 """Random cuts tried for each stream, besides one byte at a time for short ones."""
@@ -392,6 +393,15 @@ CHECKS: list[Check] = [
 @pytest.mark.skipif(not families(), reason=f"no recorded traffic at {FOLDER}: set HEADGATE_TRAFFIC to run over one")
 def test_there_is_traffic():
     assert sum(len(exchanges(family)) for family in families()) > 0
+
+
+@pytest.mark.parametrize("family", families())
+def test_what_is_passed_over_has_its_reason(family: str):
+    silent = [
+        f"{id} {call}" for id, call in passed_over(family) if not any(re.search(rule, call) for rule, _ in PASSED_OVER)
+    ]
+
+    assert silent == []
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

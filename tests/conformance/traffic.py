@@ -19,13 +19,15 @@ from headgate.dialects.eventstream import event
 FOLDER = Path(os.environ.get("HEADGATE_TRAFFIC", Path(__file__).parents[3] / "shared" / "traffic" / "open"))
 
 _DIALECTS = (
-    (re.compile(r"/chat/completions(\?|$)|//api\.writer\.com(:443)?/v1/chat$"), "openai_chat"),
+    (re.compile(r"/(chat|agents)/completions(\?|$)|//api\.writer\.com(:443)?/v1/chat$"), "openai_chat"),
     (re.compile(r"/responses(\?|$)"), "openai_responses"),
     (re.compile(r"/messages(\?|$)"), "anthropic"),
     (re.compile(r":(stream)?[gG]enerateContent(\?|$)"), "gemini"),
     (re.compile(r":(streamR|r)awPredict(\?|$)"), "anthropic"),
     (re.compile(r"/converse(-stream)?(\?|$)"), "bedrock_converse"),
     (re.compile(r"/invoke(-with-response-stream)?(\?|$)"), "bedrock_invoke"),
+    (re.compile(r"/v2/chat(\?|$)"), "cohere"),
+    (re.compile(r"/api/chat(\?|$)"), "ollama"),
 )
 _EMBEDS = re.compile(r"[.-]embed|[\"']embedding")
 """What embeds texts through the same door as chats."""
@@ -66,7 +68,7 @@ def families() -> tuple[str, ...]:
     if not FOLDER.is_dir():
         return ()
     names = sorted(path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.jsonl.gz"))
-    return tuple(name for name in names if not name.startswith(("cohere", "ollama", "realtime")))
+    return tuple(name for name in names if not name.startswith("realtime"))
 
 
 @cache
@@ -75,13 +77,22 @@ def exchanges(family: str) -> tuple[Exchange, ...]:
     return tuple(_read(family))
 
 
+def passed_over(family: str) -> Iterator[tuple[str, str]]:
+    """Calls of a family that speak no dialect of ours: the id, and family, method and path."""
+    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record["method"] == "POST" and _dialect(record) is None:
+                yield record["id"], f"{family} POST {record['url'].partition('?')[0]}"
+
+
 def _read(family: str) -> Iterator[Exchange]:
     with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
             dialect = _dialect(record)
             if dialect is not None:
-                yield _exchange(record, family, dialect)
+                yield read_exchange(record, family, dialect)
 
 
 def _dialect(record: dict[str, Any]) -> str | None:
@@ -91,7 +102,7 @@ def _dialect(record: dict[str, Any]) -> str | None:
     dialect = next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
     if dialect == "bedrock_invoke" and _EMBEDS.search(f"{path} {record['response_body'][:200]}"):
         return None
-    return dialect if "body_format" not in record or dialect in _REFRAMED else None
+    return None if dialect == "bedrock_invoke" and "body_format" in record else dialect
 
 
 def _reframed_converse(lines: str) -> bytes:
@@ -100,19 +111,20 @@ def _reframed_converse(lines: str) -> bytes:
     return b"".join(event(kind, json.dumps(payload).encode()) for kind, payload in events)
 
 
-_REFRAMED = {"bedrock_converse": _reframed_converse}
-
-
-def _exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
+def read_exchange(record: dict[str, Any], family: str, dialect: str) -> Exchange:
+    """One recorded call, whichever dialect it is said to speak."""
     body = record.get("response_body")
     if record.get("response_encoding") == "base64":
         data = base64.b64decode(body or "")
-    elif "body_format" in record:
-        data = _REFRAMED[dialect](body)
+    elif "body_format" in record and dialect == "bedrock_converse":
+        data = _reframed_converse(body)
     elif isinstance(body, str):
         data = body.encode()
     else:
         data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    is_bare = record.get("body_format", "").startswith("json-lines") and dialect != "bedrock_converse"
+    if is_bare:  # the recorder kept the data of events alone
+        data = b"".join(b"data: %b\n\n" % line for line in data.splitlines() if line.strip())
     if data.startswith(b'{"b64": "'):  # how one recorder kept bytes
         data = base64.b64decode(json.loads(data)["b64"])
     request = record.get("request_body")

@@ -18,8 +18,15 @@ from headgate.engine.conduct import Engine
 from headgate.server.listener import ClientListener
 from headgate.transport.fake import FakeUpstream
 
-PROVIDERS = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "openai_responses": "openai"}
-DIALECTS = ("openai_chat", "anthropic", "gemini", "openai_responses")
+PROVIDERS = {
+    "openai_chat": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "openai_responses": "openai",
+    "cohere": "cohere",
+    "ollama": "ollama",
+}
+DIALECTS = tuple(PROVIDERS)
 """Those that a client may speak and an upstream may be made to."""
 UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke"}
 """Those that no client can speak yet: the server has no path for them."""
@@ -126,6 +133,12 @@ def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, A
         case "anthropic":
             body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": words}]}
             return "/v1/messages", {**body, "stream": True} if is_stream else body
+        case "cohere":
+            body = {"model": model, "messages": [{"role": "user", "content": words}]}
+            return "/v2/chat", {**body, "stream": True} if is_stream else body
+        case "ollama":
+            body = {"model": model, "messages": [{"role": "user", "content": words}]}
+            return "/api/chat", body if is_stream else {**body, "stream": False}
         case _:
             verb = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
             return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": words}]}]}
@@ -141,5 +154,9 @@ def text_of(dialect: str, body: bytes) -> str:
             return "".join(part["text"] for item in answer["output"] for part in item.get("content", ()))
         case "anthropic":
             return "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+        case "cohere":
+            return "".join(part["text"] for part in answer["message"]["content"])
+        case "ollama":
+            return answer["message"]["content"]
         case _:
             return "".join(part.get("text", "") for part in answer["candidates"][0]["content"]["parts"])

@@ -102,7 +102,7 @@ async def bench(folder: Path, streams: dict[str, list[bytes]], door: str) -> Asy
         entry = {"like": "bedrock", "base_url": url, "api_key": "env:KEY", "speaks": [door]}
         setup = build({"data_dir": str(folder), "providers": {"aws": entry}}, environ={"KEY": "bedrock-key"})
         async with open_core(setup) as core, wiring.open_engine(core) as (engine, spawn):
-            transport = AsyncTransport(wiring.client_listener(core, engine, spawn, Anyone()), spawn)
+            transport = AsyncTransport(wiring.client_listener(core, engine, Anyone()), spawn)
             headers = {"authorization": "Bearer anything"}
             async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
                 yield client, upstream

@@ -19,6 +19,8 @@ ENDS = {
     "openai_responses": b"response.completed",
     "anthropic": b"message_stop",
     "gemini": b"finishReason",
+    "cohere": b"data: [DONE]",
+    "ollama": b'"done":true',
 }
 
 

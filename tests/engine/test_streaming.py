@@ -34,7 +34,7 @@ def test_a_stream_tells_the_upstreams_words(tmp_path: Path, client: str, upstrea
             body = await response.aread()
             answer = fold(parsed(client, body))
             assert response.status_code == 200
-            assert response.headers["content-type"].startswith("text/event-stream")
+            assert response.headers["content-type"].startswith(TABLE[client].stream_type.partition(";")[0])
             assert (answer.text, answer.reason, answer.problem) == (TEXT, "stop", None)
             record = await gateway.record(response)
             assert record.attempts[0].lane == ("verbatim" if client == upstream else "translated")

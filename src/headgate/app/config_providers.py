@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from headgate.app.config_addresses import address_fault, usual_address
 from headgate.app.config_errors import NOT_YET, json_path
 from headgate.app.config_models import ProviderEntry
 from headgate.app.config_secrets import Secret
@@ -40,7 +41,9 @@ def provider_settings(
 ) -> Found:
     """`entries` None: the operator named none."""
     if entries is None:
-        return _found(specs, environ, missing)
+        found = _found(specs, environ, missing)
+        faults = [fault for spec in specs.values() if (fault := address_fault(spec, environ))]
+        return found._replace(faults=faults)
     settings: list[Settings] = []
     faults: list[str] = []
     for name, entry in entries.items():
@@ -60,15 +63,19 @@ def provider_settings(
 
 
 def _found(specs: Mapping[str, ProviderSpec], environ: Mapping[str, str], missing: Missing) -> Found:
-    """Every provider that the environment has everything for."""
+    """Every provider that the environment has everything for: a credential, or where a service without one is."""
     settings: list[Settings] = []
     notes: list[str] = []
     for spec in specs.values():
-        auth = way_at_hand(spec, environ)
-        if auth is None:
+        auth, address = way_at_hand(spec, environ), usual_address(spec, environ)
+        if auth is None and not address:
             continue
-        joined = _with_way(Settings(name=spec.name, spec=spec, environ=environ), auth, environ)
-        wanting = [*_lacking(spec.name, auth, missing, ()), *_unfilled(joined)]
+        joined = Settings(name=spec.name, spec=spec, base_url=address, environ=environ)
+        wanting: list[str] = []
+        if auth is not None:
+            joined = _with_way(joined, auth, environ)
+            wanting = _lacking(spec.name, auth, missing, ())
+        wanting += _unfilled(joined)
         notes += [f"{line}; {spec.name} is left out" for line in wanting]
         settings += [] if wanting else [joined]
     return Found([*settings, *_demo(specs)], [], notes)
@@ -126,6 +133,8 @@ def _faults(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
         faults.append(f"{place}.auth: {spec.name} takes {schemes}, not {entry.auth!r}")
     elif entry.api_key is None and spec.auth.scheme != "none":
         faults += _missing_key(place, name, entry, auth, spec)
+    if not entry.base_url and name == spec.name and (fault := address_fault(spec, environ)):
+        faults.append(fault)
     return faults
 
 
@@ -177,7 +186,7 @@ def _joined(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
     settings = Settings(
         name=name,
         spec=msgspec.structs.replace(spec, models=tuple(dict.fromkeys((*entry.models, *spec.models)))),
-        base_url=entry.base_url,
+        base_url=entry.base_url or (usual_address(spec, environ) if name == spec.name else ""),
         credential=(entry.api_key or Secret("")).reveal(),
         version=entry.version,
         speaks=entry.speaks,

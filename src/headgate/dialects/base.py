@@ -5,12 +5,14 @@ an upstream's malformed answer raises `Malformed`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
+from headgate.core.embedding import Embeddings, EmbedRequest
 from headgate.core.events import Event
 from headgate.core.problems import HeadgateError, Outcome, Problem, ProblemKind
+from headgate.core.ranking import Ranking, RankRequest
 from headgate.core.request import Request
 from headgate.core.signatures import SEAL
 from headgate.core.usage import Usage
@@ -117,6 +119,24 @@ class Counting(Struct, frozen=True, kw_only=True):
     render_response: Callable[[int], bytes]
 
 
+Question = TypeVar("Question")
+Reply = TypeVar("Reply")
+
+
+class Operation(Struct, Generic[Question, Reply], frozen=True, kw_only=True):
+    """Another operation of a dialect beside talking: its endpoint and its halves. It is never streamed, and its errors
+    are the dialect's."""
+
+    address: Callable[[Question, Target], str]
+    """The path below the provider's base URL, which may depend on what is asked."""
+    parse_request: Callable[[bytes, Envelope], Question]
+    render_request: Callable[[Question, Target, set[str]], bytes]
+    """Adds to the set the names of what cannot be said; raises `Unrenderable` for an input it cannot take."""
+    parse_response: Callable[[bytes], Reply]
+    render_response: Callable[[Reply, Question, set[str]], bytes]
+    """The answer as the asker of the question reads it."""
+
+
 class Dialect(Struct, frozen=True, kw_only=True):
     """One wire format, spoken on either side. Register it in `dialects/registry.py`."""
 
@@ -143,6 +163,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     stream_parser: Callable[[], StreamParser]
     stream_renderer: Callable[[ReplyTo], StreamRenderer]
     stream_type: str = "text/event-stream; charset=utf-8"
+    event_ends: tuple[bytes, ...] = (b"\n\n", b"\n\r\n")
+    """What an event of a stream may end with: between two, another can be put."""
     # what went wrong
     parse_error: Callable[[int, Headers, bytes], Problem]
     render_error: Callable[[Problem], tuple[int, bytes]]
@@ -154,6 +176,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     counting: Counting | None = None
     seals: tuple[bytes, ...] = (SEAL,)
     """How the JSON of another service's proof may begin in a client's request."""
+    embeddings: Operation[EmbedRequest, Embeddings] | None = None
+    ranking: Operation[RankRequest, Ranking] | None = None
     quirks: Mapping[str, "Quirk"] = field(default_factory=dict[str, "Quirk"])
 
 

@@ -1,6 +1,15 @@
 """Every dialect by name. The one place that knows them all; a dialect itself knows no other."""
 
-from headgate.dialects import anthropic, bedrock_converse, bedrock_invoke, gemini, openai_chat, openai_responses
+from headgate.dialects import (
+    anthropic,
+    bedrock_converse,
+    bedrock_invoke,
+    cohere,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 from headgate.dialects.base import Dialect
 
 _BY_THEMSELVES: dict[str, Dialect] = {
@@ -11,6 +20,8 @@ _BY_THEMSELVES: dict[str, Dialect] = {
         anthropic.DIALECT,
         gemini.DIALECT,
         bedrock_converse.DIALECT,
+        cohere.DIALECT,
+        ollama.DIALECT,
     )
 }
 

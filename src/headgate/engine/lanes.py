@@ -120,7 +120,11 @@ class Passage:
         self._verbatim = prepared.lane == "verbatim"
         self._renderer = None if self._verbatim else call.dialect.stream_renderer(reply_to)
         withheld = self._verbatim and not reply_to.wants_usage and call.dialect.usage_filter is not None
-        self._filter = call.dialect.usage_filter() if withheld and call.dialect.usage_filter else _WholeEvents()
+        self._filter = (
+            call.dialect.usage_filter()
+            if withheld and call.dialect.usage_filter
+            else _WholeEvents(call.dialect.event_ends)
+        )
 
     @property
     def usage(self) -> Usage | None:
@@ -163,14 +167,14 @@ class Passage:
 class _WholeEvents:
     """Holds back an event that is not complete, so that an error event can follow at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: tuple[bytes, ...]) -> None:
+        self._ends = ends
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
         if self._rest:
             data = self._rest + data
-        feeds, returns = data.rfind(b"\n\n"), data.rfind(b"\n\r\n")
-        end = max(feeds + 2 if feeds >= 0 else 0, returns + 3 if returns >= 0 else 0)
+        end = max(at + len(mark) if (at := data.rfind(mark)) >= 0 else 0 for mark in self._ends)
         self._rest = data[end:]
         return data[:end]
 

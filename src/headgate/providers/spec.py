@@ -85,6 +85,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     vars: dict[str, Variable] = {}
     features: tuple[Feature, ...] = ()
     """What its documentation says that its models can do; what recorded traffic proves is written elsewhere."""
+    address_env: tuple[str, ...] = ()
+    """Of a service that needs no key: the variables that usually say where it is, and so that there is one."""
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     models: tuple[str, ...] = ()

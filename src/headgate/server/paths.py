@@ -38,6 +38,8 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     },
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
+    "/v2/chat": {"POST": Endpoint("generate", "cohere")},
+    "/api/chat": {"POST": Endpoint("generate", "ollama")},
     "/v1/models": {"GET": Endpoint("models")},
     "/v1beta/models": {"GET": Endpoint("models", "gemini")},
     "/livez": {"GET": Endpoint("live"), "HEAD": Endpoint("live")},

@@ -71,6 +71,38 @@ def test_without_a_file_every_provider_whose_variable_is_set_is_used() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("192.168.0.5", "http://192.168.0.5:11434"),
+        ("lab:80", "http://lab:80"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),  # noqa: S104
+        ("[::]:9", "http://[::1]:9"),
+        ("https://lab/", "https://lab"),
+        ("http://lab:9/models", "http://lab:9/models"),
+    ],
+)
+def test_a_service_without_a_key_is_used_where_its_variable_says(told: str, address: str) -> None:
+    for tree in ({}, {"providers": {"ollama": None}}):
+        found = build(tree, environ={"OLLAMA_HOST": told}).providers[0]
+
+        assert (found.name, found.base_url, found.credential) == ("ollama", address, "")
+
+
+def test_an_entry_says_more_than_the_variable_and_needs_none() -> None:
+    named = build({"providers": {"ollama": {"base_url": "http://lab"}}}, environ={"OLLAMA_HOST": "?:?"}).providers[0]
+    other = build({"providers": {"mine": {"like": "ollama"}}}, environ={"OLLAMA_HOST": "far"}).providers[0]
+
+    assert (named.base_url, other.base_url) == ("http://lab", "")
+
+
+@pytest.mark.parametrize("told", ["lab:port", "ftp://lab", "http://", "[::"])
+@pytest.mark.parametrize("tree", [{}, {"providers": {"ollama": None}}])
+def test_a_variable_that_is_no_address_is_a_fault(told: str, tree: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="OLLAMA_HOST must be a host, host:port or URL"):
+        build(tree, environ={"OLLAMA_HOST": told})
+
+
 def test_providers_that_are_named_are_all_there_are() -> None:
     assert [found.name for found in build({"providers": {}}, environ={"OPENAI_API_KEY": "x"}).providers] == ["demo"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from headgate.core.request import Signature
 from headgate.core.signatures import seal, unseal
 
-DIALECTS = ("anthropic", "gemini", "openai_chat", "openai_responses")
+DIALECTS = ("anthropic", "cohere", "gemini", "ollama", "openai_chat", "openai_responses")
 
 
 def test_at_home_a_signature_is_bare() -> None:

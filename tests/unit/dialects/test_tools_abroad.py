@@ -99,7 +99,7 @@ def test_at_home_nothing_changes(client: str):
     assert (json.loads(body), dropped) == (CLIENTS[client], set())
 
 
-@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic", "gemini", "cohere", "ollama"])
 def test_the_tools_of_codex_become_functions(upstream: str):
     dropped: set[str] = set()
 
@@ -114,7 +114,7 @@ def test_the_tools_of_codex_become_functions(upstream: str):
     assert not any("name" in name.split(".") or "input" in name for name in dropped)
 
 
-@pytest.mark.parametrize("upstream", ["anthropic", "gemini"])
+@pytest.mark.parametrize("upstream", ["anthropic", "gemini", "cohere", "ollama"])
 def test_the_custom_tools_of_chat_become_functions(upstream: str):
     dropped: set[str] = set()
 
@@ -196,7 +196,7 @@ CODEX_ITEMS = [
 ]
 
 
-@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic", "gemini", "cohere", "ollama"])
 def test_codex_is_told_of_calls_as_it_expects(upstream: str):
     streamed, whole = from_upstream(DIALECTS[upstream], CALLS)
 
@@ -212,7 +212,7 @@ def test_codex_is_told_of_calls_as_it_expects(upstream: str):
     assert body["tools"] == RESPONSES["tools"]
 
 
-@pytest.mark.parametrize("upstream", ["anthropic", "gemini"])
+@pytest.mark.parametrize("upstream", ["anthropic", "gemini", "cohere", "ollama"])
 def test_a_chat_client_is_told_of_custom_calls(upstream: str):
     streamed, whole = from_upstream(DIALECTS[upstream], CALLS[2:3])
 

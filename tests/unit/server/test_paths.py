@@ -30,6 +30,8 @@ def test_a_base_url_may_be_spelt_in_the_usual_wrong_ways(path: str):
         ("POST", "/v1/messages/count_tokens", Endpoint("count", "anthropic")),
         ("POST", "/v1/responses", Endpoint("generate", "openai_responses")),
         ("GET", "/v1/responses", Endpoint("upgrade", "openai_responses")),
+        ("POST", "/v2/chat", Endpoint("generate", "cohere")),
+        ("POST", "/api/chat", Endpoint("generate", "ollama")),
         ("GET", "/v1/models", Endpoint("models")),
         ("GET", "/v1beta/models", Endpoint("models", "gemini")),
         ("GET", "/v1/models/org/name", Endpoint("model", "openai_chat", "org/name")),
@@ -51,7 +53,7 @@ def test_each_path_has_its_endpoint(method: str, path: str, endpoint: Endpoint):
 
 
 @pytest.mark.parametrize(
-    "path", ["/v2/chat", "/v1", "/admin/v1/keys", "/v1/models/m:deleteEverything", "/v1/messages/x"]
+    "path", ["/v1/chat", "/v1", "/admin/v1/keys", "/v1/models/m:deleteEverything", "/v1/messages/x"]
 )
 def test_what_is_not_in_the_table_does_not_exist(path: str):
     assert find("POST", path) in (None, WrongMethod(("GET",)))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
 from headgate.dialects.gemini.counting import COUNTING
+from headgate.dialects.gemini.embeddings import EMBEDDINGS
 from headgate.dialects.gemini.errors import parse_error, render_error
 from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.request import address, parse_request, patch, peek, render_request
@@ -41,6 +42,7 @@ DIALECT = Dialect(
     ping=b"\r\n",
     counting=COUNTING,
     quirks=QUIRKS,
+    embeddings=EMBEDDINGS,
 )
 
 __all__ = [

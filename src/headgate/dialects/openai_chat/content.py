@@ -24,7 +24,7 @@ from headgate.core.request import (
     Refused,
     Text,
 )
-from headgate.dialects.openai_chat.members import Members, invalid, opened, shape
+from headgate.dialects.members import Members, invalid, opened, shape
 
 _DATA_URL = re.compile(r"data:([^,]*);base64,(.*)", re.DOTALL)
 

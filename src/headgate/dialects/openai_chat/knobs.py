@@ -14,8 +14,8 @@ from headgate.core.request import (
     Tool,
     ToolChoice,
 )
+from headgate.dialects.members import Members, invalid, opened
 from headgate.dialects.openai_chat.content import take_cache
-from headgate.dialects.openai_chat.members import Members, invalid, opened
 from headgate.dialects.openai_chat.wire import ENCODE
 
 EFFORTS: Final = frozenset(get_args(Effort))

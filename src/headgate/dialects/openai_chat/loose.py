@@ -4,7 +4,6 @@ Whole answers are read here, since their leftovers must come out as they went in
 what deltas say are not kept: they add nothing to the answer.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -16,11 +15,11 @@ from headgate.core.events import PartStarted
 from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Extras, Inline
 from headgate.core.signatures import unseal
+from headgate.dialects.members import Members
 from headgate.dialects.openai_chat.assembling import Assembler, Call
 from headgate.dialects.openai_chat.chunks import add_detail
 from headgate.dialects.openai_chat.content import source_of_url
 from headgate.dialects.openai_chat.errors import problem_of_event
-from headgate.dialects.openai_chat.members import Members
 from headgate.dialects.openai_chat.messages import take_signature
 from headgate.dialects.openai_chat.reasoning import PROOF_FIELD, STRINGS, TEXT_FIELD
 from headgate.dialects.openai_chat.usage import read_usage
@@ -33,7 +32,6 @@ _NUMBER: Final = Decoder(int | float)
 _OBJECTS: Final = Decoder(list[dict[str, Raw]])
 _RAWS: Final = Decoder(list[Raw])
 _DETAIL: Final = Decoder(DetailDelta)
-_ESCAPE = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _EMPTIES: Final = frozenset({b"null", b"[]", b'""', b"{}"})
 
 _TELLING: Final = frozenset({*TEXT_FIELD.values(), *PROOF_FIELD.values()})
@@ -41,12 +39,6 @@ _TELLING: Final = frozenset({*TEXT_FIELD.values(), *PROOF_FIELD.values()})
 # Together, Perplexity and others repeat a delta under another name; the padding hides lengths and says nothing
 _ECHOES: Final = frozenset({"text", "message"})
 _PADDING: Final = frozenset({"obfuscation", "p"})
-
-
-def repaired(data: bytes) -> bytes:
-    """JSON of servers that cut a text inside a character: half characters become U+FFFD."""
-    whole = data.decode("utf-8", "replace").encode()
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], whole)
 
 
 def add_members(assembler: Assembler, members: Extras, body: bytes, *, is_whole: bool) -> None:

@@ -8,7 +8,8 @@ from msgspec import Raw
 from headgate.core.fold import AnswerPart
 from headgate.core.request import Reasoning, ToolCall
 from headgate.core.signatures import seal
-from headgate.dialects.openai_chat.parts import Wire, merged, write_call, write_detail, write_thinking
+from headgate.dialects.members import merged
+from headgate.dialects.openai_chat.parts import Wire, write_call, write_detail, write_thinking
 from headgate.dialects.openai_chat.reasoning import DETAIL, STRINGS
 from headgate.dialects.openai_chat.wire import ENCODE, FORM, NAME
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from headgate.core.request import Message, Part, Refused, Role, Text, ToolCall, ToolResult
 from headgate.core.signatures import unseal
+from headgate.dialects.members import Members, invalid
 from headgate.dialects.openai_chat.content import read_content, take_cache
-from headgate.dialects.openai_chat.members import Members, invalid
 from headgate.dialects.openai_chat.reasoning import read_reasoning
 from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
 

@@ -1,6 +1,6 @@
 """The parts of a message, written. Reads the forms that `content.py`, `messages.py` and `reasoning.py` leave."""
 
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -9,7 +9,6 @@ from headgate.core.problems import Unrenderable
 from headgate.core.request import (
     Audio,
     CacheMark,
-    Extras,
     File,
     FileId,
     Foreign,
@@ -23,6 +22,7 @@ from headgate.core.request import (
     ToolCall,
 )
 from headgate.core.signatures import seal
+from headgate.dialects.members import merged
 from headgate.dialects.openai_chat.reasoning import DETAIL, PROOF_FIELD, SIGNED, TEXT_FIELD
 from headgate.dialects.openai_chat.wire import ENCODE, NAME, OBJECT
 
@@ -63,15 +63,6 @@ def written_cache(cache: CacheMark, form: str) -> Wire:
     if "breakpoint" in form.split():
         return {"prompt_cache_breakpoint": {"mode": "explicit"}}
     return {"cache_control": {"type": "ephemeral"} | ({"ttl": cache.ttl} if cache.ttl else {})}
-
-
-def merged(wire: Wire, extras: Extras) -> Wire:
-    """`wire` with the leftovers put back; those of a nested object go into it."""
-    for name, raw in extras.items():
-        inner = wire.get(name)
-        is_nested = isinstance(inner, dict) and memoryview(raw)[0] == ord("{")
-        wire[name] = merged(cast(Wire, inner), OBJECT.decode(raw)) if is_nested else raw
-    return wire
 
 
 def url_of(source: Source) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from headgate.core.request import Foreign, Part, Reasoning
 from headgate.core.signatures import unseal
-from headgate.dialects.openai_chat.members import Members, opened, shape
+from headgate.dialects.members import Members, opened, shape
 from headgate.dialects.openai_chat.wire import ENCODE, NAME
 
 STRINGS: Final = ("reasoning_content", "reasoning")

@@ -232,7 +232,7 @@ class StreamRenderer:
         reasons = (event.reason, *event.more_reasons)
         for number in sorted({*range(len(reasons)), *self._choices}):
             self._speak(number, out)
-            reason = reasons[number] if number < len(reasons) else "stop"
+            reason = reasons[number] if 0 <= number < len(reasons) else "stop"
             self.dropped.update({"finish_reason"} if reason == "error" else ())
             wire_reason = event.wire_reason if number == 0 else ""
             word = word_of(reason, wire_reason if self._is_own else None, has_refusal=number in self._refused)

@@ -1,15 +1,12 @@
 """A request, read: OpenAI chat completions as words."""
 
-import msgspec
-
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Request
 from headgate.dialects.base import Envelope
-from headgate.dialects.depth import check_depth
+from headgate.dialects.members import Members, invalid, read_body
 from headgate.dialects.openai_chat.knobs import read_choice, read_knobs, read_tools
-from headgate.dialects.openai_chat.members import Members, invalid
 from headgate.dialects.openai_chat.messages import read_messages
-from headgate.dialects.openai_chat.wire import NAME, OBJECT
+from headgate.dialects.openai_chat.wire import NAME
 
 
 def parse_request(body: bytes, envelope: Envelope) -> Request:
@@ -35,25 +32,6 @@ def parse_request(body: bytes, envelope: Envelope) -> Request:
         form=" ".join(form),
         extras=members.rest,
     )
-
-
-def read_body(body: bytes) -> Members:
-    """The top level of the body, or the reason why there is none."""
-    check_depth(body)
-    try:
-        if not body.isascii():
-            body.decode()
-        return Members(OBJECT.decode(body), "")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the body is not UTF-8 at byte {error.start}; send it encoded as UTF-8") from None
-    except msgspec.ValidationError:
-        raise InvalidRequest("the body must be a JSON object with `model` and `messages`") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not JSON: {_told(error)}; send one JSON object") from None
-
-
-def _told(error: Exception) -> str:
-    return str(error).removeprefix("JSON is malformed: ")
 
 
 def _messages(members: Members) -> list[Members]:

@@ -11,11 +11,12 @@ from headgate.core.events import Event, Opaque, Started
 from headgate.core.fold import Answer, fold
 from headgate.core.request import Extras
 from headgate.dialects.base import Malformed, ReplyTo
+from headgate.dialects.members import merged, repaired
 from headgate.dialects.openai_chat.assembling import Assembler
 from headgate.dialects.openai_chat.errors import render_error
-from headgate.dialects.openai_chat.loose import add_members, repaired
+from headgate.dialects.openai_chat.loose import add_members
 from headgate.dialects.openai_chat.message import write_message
-from headgate.dialects.openai_chat.parts import Wire, merged
+from headgate.dialects.openai_chat.parts import Wire
 from headgate.dialects.openai_chat.reasons import word_of
 from headgate.dialects.openai_chat.usage import write_usage
 from headgate.dialects.openai_chat.wire import ARRAY, ENCODE, NAME, NULL, OBJECT
@@ -113,7 +114,7 @@ def _choice(answer: Answer, number: int, dropped: set[str], *, is_own: bool) -> 
     if message.get("role") == NULL:
         del message["role"]
     reasons = (answer.reason or "other", *answer.more_reasons)
-    reason = reasons[number] if number < len(reasons) else "stop"
+    reason = reasons[number] if 0 <= number < len(reasons) else "stop"
     dropped.update({"finish_reason"} if reason == "error" else ())
     wire_reason = answer.wire_reason if number == 0 else ""
     has_refusal = any(part.kind == "refusal" for part in parts)

@@ -9,10 +9,11 @@ from headgate.core.events import Event
 from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
+from headgate.dialects.members import repaired
 from headgate.dialects.openai_chat.assembling import Assembler
 from headgate.dialects.openai_chat.chunks import add_chunk
 from headgate.dialects.openai_chat.errors import parse_error
-from headgate.dialects.openai_chat.loose import add_members, repaired
+from headgate.dialects.openai_chat.loose import add_members
 from headgate.dialects.openai_chat.response import members_of
 from headgate.dialects.openai_chat.wire import CHUNK, OBJECT
 from headgate.dialects.sse import EVENT_BYTES_MAX, ServerSentEvent, Splitter

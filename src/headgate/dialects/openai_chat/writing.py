@@ -22,9 +22,9 @@ from headgate.core.request import (
     ToolResult,
 )
 from headgate.core.signatures import seal
+from headgate.dialects.members import merged
 from headgate.dialects.openai_chat.parts import (
     Wire,
-    merged,
     write_call,
     write_content,
     write_detail,

@@ -124,7 +124,7 @@ class InBandError(Fault, frozen=True, tag="in_band_error"):
 
     def steps(self, answer: Answer) -> list[Step]:
         if not answer.is_stream:
-            return answer.with_chunks([answer.error.partition(b"data: ")[2].strip()]).steps()
+            return answer.with_chunks([answer.error.rpartition(b"data: ")[2].strip()]).steps()
         return answer.with_chunks([*answer.chunks[: self.index], answer.error]).steps()
 
 

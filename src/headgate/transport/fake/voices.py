@@ -1,4 +1,4 @@
-"""How a fake upstream answers when nothing was scripted: like the four APIs that most clients speak. Written by hand
+"""How a fake upstream answers when nothing was scripted: like the APIs that most clients speak. Written by hand
 from the providers' pages, each named at its voice; must not be taken for a reference of those APIs.
 """
 
@@ -40,6 +40,7 @@ class Voice(Struct, frozen=True, kw_only=True):
     stream: Callable[[Ask], Sequence[bytes]]
     ping: bytes = b": ping\n\n"
     error: bytes
+    stream_type: str = "text/event-stream"
 
 
 def parse_ask(target: str, body: bytes, text: str) -> Ask:
@@ -56,7 +57,7 @@ def parse_ask(target: str, body: bytes, text: str) -> Ask:
         path=path,
         query=query,
         model=model[1] if model else str(members.get("model", "fake-model")),
-        wants_stream=members.get("stream") is True or path.endswith(":streamGenerateContent"),
+        wants_stream=members.get("stream", path.endswith((":streamGenerateContent", "/api/chat"))) is True,
         wants_usage=isinstance(options, dict) and cast(dict[str, object], options).get("include_usage") is True,
         prompt_tokens=max(1, len(body) // 4),
         text=text,
@@ -80,7 +81,7 @@ def _streamed(voice: Voice, ask: Ask, gap_s: float) -> Answer:
         items = [chunk.removeprefix(b"data: ").rstrip() for chunk in chunks]
         array = [(b"[" if index == 0 else b",\r\n") + item for index, item in enumerate(items)]
         return streamed([*array, b"]"], gap_s=gap_s, content_type="application/json")
-    return streamed(chunks, gap_s=gap_s)
+    return streamed(chunks, gap_s=gap_s, content_type=voice.stream_type)
 
 
 def _event(data: object, name: str = "") -> bytes:
@@ -256,6 +257,63 @@ def _gemini_stream(ask: Ask) -> list[bytes]:
     return [_event(_gemini_part(ask, word, is_last=index == last)) for index, word in enumerate(words)]
 
 
+# Cohere chat: https://docs.cohere.com/v2/reference/chat and …/chat-stream (2026-11)
+
+
+def _cohere_end(ask: Ask) -> dict[str, object]:
+    counts = {"input_tokens": ask.prompt_tokens, "output_tokens": len(ask.words)}
+    return {"finish_reason": "COMPLETE", "usage": {"billed_units": counts, "tokens": counts, "cached_tokens": 0}}
+
+
+def _cohere_whole(ask: Ask) -> object:
+    message = {"role": "assistant", "content": [{"type": "text", "text": ask.text}]}
+    return {"id": "cohere-fake", "message": message, **_cohere_end(ask)}
+
+
+def _cohere_stream(ask: Ask) -> list[bytes]:
+    def content(kind: str, words: object) -> dict[str, object]:
+        return {"type": kind, "index": 0, "delta": {"message": {"content": words}}}
+
+    begun: dict[str, object] = {
+        "role": "assistant",
+        "content": [],
+        "tool_plan": "",
+        "tool_calls": [],
+        "citations": [],
+    }
+    events: list[dict[str, object]] = [
+        {"type": "message-start", "id": "cohere-fake", "delta": {"message": begun}},
+        content("content-start", {"type": "text", "text": ""}),
+        *(content("content-delta", {"text": word}) for word in ask.words),
+        {"type": "content-end", "index": 0},
+        {"type": "message-end", "delta": _cohere_end(ask)},
+    ]
+    return [*(_event(event, str(event["type"])) for event in events), b"data: [DONE]\n\n"]
+
+
+# Ollama chat: https://docs.ollama.com/api/chat and …/api/streaming (2026-11)
+
+
+def _ollama_line(ask: Ask, text: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": text}
+    return {"model": ask.model, "created_at": "2025-10-09T08:53:20.000000001Z", "message": message, "done": False}
+
+
+def _ollama_end(ask: Ask, text: str) -> dict[str, object]:
+    counts = {"prompt_eval_count": ask.prompt_tokens, "eval_count": len(ask.words)}
+    durations = {"total_duration": 5_000_000, "load_duration": 1_000_000, "eval_duration": 3_000_000}
+    return _ollama_line(ask, text) | {"done": True, "done_reason": "stop", **durations, **counts}
+
+
+def _ollama_whole(ask: Ask) -> object:
+    return _ollama_end(ask, ask.text)
+
+
+def _ollama_stream(ask: Ask) -> list[bytes]:
+    lines = [*(_ollama_line(ask, word) for word in ask.words), _ollama_end(ask, "")]
+    return [msgspec.json.encode(line) + b"\n" for line in lines]
+
+
 VOICES: Final = (
     Voice(
         path=re.compile(r".*/chat/completions"),
@@ -282,5 +340,22 @@ VOICES: Final = (
         whole=_responses_whole,
         stream=_responses_stream,
         error=_event({"type": "error", "code": "server_error", "message": "Overloaded", "param": None}, "error"),
+    ),
+    Voice(
+        path=re.compile(r".*/v2/chat"),
+        whole=_cohere_whole,
+        stream=_cohere_stream,
+        error=_event(
+            {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "Overloaded", "usage": {}}},
+            "message-end",
+        ),
+    ),
+    Voice(
+        path=re.compile(r".*/api/chat"),
+        whole=_ollama_whole,
+        stream=_ollama_stream,
+        ping=b" ",
+        error=b'{"error":"server busy, please try again"}\n',
+        stream_type="application/x-ndjson",
     ),
 )

@@ -305,3 +305,12 @@ def test_our_own_stream_is_written_so_that_it_says_the_same(wire: bytes) -> None
     renderer = StreamRenderer(ReplyTo(id="chatcmpl-ours", model="asked"))
     again = renderer.render(parser.feed(wire) + parser.close())
     assert (folded(again), renderer.dropped) == (answer, set())
+
+
+def test_a_choice_of_a_negative_number_is_a_choice() -> None:
+    chunk = b'data: {"choices":[{"index":-2,"delta":{"content":"Ho"}}]}\n\ndata: [DONE]\n\n'
+    parser = StreamParser()
+
+    wire = StreamRenderer(ReplyTo(id="a", model="m")).render(parser.feed(chunk))
+
+    assert b'"index":-2' in wire

@@ -82,6 +82,35 @@ def test_gemini_whole_by_events_and_as_an_array():
     assert dict(answer.headers)["content-type"] == "application/json"
 
 
+def test_cohere():
+    _, whole = body_of("/v2/chat", b'{"model":"m"}')
+    _, stream = body_of("/v2/chat", b'{"model":"m","stream":true}')
+    *events, done = events_of(stream)
+    deltas = [data["delta"]["message"]["content"] for name, data in events if name == "content-delta"]
+    answer = msgspec.json.decode(whole)
+    assert (answer["message"]["content"][0]["text"], "".join(delta["text"] for delta in deltas)) == (TEXT, TEXT)
+    assert all(name == data["type"] for name, data in events)
+    assert [name for name, _ in events if name != "content-delta"] == [
+        "message-start",
+        "content-start",
+        "content-end",
+        "message-end",
+    ]
+    assert events[-1][1]["delta"]["usage"].keys() == answer["usage"].keys()
+    assert done == ("", "[DONE]")
+
+
+def test_ollama_streams_unless_it_is_told_otherwise():
+    _, whole = body_of("/api/chat", b'{"model":"m","stream":false}')
+    answer, stream = body_of("/api/chat", b'{"model":"m"}')
+    lines = [msgspec.json.decode(line) for line in stream.splitlines()]
+    ended = msgspec.json.decode(whole)
+    assert (ended["message"]["content"], "".join(line["message"]["content"] for line in lines)) == (TEXT, TEXT)
+    assert [line["done"] for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert lines[-1] | {"message": ended["message"], "prompt_eval_count": ended["prompt_eval_count"]} == ended
+    assert dict(answer.headers)["content-type"] == "application/x-ndjson"
+
+
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"model":null,"stream":"yes","stream_options":3}'])
 def test_any_body_has_an_answer(body):
     answer, _ = body_of("/v1/chat/completions", body)

@@ -1,6 +1,9 @@
-"""One JSON object of a request: its members are taken out by type, and what nobody takes is left over."""
+"""JSON objects as bags of members: taken out by type, and what nobody takes is left over. Must not know what any member
+means.
+"""
 
-from typing import Final, TypeVar
+import re
+from typing import Final, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
@@ -8,6 +11,7 @@ from msgspec.json import Decoder
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Extras
+from headgate.dialects.depth import check_depth
 
 T = TypeVar("T")
 
@@ -19,6 +23,7 @@ _TEXTS: Final = Decoder(list[str])
 _OBJECT: Final = Decoder(dict[str, Raw])
 _ARRAY: Final = Decoder(list[Raw])
 
+_ESCAPE = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _EMPTY: Final = Raw()
 
 _SHAPES: Final = {
@@ -140,3 +145,42 @@ def opened(raw: Raw, path: str) -> Members:
 def invalid(path: str, expected: str, seen: str) -> InvalidRequest:
     """The complaint that a member is of the wrong type."""
     return InvalidRequest(f"'{path}' must be {expected}, not {seen}", param=path)
+
+
+def read_body(body: bytes) -> Members:
+    """The top level of a request's body, or the reason why there is none."""
+    check_depth(body)
+    try:
+        if not body.isascii():
+            body.decode()
+        return Members(_OBJECT.decode(body), "")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8 at byte {error.start}; send it encoded as UTF-8") from None
+    except msgspec.ValidationError:
+        raise InvalidRequest("the body must be a JSON object with `model` and `messages`") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        told = str(error).removeprefix("JSON is malformed: ")
+        raise InvalidRequest(f"the body is not JSON: {told}; send one JSON object") from None
+
+
+def merged(wire: dict[str, object], extras: Extras) -> dict[str, object]:
+    """`wire` with the leftovers put back; those of a nested object go into it."""
+    for name, raw in extras.items():
+        inner = wire.get(name)
+        is_nested = isinstance(inner, dict) and memoryview(raw)[0] == ord("{")
+        wire[name] = merged(cast("dict[str, object]", inner), _OBJECT.decode(raw)) if is_nested else raw
+    return wire
+
+
+def object_of(data: bytes) -> Extras:
+    """The members of an answer's object, mended where its server broke characters."""
+    try:
+        return _OBJECT.decode(data if data.isascii() else data.decode("utf-8", "replace").encode())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _OBJECT.decode(repaired(data))
+
+
+def repaired(data: bytes) -> bytes:
+    """JSON of servers that cut a text inside a character: half characters become U+FFFD."""
+    whole = data.decode("utf-8", "replace").encode()
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], whole)
