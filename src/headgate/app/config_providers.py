@@ -10,6 +10,7 @@ import msgspec
 
 from headgate.app.config_errors import json_path
 from headgate.app.config_models import ProviderEntry
+from headgate.app.config_prices import own_name
 from headgate.app.config_secrets import Secret
 from headgate.providers.catalog import Settings
 from headgate.providers.spec import ProviderSpec
@@ -100,4 +101,5 @@ def _joined(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
         version=entry.version,
         speaks=entry.speaks,
         headers=tuple((header.lower(), value.reveal()) for header, value in entry.headers.items()),
+        prices=own_name(name) if entry.prices else "",
     )

@@ -5,12 +5,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 from msgspec import Struct
 
-from headgate.core.principal import Principal
-from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem, UnknownModel
+from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -18,12 +16,13 @@ from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
+from headgate.engine.candidates import choose
 from headgate.engine.exchange import Exchange
 from headgate.engine.lanes import Prepared, prepare
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Plan, Route, plan
+from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Transport
 
@@ -79,8 +78,6 @@ class Engine:
         try:
             head = call.dialect.peek(call.body, call.envelope)
             record.model, record.is_stream = head.model, head.is_stream
-            if not head.model:
-                raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:
@@ -111,14 +108,15 @@ class _Conduct:
         self._problems: list[Problem] = []
         self._refusal: Problem | None = None
         self._number = 0
-        route = self._route = engine.route(head.model)
-        may_use(call.principal, head.model)
+        self._choice = choose(engine, call, head)
+        route = self._route = self._choice.plan.route
         self._deadline_s = call.started_s + min(call.timeout_s or route.timeout_s, route.timeout_s)
 
     async def run(self) -> None:
         """Attempts until one has answered; else tells the client what to know."""
-        chosen: Plan = plan(self._route, self._engine.dice)
+        chosen = self._choice.plan
         record = self._call.record
+        record.model = self._choice.model
         record.route = "model" if self._route.is_direct else self._route.name
         record.strategy = self._route.strategy
         record.candidates = [deployment.id for deployment in chosen.deployments]
@@ -174,6 +172,7 @@ class _Conduct:
         except ClientError as error:
             self._refusal = error.problem  # the error itself would hold on to this frame, and the frame to the call
             return None
+        prepared.dropped |= self._choice.dropped
         return prepared
 
     def _allowance_s(self, others_left: int) -> float:
@@ -207,16 +206,6 @@ class _Conduct:
             await self._answerer.refuse(problem)
             return
         await self._answerer.refuse(problem, attempts=attempt_lines(self._call.record))
-
-
-def may_use(principal: Principal, model: str) -> None:
-    """Raises `UnknownModel` unless the caller's key allows the model: what it may not use is not there for it."""
-    allowed = principal.models
-    if allowed is not None and model not in allowed:
-        near = get_close_matches(model, allowed, n=3, cutoff=0.5)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        told = f"This key may not use the model {model!r}.{hint} GET /v1/models lists the names it may use."
-        raise UnknownModel(told, param="model")
 
 
 def attempt_lines(record: CallRecord) -> Sequence[Mapping[str, object]]:

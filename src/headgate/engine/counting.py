@@ -7,7 +7,8 @@ from headgate.dialects.base import Counting, Dialect, Malformed, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.conduct import Engine, may_use
+from headgate.engine.candidates import may_use
+from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 
 from headgate.core.problems import ConfigError
+from headgate.providers.models import Facts
 from headgate.providers.spec import Auth, ProviderSpec, Scheme, Speaks
 
 
@@ -40,6 +41,8 @@ class Deployment(Struct, frozen=True):
     model: str
     doors: tuple[Door, ...]
     prices: str
+    facts: Facts | None = None
+    """What its model can do; None: not known."""
 
     @property
     def id(self) -> str:
@@ -60,10 +63,12 @@ class Provider(Struct, frozen=True):
     name: str
     spec: ProviderSpec
     doors: tuple[Door, ...]
+    prices: str = ""
+    """The name that its prices are kept under; empty: the packaged provider's."""
 
-    def deployment(self, model: str) -> Deployment:
+    def deployment(self, model: str, facts: Facts | None = None) -> Deployment:
         """That model here; whether it exists is known to the provider alone."""
-        return Deployment(self.name, model, self.doors, self.spec.prices or self.spec.name)
+        return Deployment(self.name, model, self.doors, self.prices or self.spec.prices or self.spec.name, facts)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -77,6 +82,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     speaks: tuple[str, ...] = ()
     """Keep only the doors of these dialects; empty: all."""
     headers: tuple[tuple[str, str], ...] = ()
+    prices: str = ""
+    """The name that its prices are kept under, where they are not the packaged provider's."""
 
     def __repr__(self) -> str:
         return f"Settings({self.name!r}, like {self.spec.name!r})"
@@ -95,7 +102,7 @@ def configure(settings: Settings) -> Provider:
             f"provider {settings.name!r}: none of {', '.join(settings.speaks)} is spoken; "
             f"{spec.name} speaks {', '.join(door.dialect for door in spec.speaks)}"
         )
-    return Provider(settings.name, spec, tuple(doors))
+    return Provider(settings.name, spec, tuple(doors), settings.prices)
 
 
 def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:

@@ -1,0 +1,105 @@
+"""What a call needs against what a deployment can: those that cannot do it are no candidates. Pure.
+
+Only what is known counts: a model of which nothing is known is trusted, and so is an ability that nobody denies.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from headgate.core.needs import NO_NEEDS, Ability, Needs
+from headgate.core.problems import ClientError
+from headgate.providers.catalog import Deployment
+from headgate.providers.models import Facts
+
+BYTES_PER_TOKEN_MAX: Final = 8
+"""No prompt of text has more bytes of JSON per token: a prompt that is too long even so does not fit."""
+BYTES_PER_TOKEN_USUAL: Final = 4
+"""A deployment whose window is probably too short comes after those where the prompt fits."""
+MEDIA: Final[frozenset[Ability]] = frozenset({"image", "pdf", "audio"})
+"""With these in it, the length of a body says nothing of its tokens."""
+NEAR_MAX: Final = 5
+
+_WORDS: Final[dict[Ability, str]] = {
+    "tools": "call tools",
+    "parallel_tools": "call several tools at once",
+    "json_schema": "answer by a JSON schema",
+    "reasoning": "reason",
+    "image": "take images",
+    "pdf": "take PDF documents",
+    "audio": "take audio",
+    "prompt_cache": "cache prompts",
+}
+
+
+class MissingAbility(ClientError):
+    """No deployment of this model can do what the call asks for."""
+
+    code = "unsupported_feature"
+
+
+class Demand(Struct, frozen=True, kw_only=True):
+    """What a call takes: its needs and its size."""
+
+    needs: Needs = NO_NEEDS
+    body_bytes: int = 0
+    max_tokens: int | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its bytes tell its length."""
+        return self.needs.abilities.isdisjoint(MEDIA)
+
+
+def able(deployments: Sequence[Deployment], demand: Demand) -> tuple[Deployment, ...]:
+    """Those that can, in their order; where the prompt probably does not fit comes last."""
+    left = [each for each in deployments if each.facts is None or _can(each.facts, demand)]
+    if not demand.is_text or len(left) < 2:
+        return tuple(left)
+    usual = demand.body_bytes // BYTES_PER_TOKEN_USUAL
+    return tuple(sorted(left, key=lambda each: _window(each) < usual))
+
+
+def _can(facts: Facts, demand: Demand) -> bool:
+    """Whether `_faults` would find none, at less cost: this is asked of every call."""
+    window, limit = facts.context_tokens, facts.output_tokens
+    return (
+        facts.cannot.isdisjoint(demand.needs.abilities)
+        and (window is None or demand.body_bytes // BYTES_PER_TOKEN_MAX <= window or not demand.is_text)
+        and (limit is None or demand.max_tokens is None or demand.max_tokens <= limit)
+    )
+
+
+def _window(deployment: Deployment) -> int:
+    facts = deployment.facts
+    return facts.context_tokens if facts is not None and facts.context_tokens is not None else 1 << 62
+
+
+def _faults(facts: Facts, demand: Demand) -> Iterable[str]:
+    """Why not, in words that follow `it`."""
+    for ability in sorted(demand.needs.abilities & facts.cannot):
+        yield f"cannot {_WORDS[ability]}"
+    window, limit = facts.context_tokens, facts.output_tokens
+    if window is not None and demand.is_text and demand.body_bytes // BYTES_PER_TOKEN_MAX > window:
+        least = demand.body_bytes // BYTES_PER_TOKEN_MAX
+        yield f"takes {window} tokens, and this prompt has {least} at least"
+    if limit is not None and demand.max_tokens is not None and demand.max_tokens > limit:
+        yield f"writes {limit} tokens at most, and the call asks for up to {demand.max_tokens}"
+
+
+def refusal(
+    name: str, deployments: Sequence[Deployment], demand: Demand, others: Callable[[], Iterable[tuple[str, Facts]]]
+) -> MissingAbility:
+    """What to tell a caller whom no deployment can serve. `others`: models that the caller may use."""
+    faults = dict.fromkeys(
+        fault for each in deployments if each.facts is not None for fault in _faults(each.facts, demand)
+    )
+    wanted = demand.needs.abilities
+    able_ones = [id for id, facts in others() if wanted <= facts.can and not any(_faults(facts, demand))]
+    hint = (
+        f" Of the models this key may use, these can: {', '.join(able_ones[:NEAR_MAX])}."
+        if able_ones
+        else " No model that this key may use is known to be able to."
+    )
+    return MissingAbility(f"The model {name!r} {' and '.join(faults)}.{hint}", param="model")
