@@ -1,6 +1,6 @@
 """What a call asks for beyond text, and what it says about where it may run. Must not know any model or provider."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final, Literal
 
@@ -56,17 +56,12 @@ def needs_of(request: Request) -> Needs:
         found.add("tools")
     if knobs.output_format is not None and knobs.output_format.schema is not None:
         found.add("json_schema")
-    if knobs.reasoning is not None and is_reasoning(knobs.reasoning.effort, knobs.reasoning.budget_tokens):
+    if knobs.reasoning is not None and knobs.reasoning.effort != "none" and knobs.reasoning.budget_tokens != 0:
         found.add("reasoning")
     return needing(frozenset(found))
 
 
-def is_reasoning(effort: str | None, budget_tokens: int | None = None) -> bool:
-    """Whether the model is told to think."""
-    return (effort is not None and effort != "none") or bool(budget_tokens)
-
-
-def _media(parts: Iterator[Part]) -> Iterator[Ability]:
+def _media(parts: Iterable[Part]) -> Iterator[Ability]:
     for part in parts:
         match part:
             case Image():
@@ -76,7 +71,7 @@ def _media(parts: Iterator[Part]) -> Iterator[Ability]:
             case File(source=source, name=name) if _is_pdf(source.media_type, name):
                 yield "pdf"
             case ToolResult():
-                yield from _media(iter(part.parts))
+                yield from _media(part.parts)
             case _:
                 pass
 

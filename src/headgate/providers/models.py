@@ -177,17 +177,21 @@ def _facts(context: int | None, output: int | None, accepts: str, can: str, cann
     return Facts(
         context_tokens=context,
         output_tokens=output,
-        can=frozenset(ABILITIES[letter] for letter in can) | can_take,
-        cannot=frozenset(ABILITIES[letter] for letter in cannot) | cannot_take,
+        can=can_take.union(_abilities(can)),
+        cannot=cannot_take.union(_abilities(cannot)),
     )
+
+
+def _abilities(letters: str) -> list[Ability]:
+    return [ABILITIES[letter] for letter in letters]
 
 
 def _inputs(accepts: str) -> tuple[frozenset[Ability], frozenset[Ability]]:
     """What may go in. Lists often leave out documents where images are taken, so that proves nothing."""
     if not accepts:
         return frozenset(), frozenset()
-    can = {ability for letter, ability in _INPUTS.items() if letter in accepts}
-    cannot = set(_INPUTS.values()) - can
+    can: set[Ability] = {ability for letter, ability in _INPUTS.items() if letter in accepts}
+    cannot: set[Ability] = set(_INPUTS.values()) - can
     if "f" in accepts:
         can.add("pdf")
     elif "i" not in accepts:

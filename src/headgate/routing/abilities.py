@@ -63,12 +63,18 @@ def able(deployments: Sequence[Deployment], demand: Demand) -> tuple[Deployment,
 
 def _can(facts: Facts, demand: Demand) -> bool:
     """Whether `_faults` would find none, at less cost: this is asked of every call."""
+    return facts.cannot.isdisjoint(demand.needs.abilities) and _is_long_enough(facts, demand)
+
+
+def _is_long_enough(facts: Facts, demand: Demand) -> bool:
     window, limit = facts.context_tokens, facts.output_tokens
-    return (
-        facts.cannot.isdisjoint(demand.needs.abilities)
-        and (window is None or demand.body_bytes // BYTES_PER_TOKEN_MAX <= window or not demand.is_text)
-        and (limit is None or demand.max_tokens is None or demand.max_tokens <= limit)
+    return (window is None or demand.body_bytes // BYTES_PER_TOKEN_MAX <= window or not demand.is_text) and (
+        limit is None or demand.max_tokens is None or demand.max_tokens <= limit
     )
+
+
+def _is_of_unknown_length(facts: Facts) -> bool:
+    return facts.context_tokens is None or facts.output_tokens is None
 
 
 def _window(deployment: Deployment) -> int:
@@ -96,7 +102,12 @@ def refusal(
         fault for each in deployments if each.facts is not None for fault in _faults(each.facts, demand)
     )
     wanted = demand.needs.abilities
-    able_ones = [id for id, facts in others() if wanted <= facts.can and not any(_faults(facts, demand))]
+    is_long = any(each.facts is not None and not _is_long_enough(each.facts, demand) for each in deployments)
+    able_ones = [
+        id
+        for id, facts in others()
+        if wanted <= facts.can and _can(facts, demand) and not (is_long and _is_of_unknown_length(facts))
+    ]
     hint = (
         f" Of the models this key may use, these can: {', '.join(able_ones[:NEAR_MAX])}."
         if able_ones

@@ -130,7 +130,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.routes.other.strategy: 'cheapest' is not available yet; it must be 'ordered' or 'weighted'",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
-        "providers, timeouts, routes",
+        "providers, timeouts, prices, routes",
     ]
 
 

@@ -28,7 +28,11 @@ def needs_in(head: RequestWire) -> Needs:
     config = head.output_config
     if _is_schema(head.output_format) or (config is not None and _is_schema(config.format)):
         found.add("json_schema")
-    if head.thinking is not None and type(head.thinking) is not DisabledWire:
+    if head.thinking is None:
+        is_thinking = config is not None and bool(config.effort)
+    else:
+        is_thinking = not isinstance(head.thinking, DisabledWire)
+    if is_thinking:
         found.add("reasoning")
     return needing(frozenset(found)) if found else NO_NEEDS
 

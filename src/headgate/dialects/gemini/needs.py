@@ -30,14 +30,14 @@ def _knobs(config: GenerationConfig) -> Iterator[Ability]:
 
 
 def _is_thinking(config: ThinkingConfig) -> bool:
-    """A budget of 0 means none, and no level is none."""
-    budget = config.thinkingBudget if config.thinking_budget is None else config.thinking_budget
-    return bool(budget) or config.thinkingLevel is not None or config.thinking_level is not None
+    """A budget of 0 means not at all."""
+    return (config.thinkingBudget if config.thinking_budget is None else config.thinking_budget) != 0
 
 
 def _media(contents: list[Content] | Content) -> Iterator[Ability]:
-    for content in contents if type(contents) is list else [contents]:
-        for part in content.parts if type(content.parts) is list else [content.parts]:
+    for content in contents if isinstance(contents, list) else [contents]:
+        parts = content.parts if isinstance(content.parts, list) else [content.parts]
+        for part in parts:
             if part is not None and part.text is None and (ability := _ability(_media_type(part))):
                 yield ability
 

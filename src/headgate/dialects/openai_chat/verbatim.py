@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, is_reasoning, needing, needs_of
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing, needs_of
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.depth import check_depth
 from headgate.dialects.openai_chat.quirks import QUIRKS, Wire, raw_of
@@ -106,6 +106,9 @@ class _Format(Struct, gc=False):
 class _Thinking(Struct, gc=False):
     max_tokens: int | None = None
     budget_tokens: int | None = None
+    type: str | None = None
+    effort: str | None = None
+    enabled: bool | None = None
 
 
 class _Body(Struct, gc=False):
@@ -133,6 +136,7 @@ class _Body(Struct, gc=False):
     reasoning: _Thinking | None = None
     thinking: _Thinking | None = None
     thinking_budget: int | None = None
+    enable_thinking: bool | None = None
     response_format: _Format | None = None
     tools: list[_Tool] | None = None
     tool_choice: str | _Choice | None = None
@@ -191,11 +195,22 @@ def _needs(seen: _Body, kinds: set[str]) -> Needs:
         found.add("tools")
     if seen.response_format is not None and seen.response_format.type == "json_schema":
         found.add("json_schema")
-    if seen.reasoning_effort is not None and is_reasoning(seen.reasoning_effort):
+    if (seen.reasoning_effort or seen.reasoning or seen.thinking or seen.enable_thinking) and _is_thinking(seen):
         found.add("reasoning")
     if "file" in kinds and any(map(_has_pdf, seen.messages)):
         found.add("pdf")
     return needing(frozenset(found)) if found else NO_NEEDS
+
+
+def _is_thinking(seen: _Body) -> bool:
+    """Whether the model is told to think, by the first of the spellings that is used."""
+    if seen.reasoning_effort:
+        return seen.reasoning_effort != "none"
+    told = seen.reasoning or seen.thinking
+    if told is None:
+        return True
+    is_off = told.enabled is False or told.type == "disabled" or told.effort == "none"
+    return not is_off and (told.max_tokens if told.budget_tokens is None else told.budget_tokens) != 0
 
 
 def _has_pdf(message: _Message) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, is_reasoning, needing
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing
 from headgate.dialects.openai_responses.wire import ItemHead, PartHead, RequestHead
 
 _MEDIA: Final[dict[str, Ability]] = {"input_image": "image", "input_audio": "audio"}
@@ -16,7 +16,7 @@ def needs_in(head: RequestHead) -> Needs:
         found.add("tools")
     if head.text is not None and head.text.format is not None and head.text.format.type == "json_schema":
         found.add("json_schema")
-    if head.reasoning is not None and is_reasoning(head.reasoning.effort):
+    if head.reasoning is not None and head.reasoning.effort != "none":
         found.add("reasoning")
     return needing(frozenset(found)) if found else NO_NEEDS
 
