@@ -65,6 +65,12 @@ def unmet(directory: Directory, wishes: Wishes) -> set[str]:
 
 
 def provider_slugs(directory: Directory, name: str) -> frozenset[str]:
-    """What a configured provider goes by, in lower case: its own name and that of the packaged one it is."""
+    """What a configured provider goes by, in lower case: its own name, and that of the service it really is.
+
+    One that is only `like` another, at an address of its own, is not meant by the other's name.
+    """
     provider = directory.providers[name]
-    return frozenset({name.lower(), provider.spec.name.lower(), provider.spec.title.lower()})
+    own = {name.lower()}
+    if {door.base_url for door in provider.doors} <= {door.base_url for door in provider.spec.speaks}:
+        own |= {provider.spec.name.lower(), provider.spec.title.lower()}
+    return frozenset(own)

@@ -23,6 +23,7 @@ DIRECTORY = Directory(
         "a": configure(Settings(name="a", spec=spec("alpha"))),
         "b": configure(Settings(name="b", spec=spec("beta"))),
         "c": configure(Settings(name="c", spec=spec("gamma"))),
+        "elsewhere": configure(Settings(name="elsewhere", spec=spec("alpha"), base_url="http://my.own")),
     },
     entries={},
     aliases={},
@@ -82,6 +83,10 @@ def test_every_model_is_named_once():
     assert named("", Wishes(models=("n",))) == ("n",)
 
 
+def test_a_provider_goes_by_the_name_of_the_service_it_is():
+    assert [slugs(name) for name in ("a", "elsewhere")] == [{"a", "alpha"}, {"elsewhere"}]
+
+
 def test_a_provider_that_is_not_here_is_told():
-    wishes = Wishes(order=("a", "nobody"), only=("Beta".lower(),), ignore=("elsewhere",))
+    wishes = Wishes(order=("a", "nobody"), only=("Beta".lower(),), ignore=("nowhere",))
     assert unmet(DIRECTORY, wishes) == {"provider.order", "provider.ignore"}
