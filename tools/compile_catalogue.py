@@ -72,6 +72,7 @@ MAKER_HOSTS = (
     "sarvam",
     "nvidia",
 )
+ONE_MAKER = frozenset({"openai", "anthropic", "google", "deepseek", "mistral", "xai", "cohere"})
 LETTERS = {
     "text": "t",
     "image": "i",
@@ -321,17 +322,25 @@ def offers(rows: list[tuple[list[Any], list[Facts]]]) -> dict[str, list[list[Any
     found: dict[str, dict[str, list[Any]]] = defaultdict(dict)
     slashed = hosts_with_authors(each for _, facts in rows for each in facts)
     for index, (row, facts) in enumerate(rows):
-        said = {(each.host, dated(bare(each.upstream)[1])[1]) for each in facts if each.source != 2}
+        said = {each.host for each in facts if each.source != 2}
         for each in sorted(facts, key=lambda each: place(each.upstream)):
-            is_known = (each.host, dated(bare(each.upstream)[1])[1]) in said
-            if each.source == 2 and (is_known or (each.host in slashed and "/" not in each.upstream)):
-                continue  # the price book's own word for it, which the host may not know
+            if each.source == 2 and (each.host in said or not is_upstream(each, slashed)):
+                continue
             host = HOSTS.get(each.host, (each.host,))[0]
             known = found[host].get(each.upstream)
             new = offer_row(index, row, each)
             if known is None or len(new) > len(known):
                 found[host][each.upstream] = new
     return {host: list(by_name.values()) for host, by_name in sorted(found.items())}
+
+
+def is_upstream(facts: Facts, slashed: set[str]) -> bool:
+    """Whether a name of the price book is one that the host knows, and not only the book's word for something."""
+    if facts.host in slashed:
+        return "/" in facts.upstream
+    # The book keeps Claude under `google` (Vertex AI), which AI Studio does not run, and gpt-oss under `openai`.
+    is_makers = facts.host not in ONE_MAKER or _is_makers(facts)
+    return is_makers and ":" not in facts.upstream and not (facts.host == "openai" and "gpt-oss" in facts.upstream)
 
 
 def hosts_with_authors(known: Iterator[Facts]) -> set[str]:

@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 
 from headgate.app.config_models import PriceEntry, Prices, ProviderEntry, RatesEntry
-from headgate.ledger.prices import OwnPrices, Price, Rates, Tier
+from headgate.ledger.prices import OwnPrices, Price, PriceBook, Rates, Tier
 from headgate.policies.metering import Unpriced
-from headgate.providers.spec import ProviderSpec
+from headgate.providers.spec import ProviderSpec, packaged
 
 
 def own_name(provider: str) -> str:
     """The name that a provider's own prices are kept under. No other provider's prices have a colon in theirs."""
     return f"own:{provider}"
+
+
+def price_book(entries: Mapping[str, ProviderEntry]) -> PriceBook:
+    """The price book with the operator's own prices in front."""
+    return PriceBook(own=own_prices(entries, packaged()))
 
 
 def own_prices(entries: Mapping[str, ProviderEntry], specs: Mapping[str, ProviderSpec]) -> dict[str, OwnPrices]:

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
-from headgate.app.config_prices import own_prices, unpriced
+from headgate.app.config_prices import price_book, unpriced
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
-from headgate.ledger.prices import PriceBook
 from headgate.policies.keys import KeyRing
 from headgate.policies.metering import Metering
 from headgate.policies.pepper import Pepper, load_pepper
-from headgate.providers.spec import packaged
 from headgate.store.base import Store
 from headgate.store.sqlite import open_sqlite
 
@@ -32,7 +30,7 @@ class Core:
         self.journal = journal
         self.applier = applier
         self.keys = KeyRing(store, pepper)
-        self.prices = PriceBook(own=own_prices(setup.config.providers, packaged()))
+        self.prices = price_book(setup.config.providers)
         self.calls = Calls(store, applier)
         self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices))
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
