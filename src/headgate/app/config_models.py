@@ -27,6 +27,7 @@ from headgate.routing.plan import Strategy
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
 USD_MAX = 1_000_000
+USD_FORM = r"^[0-9]+(\.[0-9]{1,6})?$"
 
 
 def refusal(text: str) -> PydanticCustomError:
@@ -88,7 +89,9 @@ ReferenceOrNone = Annotated[
 ]
 HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema({"type": "string"})]
 Usd = Annotated[
-    int, BeforeValidator(_usd), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}]})
+    int,
+    BeforeValidator(_usd),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": USD_FORM}, {"type": "number", "minimum": 0}]}),
 ]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=253)]
@@ -198,7 +201,7 @@ class PriceEntry(RatesEntry):
 
 
 class Prices(Section):
-    """What to do about models whose price is not known."""
+    """Models whose price is not known, and where prices come from."""
 
     unpriced: Literal["ceiling", "report", "refuse"] = "ceiling"
     """`ceiling`: hold the ceiling's cost, `report`: hold nothing, `refuse`: answer 400. It is never shown as free."""

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from headgate.core.needs import NO_WISHES, Needs, Wishes
 from headgate.core.principal import Principal
-from headgate.core.problems import InvalidRequest, UnknownModel
+from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
@@ -25,12 +25,6 @@ from headgate.routing.preferences import named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
-
-
-class Unpriced(InvalidRequest):
-    """Every deployment of this model lacks a price, and this gateway refuses what it cannot price."""
-
-    code = "model_not_priced"
 
 
 class Choice(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from headgate.core.needs import NO_NEEDS, Ability, Needs
-from headgate.core.problems import ClientError
+from headgate.core.problems import MissingAbility
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 
@@ -31,12 +31,6 @@ _WORDS: Final[dict[Ability, str]] = {
     "audio": "take audio",
     "prompt_cache": "cache prompts",
 }
-
-
-class MissingAbility(ClientError):
-    """No deployment of this model can do what the call asks for."""
-
-    code = "unsupported_feature"
 
 
 class Demand(Struct, frozen=True, kw_only=True):

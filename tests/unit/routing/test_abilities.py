@@ -3,9 +3,10 @@
 import pytest
 
 from headgate.core.needs import Ability, Needs
+from headgate.core.problems import MissingAbility
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
-from headgate.routing.abilities import Demand, MissingAbility, able, refusal
+from headgate.routing.abilities import Demand, able, refusal
 
 
 def place(name: str, facts: Facts | None) -> Deployment:
