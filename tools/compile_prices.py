@@ -61,6 +61,25 @@ def compiled_price(price: types.ModelPrice) -> list[Any]:
     return trimmed([rates(price, 0), tiers, *fees], None, [])
 
 
+CONTEXTS = {
+    "batch": {"processing": "batch"},
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+    "fast": {"speed": "fast", "service_tier": "fast"},
+}
+"""The tiers of service of `Usage.tier`, in the words of genai-prices."""
+
+
+def with_tiers(row: list[Any], model: types.ModelInfo, now: datetime) -> list[Any]:
+    """The row of a `Price` with its tiers of service, where they differ now from the usual price."""
+    usual = model.get_prices(now)
+    served = (
+        {name: model.get_prices(now, context) for name, context in CONTEXTS.items()} if model.price_variants else {}
+    )
+    differing = {name: compiled_price(price) for name, price in served.items() if vars(price) != vars(usual)}
+    return [*row, *([[], None, None][len(row) - 1 :]), differing] if differing else row
+
+
 def trimmed(row: list[Any], *blanks: object) -> list[Any]:
     """The row without blanks at its end: the defaults of the struct it becomes."""
     while row and row[-1] in blanks:
@@ -77,25 +96,31 @@ def dated_prices(model: types.ModelInfo, today: date) -> list[Any]:
     """The rows of `_DatedPrice`: those in force or to come."""
     if isinstance(model.prices, types.ModelPrice):
         if has_tokens(model.prices):
-            return [[compiled_price(model.prices)]]
+            return [[with_tiers(compiled_price(model.prices), model, midnight(today))]]
         # No price can mean free or not known; a name that ends so is free:
         # https://openrouter.ai/docs/faq#what-are-the-different-model-variants-and-how-do-they-work (2026-11)
         return [[[[0, 0]]]] if model.id.endswith(":free") else []
     rows: list[Any] = []
     for each in filter(lambda each: has_tokens(each.prices), model.prices):
-        row: list[Any] = [compiled_price(each.prices), 0, None]
+        price = compiled_price(each.prices)
+        is_now = each.prices is model.get_prices(midnight(today))
+        row: list[Any] = [with_tiers(price, model, midnight(today)) if is_now else price, 0, None]
         match each.constraint:
             case types.StartDateConstraint(start_date=start):
                 if start <= today:
                     rows.clear()  # the later one of two that hold is the one that counts
                 else:
-                    row[1] = int(datetime.combine(start, time(), UTC).timestamp())
+                    row[1] = int(midnight(start).timestamp())
             case types.TimeOfDateConstraint(start_time=start, end_time=end):
                 row[2] = [start.hour * 60 + start.minute, end.hour * 60 + end.minute]
             case None:
                 rows.clear()
         rows.append(trimmed(row, 0, None))
     return rows
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def clause(match: Any) -> list[Any]:

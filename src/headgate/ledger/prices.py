@@ -51,6 +51,8 @@ class Price(Struct, frozen=True, array_like=True):
     """Nano-USD per request."""
     search: int | None = None
     """Nano-USD per web search."""
+    tiers_of_service: Mapping[str, "Price"] = {}
+    """What holds instead when a call is processed otherwise than usual: `batch`, `flex`, `priority`, `fast`."""
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates that hold for a call with so much input."""
@@ -60,6 +62,10 @@ class Price(Struct, frozen=True, array_like=True):
                 break
             rates = tier.rates
         return rates
+
+    def at(self, tier: str) -> "Price | None":
+        """What holds for a tier of service; None: not known."""
+        return self.tiers_of_service.get(tier) if tier else self
 
     def shown(self) -> dict[str, str]:
         """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search."""
