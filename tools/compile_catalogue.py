@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from catalogue_names import AUTHORS, MAKERS, author_of, bare, dated, key, place
-from compile_prices import dense, trimmed
 from genai_prices.data import providers as priced_providers
 from listed_prices import write_listed
+
+from headgate.ledger.compiling import dense, trimmed
 
 SOURCE = Path(__file__).parent.parent / "src/headgate"
 TARGET = SOURCE / "providers/catalogue.json"

@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from compile_prices import dense, trimmed, whole
 from genai_prices.data import providers as priced_providers
+
+from headgate.ledger.compiling import dense, trimmed, whole
 
 TARGET = Path(__file__).parent.parent / "src/headgate/ledger/listed.json"
 # The order is that of `Rates` in ledger/prices.py.

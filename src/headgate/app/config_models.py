@@ -208,7 +208,7 @@ class Prices(Section):
     ceiling: Annotated[RatesEntry, BeforeValidator(_section)] = RatesEntry(input=15, output=75)
     """USD per million tokens to hold for a model without a price. Not given: 15 for input and 75 for output."""
     update: bool = False
-    """Fetch current prices every hour, from the price table's own project. Needs `pip install headgate[prices]`."""
+    """Fetch current prices every hour while the server runs. Needs `pip install headgate[prices]`."""
 
     @field_validator("ceiling")
     @classmethod

@@ -39,6 +39,11 @@ class Core:
         """Empty when calls can be served."""
         return self.journal.failure
 
+    def renew_prices(self, data: bytes) -> None:
+        """Newer prices, for calls and lists from now on."""
+        self.prices.renew(data)
+        self.compiled.listing.forget()
+
     def now_us(self) -> int:
         """Unix time in microseconds."""
         return time.time_ns() // 1000

@@ -175,7 +175,7 @@ class PriceBook:
         self._providers: dict[str, _Provider] = {"demo": _DEMO}
         self._memo: dict[tuple[str, str], _Model | None] = {}
 
-    @cached_property
+    @property
     def version(self) -> str:
         """The edition of the data: kept with every cost that was computed with it."""
         return f"{self._book.version}; {self._listed_book.version}"
@@ -184,6 +184,15 @@ class PriceBook:
     def providers(self) -> list[str]:
         """The names that prices are kept under."""
         return list(dict.fromkeys(["demo", *self._book.providers, *self._listed_book.providers]))
+
+    def renew(self, data: bytes) -> None:
+        """Takes newer data of the form of `prices.json`. Raises `msgspec.DecodeError`, and keeps what it had."""
+        book = _decode_book(data)
+        for raw in book.providers.values():
+            _decode_provider(raw)
+        self._book = book
+        self._providers = {"demo": _DEMO}
+        self._memo.clear()
 
     def find(self, provider: str, model: str) -> Price | None:
         """What `model` costs at `provider` now; dated and aliased names find their model. None: not known."""

@@ -41,6 +41,10 @@ class Listing:
             self._pages[shape] = body
         return body
 
+    def forget(self) -> None:
+        """Lists are rendered anew when they are next asked for: prices have changed."""
+        self._pages.clear()
+
     def one(self, shape: str, allowed: tuple[str, ...] | None, name: str) -> bytes | None:
         """One entry of the list, or None."""
         name = name.removeprefix("models/")
