@@ -20,7 +20,7 @@ from typing import Any
 
 from catalogue_names import AUTHORS, MAKERS, author_of, bare, dated, key, place
 from genai_prices.data import providers as priced_providers
-from listed_prices import write_listed
+from listed_prices import other_names, write_listed
 
 from headgate.ledger.compiling import dense, trimmed
 
@@ -50,6 +50,10 @@ HOSTS = {  # by models.dev's id, where ours or that of the price book differs; t
     "tencent-tokenhub": ("tencent-tokenhub", "tencent", "hunyuan"),
     "siliconflow-cn": ("siliconflow-cn",),
     "voyageai": ("voyageai", "voyage"),
+    "inference": ("inference", "inference-net"),
+    "wafer.ai": ("wafer.ai", "wafer"),
+    "zhipuai-coding-plan": ("zhipuai-coding-plan", "zhipu-coding-plan"),
+    "xiaomi-token-plan-sgp": ("xiaomi-token-plan-sgp", "xiaomi-token-plan"),
 }
 MAKER_HOSTS = (
     "openai",
@@ -370,11 +374,11 @@ def main() -> None:
         f"openrouter.ai {other_day}",
         f"genai-prices {version('genai-prices')}",
     ]
-    head = {"sources": sources, "names": {other: names[0] for names in HOSTS.values() for other in names[1:]}}
+    head = {"sources": sources, "names": other_names(HOSTS)}
     models = ",\n".join(dense(trimmed(list(row), None, "", False, 0)) for row, _ in rows)
     hosts = ",\n".join(f"{dense(host)}:{dense(each)}" for host, each in offers(rows).items())
     TARGET.write_text(f'{dense(head)[:-1]},\n"models":[\n{models}\n],\n"offers":{{\n{hosts}\n}}}}\n', encoding="utf-8")
-    write_listed(listing, {host: names[0] for host, names in HOSTS.items()}, day)
+    write_listed(listing, HOSTS, day)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A price of zero for everything is left out: there it means a subscription or not known as often as free.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -46,15 +46,21 @@ def is_known(host: str, upstream: str) -> bool:
     return False
 
 
-def write_listed(listing: Mapping[str, Any], names: Mapping[str, str], day: str) -> None:
-    """Writes the file."""
+def other_names(hosts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What else the hosts go by: the name that their data stands under."""
+    return {other: names[0] for names in hosts.values() for other in names[1:]}
+
+
+def write_listed(listing: Mapping[str, Any], hosts: Mapping[str, Sequence[str]], day: str) -> None:
+    """Writes the file. `hosts`: by models.dev's id, the names that a host goes by here."""
     head = {
         "version": f"models.dev {day}",
+        "names": other_names(hosts),
         "license": "Prices as listed by models.dev, MIT License, Copyright (c) 2025 models.dev. https://models.dev",
     }
     blocks: list[str] = []
     for host, provider in sorted(listing.items()):
-        name = names.get(host, host)
+        name = hosts.get(host, (host,))[0]
         rows = [
             [upstream, model.get("name", upstream), None, ["=", upstream.lower()], [[price(cost)]]]
             for upstream, model in sorted(provider["models"].items())

@@ -54,15 +54,17 @@ _MEMBERS: Final = msgspec.json.Decoder(_Members)
 _GRANTED: Final = frozenset(_Provider.__struct_fields__)
 
 
-def parse_wishes(body: bytes) -> Wishes | None:
-    """The wishes of a valid JSON object; None when it has none. Raises `InvalidRequest` for one that is not granted."""
+def parse_wishes(body: bytes) -> Wishes:
+    """The wishes of a valid JSON object. Raises `InvalidRequest` for one that is not granted."""
     try:
         seen = _BODY.decode(body)
         members = _MEMBERS.decode(body).provider or {}
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         text, _, path = str(error).rpartition(" - at `$.")
         param = path.rstrip("`")
-        raise InvalidRequest(f"{param}: {text or error}", param=param or None) from None
+        if not param:  # half of a character, which nobody has had to read so far
+            raise InvalidRequest(f"models or provider: {error}", param="provider") from None
+        raise InvalidRequest(f"{param}: {text}", param=param) from None
     for name, value in members.items():
         if name not in _GRANTED and value not in _NEUTRAL.get(name, ()):
             reason = "is not available yet" if name in _NEUTRAL else "is not known here"

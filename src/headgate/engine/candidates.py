@@ -39,7 +39,7 @@ class Choice(Struct, frozen=True):
 
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     """The plan of a call. Raises a `ClientError` that says what to change. Takes the wishes out of the body."""
-    wishes = (parse_wishes(call.body) or NO_WISHES) if head.has_wishes else NO_WISHES
+    wishes = parse_wishes(call.body) if head.has_wishes else NO_WISHES
     names = named(head.model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
@@ -86,10 +86,11 @@ def _listed(deployments: Sequence[Deployment]) -> str:
 
 def _usable(directory: Directory, principal: Principal) -> Iterator[tuple[str, Facts]]:
     """The models that this key may use, with what is known of them."""
-    for entry in directory.entries.values():
-        facts = entry.chosen()[0].facts
-        if facts is not None and (principal.models is None or entry.id in principal.models):
-            yield entry.id, facts
+    for name in directory.entries if principal.models is None else principal.models:
+        found = directory.entry(name)
+        facts = found[0].chosen()[0].facts if found is not None else None
+        if facts is not None:
+            yield name, facts
 
 
 def may_use(principal: Principal, model: str) -> None:

@@ -142,6 +142,8 @@ class _Provider(Struct, frozen=True):
 class _Book(Struct, frozen=True):
     version: str
     providers: dict[str, msgspec.Raw]
+    names: dict[str, str] = {}
+    """What else providers go by."""
 
 
 _decode_book = msgspec.json.Decoder(_Book).decode
@@ -246,7 +248,8 @@ class PriceBook:
     def _list_price(self, provider: str, name: str) -> _Model | None:
         """A price that is only known from a list: those are kept by exact name."""
         if provider not in self._listed:
-            raw = self._listed_book.providers.get(provider)
+            book = self._listed_book
+            raw = book.providers.get(book.names.get(provider, provider))
             models = () if raw is None else _decode_provider(raw).models
             self._listed[provider] = {model.match.text: model for model in models}
         return self._listed[provider].get(name)

@@ -1,6 +1,7 @@
 """OpenRouter's `models` and `provider`: read, refused, taken out."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,25 @@ ODD = {
 def test_a_body_that_is_read_the_slow_way_keeps_its_wishes(dialect: str):
     head = DIALECTS[dialect].peek(body(**ODD[dialect], provider={"order": []}), Envelope())
     assert head.has_wishes
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+)
+MEMBERS = ["order", "only", "ignore", "allow_fallbacks", "require_parameters", "sort", "max_price"]
+
+
+@given(models=JSON, provider=JSON | st.dictionaries(st.sampled_from(MEMBERS), JSON))
+def test_odd_wishes_are_read_or_refused(models: object, provider: object):
+    with suppress(InvalidRequest):
+        assert isinstance(parse_wishes(body(models=models, provider=provider)), Wishes)
+
+
+def test_half_a_character_is_refused():
+    with pytest.raises(InvalidRequest) as caught:
+        parse_wishes(rb'{"provider":{"order":["\ud800"]}}')
+    assert caught.value.problem.param == "provider"
 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.text() | st.lists(st.integers())))

@@ -1,6 +1,8 @@
 """How a model's name is understood."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headgate.core.problems import UnknownModel
 from headgate.providers.catalog import Deployment, Provider, Settings, configure
@@ -117,6 +119,17 @@ def test_the_nearest_names_are_told():
 def test_a_suffix_that_does_not_work_yet_is_refused(name: str, base: str):
     with pytest.raises(UnknownModel, match=rf"is not available yet. Ask for {base}\."):
         find_route(DIRECTORY, name)
+
+
+@given(st.text() | st.sampled_from([*ALIASES, *ENTRIES]).flatmap(lambda name: st.text().map(lambda end: name + end)))
+def test_any_text_is_a_route_or_unknown(name: str):
+    try:
+        found = find_route(DIRECTORY, name)
+    except UnknownModel:
+        return
+    places = [target.deployment.provider for target in found.targets]
+    assert places
+    assert len(places) == len(set(places))
 
 
 def test_names_are_routes_then_models():
