@@ -60,7 +60,7 @@ def parse_wishes(body: bytes) -> Wishes:
         seen = _BODY.decode(body)
         members = _MEMBERS.decode(body).provider or {}
     except msgspec.DecodeError as error:
-        text, _, path = str(error).rpartition(" - at `$.")
+        text, _, path = str(error).partition(" - at `$.")
         param = path.rstrip("`")
         if not param:  # half of a character, which nobody has had to read so far
             raise InvalidRequest(f"models or provider: {error}", param="provider") from None
