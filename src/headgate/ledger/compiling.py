@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, cast
 
 from genai_prices import types
 
@@ -122,8 +122,8 @@ def midnight(day: date) -> datetime:
 
 def clause(match: Any) -> list[Any]:
     """The row of a `_Clause`."""
-    ((field, value),) = vars(match).items()
-    if isinstance(value, list):
+    ((field, value),) = cast("dict[str, Any]", vars(match)).items()
+    if field in ("or_", "and_"):
         return [CLAUSES[field], "", [clause(part) for part in value]]
     return [CLAUSES[field], value if field == "regex" else value.lower()]
 

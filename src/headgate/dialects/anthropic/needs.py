@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from typing import Final
 
-from headgate.core.needs import NO_NEEDS, Ability, Needs, needing
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing
 from headgate.dialects.anthropic.wire import (
+    BlockWire,
     DisabledWire,
     DocumentWire,
     FormatWire,
     ImageWire,
     RequestWire,
-    SourceWire,
+    ResultBlockWire,
+    TextWire,
     ToolResultWire,
+    ToolUseWire,
 )
 
-_TELLING: Final = frozenset({ImageWire, DocumentWire, ToolResultWire})
+_PLAIN: Final = frozenset({TextWire, ToolUseWire})
 
 
 def needs_in(head: RequestWire) -> Needs:
@@ -41,16 +44,21 @@ def _is_schema(form: FormatWire | None) -> bool:
     return form is not None and form.type == "json_schema"
 
 
-def _add_media(blocks: Sequence[object], found: set[Ability]) -> None:
-    """What stands in a turn, and in the answers of its tools. Long conversations have many blocks: types first."""
+def _add_media(blocks: Sequence[BlockWire | ResultBlockWire], found: set[Ability]) -> None:
+    """What stands in a turn, and in the answers of its tools. Long conversations have many blocks: plain types first."""
+    # 80 µs (a recursive `match`) → 20 µs for 60 calls of tools with their results
     for block in blocks:
-        if type(block) in _TELLING:
-            match block:
-                case ToolResultWire(content=list(inner)):
-                    _add_media(inner, found)
-                case ImageWire():
-                    found.add("image")
-                case DocumentWire(source=SourceWire(media_type="application/pdf")):
-                    found.add("pdf")
-                case _:
-                    pass
+        if isinstance(block, ToolResultWire):
+            if isinstance(block.content, list):
+                for inner in block.content:
+                    if type(inner) is not TextWire:
+                        _add_medium(inner, found)
+        elif type(block) not in _PLAIN:
+            _add_medium(block, found)
+
+
+def _add_medium(block: BlockWire | ResultBlockWire, found: set[Ability]) -> None:
+    if isinstance(block, ImageWire):
+        found.add("image")
+    elif isinstance(block, DocumentWire) and block.source.media_type == PDF:
+        found.add("pdf")
