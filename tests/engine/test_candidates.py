@@ -131,6 +131,16 @@ async def test_a_trusted_provider_is_sent_anything(tmp_path: Path):
     assert answer.status_code == 200
 
 
+async def test_counting_goes_where_it_wishes_too(tmp_path: Path):
+    async with gateway(tmp_path) as client:
+        body = {"model": "gpt-4o", "messages": MESSAGES}
+        path = "/v1/messages/count_tokens"
+        counted = await client.post(path, json={**body, "provider": {"only": ["lab"]}})
+        refused = await client.post(path, json={**body, "provider": {"only": ["anthropic"]}})
+    assert (counted.status_code, counted.headers["x-headgate-estimated"]) == (200, "input_tokens")
+    assert (refused.status_code, "leave no provider" in refused.json()["error"]["message"]) == (400, True)
+
+
 async def test_parameters_that_are_required_exclude_who_cannot_be_told(tmp_path: Path):
     async with gateway(tmp_path) as client:
         refused = await chat(

@@ -40,29 +40,37 @@ class Choice(Struct, frozen=True):
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     """The plan of a call. Raises a `ClientError` that says what to change. Takes the wishes out of the body."""
     wishes = parse_wishes(call.body) if head.has_wishes else NO_WISHES
-    names = named(head.model, wishes)
+    if head.has_wishes:
+        call.body = without_wishes(call.body)
+    choice = planned(engine, call.principal, head.model, wishes)
+    return structs.replace(choice, plan=_candidates(engine, call, head, choice, wishes))
+
+
+def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+    """What the names and the wishes of a call come to, whatever it needs."""
+    names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
     plans: list[Plan] = []
     for name in names:
         route = engine.route(name)
-        may_use(call.principal, name)
+        may_use(principal, name)
         plans.append(plan(route, engine.dice))
-    if not head.has_wishes:
-        return Choice(names[0], _candidates(engine, call, head, plans[0], wishes), set())
-    call.body = without_wishes(call.body)
+    if wishes is NO_WISHES:
+        return Choice(model, plans[0], set())
     directory = engine.directory
     chosen = wished(plans, wishes, partial(provider_slugs, directory))
-    return Choice(names[0], _candidates(engine, call, head, chosen, wishes), unmet(directory, wishes))
+    return Choice(names[0], chosen, unmet(directory, wishes))
 
 
-def _candidates(engine: "Engine", call: Call, head: Head, chosen: Plan, wishes: Wishes) -> Plan:
+def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes: Wishes) -> Plan:
     """The plan without those that cannot do it or have no price where one is demanded."""
     demand = Demand(needs=_required(head.needs, wishes), body_bytes=len(call.body), max_tokens=head.max_tokens)
+    chosen = choice.plan
     left = able(chosen.deployments, demand)
     if not left:
         others = partial(_usable, engine.directory, call.principal)
-        raise refusal(head.model or chosen.route.name, chosen.deployments, demand, others)
+        raise refusal(choice.model, chosen.deployments, demand, others)
     priced = tuple(each for each in left if engine.metering.may_run(each.prices, each.model))
     if not priced:
         raise Unpriced(
