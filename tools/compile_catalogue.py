@@ -77,6 +77,8 @@ MAKER_HOSTS = (
     "sarvam",
     "nvidia",
 )
+DOCUMENT_HOSTS = frozenset({"openrouter"})
+"""They read PDF documents for models that cannot: https://openrouter.ai/docs/features/multimodal/pdfs (2026-11)."""
 ONE_MAKER = frozenset({"openai", "anthropic", "google", "deepseek", "mistral", "xai", "cohere"})
 LETTERS = {
     "text": "t",
@@ -311,6 +313,8 @@ def offer_row(index: int, row: list[Any], facts: Facts) -> list[Any]:
     yes = "".join(letter for letter in facts.yes if letter not in row[7]) if differs else ""
     no = "".join(letter for letter in facts.no if letter not in row[8]) if differs else ""
     accepts = facts.accepts if differs and facts.accepts != row[5] else ""
+    if facts.host in DOCUMENT_HOSTS and "t" in (accepts or row[5]) and "f" not in (accepts or row[5]):
+        accepts = (accepts or row[5]) + "f"
     return trimmed([facts.upstream, index, date, context, output, yes, no, accepts], None, "")
 
 
