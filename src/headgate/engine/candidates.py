@@ -6,11 +6,11 @@ Decides before anything is sent or held; does no I/O.
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from headgate.core.needs import NO_WISHES, Needs, Wishes
+from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced
 from headgate.dialects.base import Head
@@ -18,13 +18,16 @@ from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
-from headgate.routing.abilities import Demand, able, refusal
+from headgate.routing.abilities import able, demand_of, refusal
 from headgate.routing.names import Directory
 from headgate.routing.plan import Plan, plan
 from headgate.routing.preferences import named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
+
+
+_WISHED: Final[frozenset[Ability]] = frozenset({"reasoning"})
 
 
 class Choice(Struct, frozen=True):
@@ -43,12 +46,12 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     if head.has_wishes:
         call.body = without_wishes(call.body)
     choice = planned(engine, call.principal, head.model, wishes)
-    return structs.replace(choice, plan=_candidates(engine, call, head, choice, wishes))
+    return Choice(choice.model, _candidates(engine, call, head, choice, wishes), choice.dropped)
 
 
 def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
     """What the names and the wishes of a call come to, whatever it needs."""
-    names = named(model, wishes)
+    names = (model,) if model and wishes is NO_WISHES else named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
     plans: list[Plan] = []
@@ -65,13 +68,15 @@ def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) 
 
 def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes: Wishes) -> Plan:
     """The plan without those that cannot do it or have no price where one is demanded."""
-    demand = Demand(needs=_required(head.needs, wishes), body_bytes=len(call.body), max_tokens=head.max_tokens)
+    demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
     chosen = choice.plan
     left = able(chosen.deployments, demand)
     if not left:
         others = partial(_usable, engine.directory, call.principal)
         raise refusal(choice.model, chosen.deployments, demand, others)
-    priced = tuple(each for each in left if engine.metering.may_run(each.prices, each.model))
+    if not engine.metering.refuses_unpriced:
+        return chosen if left is chosen.deployments else Plan(chosen.route, left)
+    priced = tuple(each for each in left if engine.metering.is_priced(each.prices, each.model))
     if not priced:
         raise Unpriced(
             f"No price is known for {_listed(left)}, and this gateway refuses what has none (prices.unpriced: refuse). "
@@ -81,11 +86,9 @@ def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes
     return Plan(chosen.route, priced)
 
 
-def _required(needs: Needs, wishes: Wishes) -> Needs:
+def _required(abilities: frozenset[Ability], wishes: Wishes) -> frozenset[Ability]:
     """To think harder is a wish like any other knob, unless every parameter must be met."""
-    if wishes.require_parameters or "reasoning" not in needs.abilities:
-        return needs
-    return structs.replace(needs, abilities=needs.abilities - {"reasoning"})
+    return abilities - _WISHED if abilities and not wishes.require_parameters else abilities
 
 
 def _listed(deployments: Sequence[Deployment]) -> str:

@@ -30,6 +30,8 @@ class Metering:
     def __init__(self, journal: Journal, prices: PriceBook, calls: Calls, unpriced: Unpriced | None = None) -> None:
         self._journal = journal
         self._unpriced = unpriced or Unpriced()
+        self.refuses_unpriced = self._unpriced.policy == "refuse"
+        """Whether a model without a price may not be used."""
         self._prices = prices
         self._calls = calls
 
@@ -61,9 +63,9 @@ class Metering:
         attempt.cost_nano_usd = bill.nano_usd
         attempt.is_priced = not bill.unpriced
 
-    def may_run(self, prices: str, model: str) -> bool:
-        """Whether a model may be used: always, unless what has no price is refused."""
-        return self._unpriced.policy != "refuse" or self._prices.find(prices, model) is not None
+    def is_priced(self, prices: str, model: str) -> bool:
+        """Whether a price is known."""
+        return self._prices.find(prices, model) is not None
 
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from headgate.core.needs import NO_NEEDS, Ability, Needs
+from headgate.core.needs import Ability
 from headgate.core.problems import MissingAbility
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
@@ -33,58 +33,64 @@ _WORDS: Final[dict[Ability, str]] = {
 }
 
 
-class Demand(Struct, frozen=True, kw_only=True):
-    """What a call takes: its needs and its size."""
+class Demand(Struct, frozen=True, gc=False):
+    """What a call takes."""
 
-    needs: Needs = NO_NEEDS
-    body_bytes: int = 0
-    max_tokens: int | None = None
+    abilities: frozenset[Ability]
+    tokens_least: int = 0
+    """The prompt has no fewer; 0 where its length is not known."""
+    tokens_usual: int = 0
+    """The prompt has about so many."""
+    max_tokens: int = 0
+    """The answer may have so many; 0: the call does not say."""
 
-    @property
-    def is_text(self) -> bool:
-        """Whether its bytes tell its length."""
-        return self.needs.abilities.isdisjoint(MEDIA)
+
+def demand_of(abilities: frozenset[Ability], body_bytes: int, max_tokens: int | None) -> Demand:
+    """What a call of this size takes. With media in it, the length of a body says nothing of its tokens."""
+    if not abilities.isdisjoint(MEDIA):
+        return Demand(abilities, 0, 0, max_tokens or 0)
+    return Demand(abilities, body_bytes // BYTES_PER_TOKEN_MAX, body_bytes // BYTES_PER_TOKEN_USUAL, max_tokens or 0)
 
 
-def able(deployments: Sequence[Deployment], demand: Demand) -> tuple[Deployment, ...]:
+def able(deployments: tuple[Deployment, ...], demand: Demand) -> tuple[Deployment, ...]:
     """Those that can, in their order; where the prompt probably does not fit comes last."""
+    for each in deployments:
+        facts = each.facts
+        if facts is not None and (not _can(facts, demand) or _window(facts) < demand.tokens_usual):
+            break
+    else:
+        return deployments
     left = [each for each in deployments if each.facts is None or _can(each.facts, demand)]
-    if not demand.is_text or len(left) < 2:
-        return tuple(left)
-    usual = demand.body_bytes // BYTES_PER_TOKEN_USUAL
-    return tuple(sorted(left, key=lambda each: _window(each) < usual))
+    left.sort(key=lambda each: each.facts is not None and _window(each.facts) < demand.tokens_usual)
+    return tuple(left)
 
 
 def _can(facts: Facts, demand: Demand) -> bool:
     """Whether `_faults` would find none, at less cost: this is asked of every call."""
-    return facts.cannot.isdisjoint(demand.needs.abilities) and _is_long_enough(facts, demand)
+    return facts.cannot.isdisjoint(demand.abilities) and _is_long_enough(facts, demand)
 
 
 def _is_long_enough(facts: Facts, demand: Demand) -> bool:
     window, limit = facts.context_tokens, facts.output_tokens
-    return (window is None or demand.body_bytes // BYTES_PER_TOKEN_MAX <= window or not demand.is_text) and (
-        limit is None or demand.max_tokens is None or demand.max_tokens <= limit
-    )
+    return (window is None or demand.tokens_least <= window) and (limit is None or demand.max_tokens <= limit)
 
 
 def _is_of_unknown_length(facts: Facts) -> bool:
     return facts.context_tokens is None or facts.output_tokens is None
 
 
-def _window(deployment: Deployment) -> int:
-    facts = deployment.facts
-    return facts.context_tokens if facts is not None and facts.context_tokens is not None else 1 << 62
+def _window(facts: Facts) -> int:
+    return facts.context_tokens or 1 << 62
 
 
 def _faults(facts: Facts, demand: Demand) -> Iterable[str]:
     """Why not, in words that follow `it`."""
-    for ability in sorted(demand.needs.abilities & facts.cannot):
+    for ability in sorted(demand.abilities & facts.cannot):
         yield f"cannot {_WORDS[ability]}"
     window, limit = facts.context_tokens, facts.output_tokens
-    if window is not None and demand.is_text and demand.body_bytes // BYTES_PER_TOKEN_MAX > window:
-        least = demand.body_bytes // BYTES_PER_TOKEN_MAX
-        yield f"takes {window} tokens, and this prompt has {least} at least"
-    if limit is not None and demand.max_tokens is not None and demand.max_tokens > limit:
+    if window is not None and demand.tokens_least > window:
+        yield f"takes {window} tokens, and this prompt has {demand.tokens_least} at least"
+    if limit is not None and demand.max_tokens > limit:
         yield f"writes {limit} tokens at most, and the call asks for up to {demand.max_tokens}"
 
 
@@ -95,7 +101,7 @@ def refusal(
     faults = dict.fromkeys(
         fault for each in deployments if each.facts is not None for fault in _faults(each.facts, demand)
     )
-    wanted = demand.needs.abilities
+    wanted = demand.abilities
     is_long = any(each.facts is not None and not _is_long_enough(each.facts, demand) for each in deployments)
     able_ones = [
         id
