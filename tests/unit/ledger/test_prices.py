@@ -141,10 +141,12 @@ def test_every_row_can_be_read_and_is_sound():
 
 
 def test_what_the_price_table_lacks_is_taken_from_the_list():
-    price = BOOK.find("alibaba", "qwen3-max")
+    prices = [BOOK.find(name, "qwen3-max") for name in ("alibaba", "dashscope")]
 
-    assert price is not None
-    assert price.rates.input
+    assert prices[0] is not None
+    assert prices[0].rates.input
+    assert prices[1] == prices[0]
+    assert BOOK.find("alibaba", "no-such-model") is None
 
 
 def test_an_operators_own_price_comes_first():
