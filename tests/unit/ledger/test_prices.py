@@ -1,6 +1,8 @@
 """The price book: figures as the providers publish them, under every name their models go by."""
 
+import json
 from datetime import UTC, datetime
+from importlib import resources
 
 import pytest
 
@@ -147,6 +149,18 @@ def test_what_the_price_table_lacks_is_taken_from_the_list():
     assert prices[0].rates.input
     assert prices[1] == prices[0]
     assert BOOK.find("alibaba", "no-such-model") is None
+
+
+def test_every_listed_price_is_exact_and_not_all_free():
+    listed = json.loads((resources.files("headgate.ledger") / "listed.json").read_bytes())["providers"]
+
+    for provider, rows in listed.items():
+        assert rows["models"], provider
+        for upstream, _, _, (test, name), ((price,),) in rows["models"]:
+            assert (test, name) == ("=", upstream.lower())
+            for rates in (price[0], *(rates for _, rates in (price[1] if len(price) > 1 else ()))):
+                assert all(rate is None or (isinstance(rate, int) and rate >= 0) for rate in rates), upstream
+                assert any(rates), upstream
 
 
 def test_an_operators_own_price_comes_first():
