@@ -12,7 +12,7 @@ import typer.main
 
 from headgate.app.cli import cli
 from headgate.app.config import Config
-from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM
+from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.registry import DIALECTS
@@ -110,11 +110,12 @@ def _kind(schema: Schema, field: Schema) -> str:
         case "null":
             return "Nothing"
         case _:
-            return _SECRETS.get(field.get("pattern"), "Text")
+            return _FORMS.get(field.get("pattern"), "Text")
 
 
-_SECRETS = {
+_FORMS = {
     REFERENCE_FORM: "Secret: `env:NAME` or `file:PATH`",
+    USD_FORM: "Amount in USD, as text or number",
     REFERENCE_OR_NONE_FORM: "Secret: `env:NAME`, `file:PATH` or `none`",
 }
 

@@ -68,14 +68,14 @@ def serve(
 
 @cli.command()
 def models(config: ConfigFile = None, json: AsJson = False) -> None:
-    """List the names that clients may ask for."""
-    from headgate.app.commands.models import model_rows  # noqa: PLC0415 - the price book is not small
+    """List the names that clients may ask for: what each can do, costs (USD per million tokens), and where it runs."""
+    from headgate.app.commands.models import COLUMNS, model_rows, table_row  # noqa: PLC0415 - the catalogue is not small
 
     rows = model_rows(load_setup(config))
     if json:
         print_json(rows)
     else:
-        print_table(rows, ("id", "owned_by", "name"))
+        print_table([table_row(row) for row in rows], COLUMNS)
 
 
 @cli.command()

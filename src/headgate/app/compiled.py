@@ -1,17 +1,20 @@
 """A configuration, compiled: routes, providers and the list of models as the rooms below want them. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from headgate.app.config import RouteEntry, Setup
 from headgate.core.problems import ConfigError, UnknownModel
 from headgate.dialects.registry import DIALECTS
-from headgate.ledger.prices import ModelFacts, PriceBook
+from headgate.ledger.prices import Price, PriceBook
 from headgate.providers.catalog import Provider, configure
-from headgate.routing.names import Directory, find_route
+from headgate.providers.models import Catalogue, Model, facts_of, packaged_catalogue
+from headgate.routing.names import Directory, Entry, Hosting, find_route
 from headgate.routing.plan import Route, Target, check_route
-from headgate.server.listing import Listing, Offer
+from headgate.server.listing import Listing
+from headgate.server.offers import Endpoint, Offer
 
 
 class Compiled(Struct, frozen=True):
@@ -25,15 +28,14 @@ def compile_setup(setup: Setup, prices: PriceBook, *, now_s: int) -> Compiled:
     """Raises `ConfigError` for a route that leads nowhere."""
     providers = {settings.name: configure(settings) for settings in setup.providers}
     _check_dialects(providers.values())
-    facts = {name: _facts(provider, setup, prices) for name, provider in providers.items()}
-    offers: dict[str, tuple[str, ...]] = {}
-    for name, known in facts.items():
-        for fact in known:
-            offers[fact.id] = (*offers.get(fact.id, ()), name)
-    bare = Directory(routes={}, providers=providers, offers=offers)
+    index = _Index(packaged_catalogue())
+    for provider in providers.values():
+        index.add(_hosted(provider, setup, index.catalogue))
+    bare = Directory(routes={}, providers=providers, entries=index.entries(), aliases=index.aliases)
     routes = {name: _route(name, entry, bare) for name, entry in setup.config.routes.items()}
-    directory = Directory(routes=routes, providers=providers, offers=offers)
-    return Compiled(directory, Listing([*_route_offers(routes), *_model_offers(facts)], now_s))
+    directory = Directory(routes=routes, providers=providers, entries=bare.entries, aliases=bare.aliases)
+    offers = [*_route_offers(routes), *_model_offers(directory, index)]
+    return Compiled(directory, Listing(offers, now_s, _PriceOf(prices, providers), directory))
 
 
 def _check_dialects(providers: Iterable[Provider]) -> None:
@@ -47,16 +49,66 @@ def _check_dialects(providers: Iterable[Provider]) -> None:
                 raise ConfigError(f"provider {provider.name!r}: {door.dialect} has no quirk {unknown[0]!r}")
 
 
-def _facts(provider: Provider, setup: Setup, prices: PriceBook) -> list[ModelFacts]:
+class _Hosted(NamedTuple):
+    """A model at a provider, before it is known which of the others' it is."""
+
+    model: Model | None
+    hosting: Hosting
+
+
+def _hosted(provider: Provider, setup: Setup, catalogue: Catalogue) -> Iterator[_Hosted]:
     """The models known to run at a provider. A private one (`like`, elsewhere) offers only what it is said to."""
     entry = setup.config.providers.get(provider.name)
-    listed = (*provider.spec.models, *(entry.models if entry else ()))
     is_private = entry is not None and bool(entry.like and entry.base_url)
-    known = [] if is_private else prices.models(provider.spec.prices or provider.spec.name)
-    by_id = {fact.id: fact for fact in known}
-    for model in listed:
-        by_id.setdefault(model, ModelFacts(id=model, name=model))
-    return list(by_id.values())
+    is_trusted = entry is not None and entry.trust
+    offers = () if is_private else catalogue.offers(provider.spec.name, provider.spec.prices)
+    for offer in offers:
+        model = catalogue.models[offer.model]
+        facts = None if is_trusted else facts_of(model, offer)
+        yield _Hosted(model, Hosting(provider.name, offer.upstream, offer.snapshot, facts))
+    known = {offer.upstream for offer in offers}
+    for name in (name for name in provider.spec.models if name not in known):
+        found = catalogue.find(name)
+        if found is None:
+            yield _Hosted(None, Hosting(provider.name, name))
+        else:
+            facts = None if is_trusted or is_private else facts_of(found[0])
+            yield _Hosted(found[0], Hosting(provider.name, name, found[1], facts))
+
+
+class _Index:
+    """The models of all providers, each once, and every name of theirs."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.models: dict[str, Model] = {}
+        self.aliases: dict[str, str] = {}
+        self._hostings: dict[str, list[Hosting]] = {}
+
+    def add(self, hosted: Iterable[_Hosted]) -> None:
+        """Puts a provider's models to those of the others."""
+        for model, hosting in hosted:
+            name = hosting.model.lower()
+            if model is not None:
+                id = model.id
+                self._name(model)
+            else:
+                id = self.aliases.get(name) or f"{hosting.provider}/{hosting.model}"
+            self._hostings.setdefault(id, []).append(hosting)
+            self.aliases.setdefault(name, id)
+
+    def _name(self, model: Model) -> None:
+        if model.id in self.models:
+            return
+        self.models[model.id] = model
+        author, _, name = model.id.partition("/")
+        for alias in (name, *model.aliases):
+            self.aliases[alias] = model.id
+            self.aliases[f"{author}/{alias}"] = model.id
+
+    def entries(self) -> dict[str, Entry]:
+        """The models, in the order in which their first providers are configured."""
+        return {id: Entry(id, tuple(hostings)) for id, hostings in self._hostings.items()}
 
 
 def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
@@ -81,26 +133,36 @@ def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
     return route
 
 
+class _PriceOf:
+    """What a model costs at a configured provider; looked up when a list is first asked for."""
+
+    def __init__(self, prices: PriceBook, providers: dict[str, Provider]) -> None:
+        self._prices = prices
+        self._providers = providers
+
+    def __call__(self, provider: str, model: str) -> Price | None:
+        return self._prices.find(self._providers[provider].deployment(model).prices, model)
+
+
 def _route_offers(routes: dict[str, Route]) -> list[Offer]:
     return [
         Offer(
             id=name,
             title=name,
-            providers=tuple(dict.fromkeys(target.deployment.provider for target in route.targets)),
+            endpoints=tuple(
+                Endpoint(target.deployment.provider, target.deployment.model, target.deployment.facts)
+                for target in route.targets
+            ),
         )
         for name, route in routes.items()
     ]
 
 
-def _model_offers(facts: dict[str, list[ModelFacts]]) -> list[Offer]:
-    return [
-        Offer(
-            id=f"{provider}/{fact.id}",
-            title=fact.name,
-            providers=(provider,),
-            context_tokens=fact.context_tokens,
-            prices=fact.shown_prices(),
-        )
-        for provider, known in facts.items()
-        for fact in known
-    ]
+def _model_offers(directory: Directory, index: _Index) -> list[Offer]:
+    return [_model_offer(entry, index.models.get(entry.id)) for entry in directory.entries.values()]
+
+
+def _model_offer(entry: Entry, model: Model | None) -> Offer:
+    endpoints = tuple(Endpoint(hosting.provider, hosting.model, hosting.facts) for hosting in entry.chosen())
+    title = entry.id.partition("/")[2] if model is None else model.name
+    return Offer(id=entry.id, title=title, endpoints=endpoints, model=model)

@@ -4,11 +4,21 @@ The text under a setting is what the reference page and the JSON Schema say of i
 """
 
 import re
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
@@ -17,6 +27,8 @@ from headgate.routing.plan import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
+USD_MAX = 1_000_000
+USD_FORM = r"^[0-9]+(\.[0-9]{1,6})?$"
 
 
 def refusal(text: str) -> PydanticCustomError:
@@ -51,6 +63,22 @@ def _variable(value: object, info: ValidationInfo) -> object:
     return _header(str(value) if is_number else value, info)
 
 
+def _usd(value: object) -> object:
+    """USD per million tokens (or each) as millionths of that, exactly: a pico-USD per token (or a micro-USD)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise refusal("must be an amount in USD such as 0.15")
+    try:
+        millionths = Decimal(str(value)) * 1_000_000
+        whole = int(millionths)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise refusal(f"must be an amount in USD such as 0.15, not {value!r}") from None
+    if not 0 <= whole <= USD_MAX * 1_000_000:
+        raise refusal(f"must be from 0 to {USD_MAX} USD, not {value!r}")
+    if whole != millionths:
+        raise refusal(f"may have six decimals at most, not {value!r}")
+    return whole
+
+
 def _section(value: object) -> object:
     return {} if value is None else value
 
@@ -67,6 +95,11 @@ ReferenceOrNone = Annotated[
 ]
 HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema({"type": "string"})]
 VariableValue = Annotated[Secret, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
+Usd = Annotated[
+    int,
+    BeforeValidator(_usd),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": USD_FORM}, {"type": "number", "minimum": 0}]}),
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=253)]
 Entry = TypeVar("Entry")
@@ -121,6 +154,77 @@ class Timeouts(Section):
     """Silence within a stream, in seconds."""
 
 
+class RatesEntry(Section):
+    """What tokens cost, in USD per million, as text or number; a kind left out is billed as what it is part of."""
+
+    input: Usd | None = None
+    """Tokens that go in."""
+    output: Usd | None = None
+    """Tokens that come out."""
+    cached: Usd | None = None
+    """Input read from the prompt cache."""
+    cache_write: Usd | None = None
+    """Input written to the prompt cache."""
+    cache_write_1h: Usd | None = None
+    """Input written to the prompt cache for an hour."""
+    reasoning: Usd | None = None
+    """Output spent on thinking."""
+    audio_input: Usd | None = None
+    """Sound that goes in."""
+    audio_output: Usd | None = None
+    """Sound that comes out."""
+    image_input: Usd | None = None
+    """Pictures that go in."""
+    image_output: Usd | None = None
+    """Pictures that come out."""
+
+
+class TierEntry(RatesEntry):
+    """Rates for the whole of a call whose input is longer."""
+
+    above: Annotated[int, Field(ge=1)]
+    """Input tokens up to which the tier does not hold."""
+
+
+class PriceEntry(RatesEntry):
+    """Your price of a model."""
+
+    request: Usd | None = None
+    """Each request, in USD."""
+    web_search: Usd | None = None
+    """Each web search, in USD."""
+    tiers: Annotated[tuple[TierEntry, ...], Field(strict=False)] = ()
+    """Rates for long input, by `above`, rising."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for rates in (self, *self.tiers):
+            if rates.input is None or rates.output is None:
+                raise refusal("needs both input and output; write 0 for what is free")
+        above = [tier.above for tier in self.tiers]
+        if above != sorted(set(above)):
+            raise refusal("must have its tiers by above, rising")
+        return self
+
+
+class Prices(Section):
+    """Models whose price is not known, and where prices come from."""
+
+    unpriced: Literal["ceiling", "report", "refuse"] = "ceiling"
+    """`ceiling`: hold the ceiling's cost, `report`: hold nothing, `refuse`: answer 400. It is never shown as free."""
+    ceiling: Annotated[RatesEntry, BeforeValidator(_section)] = RatesEntry(input=15, output=75)
+    """USD per million tokens to hold for a model without a price. Not given: 15 for input and 75 for output."""
+    update: bool = False
+    """Fetch current prices every hour while the server runs. Needs `pip install headgate[prices]`."""
+
+    @field_validator("ceiling")
+    @classmethod
+    def _both(cls, rates: RatesEntry) -> RatesEntry:
+        if rates.input is None or rates.output is None:
+            raise refusal("needs both input and output")
+        return rates
+
+
 class ProviderEntry(Section):
     """One service that models run at. The entry's name is the first part of its models' names.
 
@@ -146,6 +250,10 @@ class ProviderEntry(Section):
     """Further header fields to send; a value may be `env:NAME` or `file:PATH`."""
     models: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Names of models to list, besides those that are known to run there."""
+    prices: dict[str, PriceEntry] = {}
+    """Your own prices by model; `*` is every other model. `{"*": {input: 0, output: 0}}` makes a local server free."""
+    trust: bool = False
+    """Send its models anything: do not check first what they are known to be able to do."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -242,6 +350,8 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
+    """What to do about models whose price is not known."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
     """Model names of your own."""
 

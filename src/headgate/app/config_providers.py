@@ -12,6 +12,7 @@ import msgspec
 from headgate.app.config_addresses import address_fault, usual_address
 from headgate.app.config_errors import NOT_YET, json_path
 from headgate.app.config_models import ProviderEntry
+from headgate.app.config_prices import own_name
 from headgate.app.config_secrets import Secret
 from headgate.app.signers import missing_extra
 from headgate.providers.catalog import Settings, unfilled
@@ -193,6 +194,7 @@ def _joined(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mappin
         headers=tuple((header.lower(), value.reveal()) for header, value in entry.headers.items()),
         variables=entry.variables,
         environ=environ,
+        prices=own_name(name) if entry.prices else "",
     )
     auth = _way(entry, spec, environ)
     return settings if auth is None else _with_way(settings, auth, environ)

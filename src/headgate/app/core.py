@@ -8,11 +8,11 @@ from pathlib import Path
 
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
+from headgate.app.config_prices import price_book, unpriced
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
-from headgate.ledger.prices import PriceBook
 from headgate.policies.keys import KeyRing
 from headgate.policies.metering import Metering
 from headgate.policies.pepper import Pepper, load_pepper
@@ -30,14 +30,19 @@ class Core:
         self.journal = journal
         self.applier = applier
         self.keys = KeyRing(store, pepper)
-        self.prices = PriceBook()
+        self.prices = price_book(setup.config.providers)
         self.calls = Calls(store, applier)
-        self.metering = Metering(journal, self.prices, self.calls)
+        self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices))
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
 
     def why_not_ready(self) -> str:
         """Empty when calls can be served."""
         return self.journal.failure
+
+    def renew_prices(self, data: bytes) -> None:
+        """Newer prices, for calls and lists from now on."""
+        self.prices.renew(data)
+        self.compiled.listing.forget()
 
     def now_us(self) -> int:
         """Unix time in microseconds."""

@@ -15,6 +15,7 @@ from headgate.app import wiring
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.price_updates import keep_current, price_source
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.conduct import Engine
@@ -55,6 +56,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
+        if setup.config.prices.update:
+            spawn(keep_current(core.renew_prices, price_source()))
         clients = Connections(wiring.client_listener(core, engine, core.keys), spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))

@@ -144,6 +144,18 @@ class Unrenderable(ClientError):
     code = "unsupported_feature"
 
 
+class MissingAbility(ClientError):
+    """No deployment of this model can do what the call asks for. Ask for a model that can, or leave it out."""
+
+    code = "unsupported_feature"
+
+
+class Unpriced(ClientError):
+    """No price is known for this model, and this gateway refuses what has none (`prices.unpriced: refuse`)."""
+
+    code = "model_not_priced"
+
+
 class Unauthenticated(ClientError):
     """Invalid API key. Send a Headgate key as a bearer token, or make one with `headgate keys create`."""
 

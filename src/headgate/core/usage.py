@@ -1,6 +1,17 @@
 """What a call consumed, in tokens. Must not know prices."""
 
+from typing import Literal
+
 from msgspec import Raw, Struct, field
+
+ServiceTier = Literal["", "batch", "flex", "priority", "fast"]
+"""How a call was processed, where that has a price of its own; empty: as usual."""
+_TIERS: dict[str, ServiceTier] = {"batch": "batch", "flex": "flex", "priority": "priority", "fast": "fast"}
+
+
+def tier_of(word: str | None) -> ServiceTier:
+    """The tier that a service names; its words for the usual one (`default`, `standard`, `auto`, …) are none."""
+    return _TIERS.get(word, "") if word else ""
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -23,6 +34,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     input_image_tokens: int = 0
     output_image_tokens: int = 0
     web_searches: int = 0
+    tier: ServiceTier = ""
     is_estimated: bool = False
     extras: dict[str, Raw] = field(default_factory=dict)
     """The usage object as the wire said it, for rendering back to the same dialect."""

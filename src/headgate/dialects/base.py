@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from headgate.core.embedding import Embeddings, EmbedRequest
 from headgate.core.events import Event
+from headgate.core.needs import NO_NEEDS, Needs
 from headgate.core.problems import HeadgateError, Outcome, Problem, ProblemKind
 from headgate.core.ranking import Ranking, RankRequest
 from headgate.core.request import Request
@@ -46,6 +47,10 @@ class Head(Struct, frozen=True, kw_only=True, gc=False):
     wants_usage: bool = True
     """False: the stream must not show usage (OpenAI chat, when the client did not ask for it)."""
     max_tokens: int | None = None
+    needs: Needs = NO_NEEDS
+    """What a model must be able to do to answer it."""
+    has_wishes: bool = False
+    """Whether it may say where it wants to run (`dialects/wishes.py`)."""
 
 
 class Target(Struct, frozen=True, kw_only=True, gc=False):

@@ -5,20 +5,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 from msgspec import Struct
 
-from headgate.core.principal import Principal
-from headgate.core.problems import (
-    ClientError,
-    HeadgateError,
-    InvalidRequest,
-    Outcome,
-    Problem,
-    UnknownModel,
-    UpstreamError,
-)
+from headgate.core.problems import ClientError, HeadgateError, InvalidRequest, Outcome, Problem, UpstreamError
 from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -26,12 +16,13 @@ from headgate.dialects.base import Dialect, Head
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
+from headgate.engine.candidates import choose
 from headgate.engine.exchange import Exchange
 from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Route, plan
+from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Signer, Transport, UpstreamRequest
 
@@ -111,8 +102,6 @@ class Engine:
         try:
             head = call.dialect.peek(call.body, call.envelope)
             record.model, record.is_stream = head.model, head.is_stream
-            if not head.model:
-                raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:
@@ -143,8 +132,8 @@ class _Conduct:
         self._problems: list[Problem] = []
         self._refusal: Problem | None = None
         self._number = 0
-        route = self._route = engine.route(head.model)
-        may_use(call.principal, head.model)
+        self._choice = choose(engine, call, head)
+        route = self._route = self._choice.plan.route
         timeout_s = call.timeout_s
         self._deadline_s = call.started_s + (
             route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
@@ -153,7 +142,8 @@ class _Conduct:
     async def run(self) -> None:
         """Attempts until one has answered; else tells the client what to know."""
         route, record = self._route, self._call.record
-        deployments = plan(route, self._engine.dice).deployments
+        deployments = self._choice.plan.deployments
+        record.model = self._choice.model
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in deployments]
@@ -200,6 +190,7 @@ class _Conduct:
         except ClientError as error:
             self._refusal = error.problem  # the error itself would hold on to this frame, and the frame to the call
             return None
+        prepared.dropped |= self._choice.dropped
         return prepared
 
     def _allowance_s(self, others_left: int) -> float:
@@ -233,16 +224,6 @@ class _Conduct:
             self._answerer.refuse(problem)
             return
         self._answerer.refuse(problem, attempts=attempt_lines(self._call.record))
-
-
-def may_use(principal: Principal, model: str) -> None:
-    """Raises `UnknownModel` unless the caller's key allows the model: what it may not use is not there for it."""
-    allowed = principal.models
-    if allowed is not None and model not in allowed:
-        near = get_close_matches(model, allowed, n=3, cutoff=0.5)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        told = f"This key may not use the model {model!r}.{hint} GET /v1/models lists the names it may use."
-        raise UnknownModel(told, param="model")
 
 
 def attempt_lines(record: CallRecord) -> Sequence[Mapping[str, object]]:

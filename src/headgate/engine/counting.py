@@ -2,16 +2,18 @@
 
 import time
 
+from headgate.core.needs import NO_WISHES
 from headgate.core.problems import HeadgateError, NotFound, UpstreamError
 from headgate.dialects.base import Counting, Dialect, Malformed, Target
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.conduct import Engine, may_use
+from headgate.engine.candidates import planned
+from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment
-from headgate.routing.plan import plan
 from headgate.routing.verdicts import RULES
 from headgate.transport.base import Timeouts, UpstreamRequest
 
@@ -42,9 +44,10 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     counting = _counting(call.dialect)
     request = counting.parse_request(call.body, call.envelope)
     call.record.model = request.model
-    route = engine.route(request.model)
-    may_use(call.principal, request.model)
-    for deployment in plan(route, engine.dice).deployments:
+    wishes = NO_WISHES
+    if may_have_wishes(call.body):
+        wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
+    for deployment in planned(engine, call.principal, request.model, wishes).plan.deployments:
         try:
             tokens = await _ask(engine, call, deployment)
         except (UpstreamError, Malformed) as error:

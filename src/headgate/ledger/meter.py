@@ -2,7 +2,7 @@
 
 A token is billed on exactly one line. What the price does not tell apart is billed as what it is a part of: cached and
 written input as input, reasoning, audio and images as the input or output they belong to. A token kind without any
-rate is named in `unpriced`, never taken as free.
+rate is named in `unpriced`, never taken as free; so is a tier of service without prices, which is billed as usual.
 """
 
 from typing import NamedTuple
@@ -31,9 +31,11 @@ class Cost(NamedTuple):
 
 def cost(price: Price, usage: Usage) -> Cost:
     """What `usage` costs at `price`."""
+    served = price.at(usage.tier)
+    unpriced: list[str] = [] if served is not None else [f"tier {usage.tier}"]
+    price = served or price
     rates = price.rates_for(usage.input_tokens)
     items: list[CostItem] = []
-    unpriced: list[str] = []
     total = 0
     for name, tokens, rate in _input_lines(rates, usage) + _output_lines(rates, usage):
         if tokens <= 0:

@@ -1,12 +1,13 @@
 """The price book: what each provider's models cost, and what else is known of them. Must not know who used what.
 
-The data is `prices.json`, made by `tools/compile_prices.py`. It is read at the first question, and a provider's part of
-it at the first question about that provider.
+The data is `prices.json`, made by `tools/compile_prices.py`, and for what that lacks `listed.json`, made by
+`tools/compile_catalogue.py`. Each is read at the first question that needs it, and a provider's part of it at the first
+question about that provider. An operator's own prices come before both.
 """
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import resources
 
@@ -50,6 +51,8 @@ class Price(Struct, frozen=True, array_like=True):
     """Nano-USD per request."""
     search: int | None = None
     """Nano-USD per web search."""
+    tiers_of_service: Mapping[str, "Price"] = {}
+    """What holds instead when a call is processed otherwise than usual: `batch`, `flex`, `priority`, `fast`."""
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates that hold for a call with so much input."""
@@ -60,31 +63,21 @@ class Price(Struct, frozen=True, array_like=True):
             rates = tier.rates
         return rates
 
+    def at(self, tier: str) -> "Price | None":
+        """What holds for a tier of service; None: not known."""
+        return self.tiers_of_service.get(tier) if tier else self
 
-class ModelFacts(Struct, frozen=True, kw_only=True):
-    """What is known of a model at a provider."""
-
-    id: str
-    name: str
-    context_tokens: int | None = None
-    price: Price | None = None
-    """Its price now; None: not known, which is not free."""
-    is_deprecated: bool = False
-
-    def shown_prices(self) -> dict[str, str] | None:
+    def shown(self) -> dict[str, str]:
         """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search."""
-        if self.price is None:
-            return None
-        rates = self.price.rates
-        pico: dict[str, int | None] = {
-            "prompt": rates.input,
-            "completion": rates.output,
-            "input_cache_read": rates.cached,
-            "input_cache_write": rates.write,
-            "request": None if self.price.request is None else self.price.request * 1000,
-            "web_search": None if self.price.search is None else self.price.search * 1000,
-        }
-        return {name: _usd(amount) for name, amount in pico.items() if amount is not None}
+        shown = _shown_rates(self.rates)
+        for name, fee in (("request", self.request), ("web_search", self.search)):
+            if fee is not None:
+                shown[name] = _usd(fee * 1000)
+        return shown
+
+    def shown_tiers(self) -> list[dict[str, object]]:
+        """What holds for longer prompts, in the same words."""
+        return [{"min_prompt_tokens": tier.above, **_shown_rates(tier.rates)} for tier in self.tiers]
 
 
 class _DatedPrice(Struct, frozen=True, array_like=True):
@@ -149,6 +142,8 @@ class _Provider(Struct, frozen=True):
 class _Book(Struct, frozen=True):
     version: str
     providers: dict[str, msgspec.Raw]
+    names: dict[str, str] = {}
+    """What else providers go by."""
 
 
 _decode_book = msgspec.json.Decoder(_Book).decode
@@ -164,23 +159,42 @@ _DEMO = _Provider(
 """Made up, so that limits, budgets and pages can be tried without any provider: USD 1 and 2 per million tokens."""
 
 
+class OwnPrices(Struct, frozen=True):
+    """What an operator pays at a provider, by model in lower case; `*` is any other model."""
+
+    models: Mapping[str, Price]
+    base: str = ""
+    """The name under which the prices of all other models are kept."""
+
+
 class PriceBook:
     """Finds prices. `clock` gives Unix seconds: some prices hold from a day on, or at some hours."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, own: Mapping[str, OwnPrices] | None = None) -> None:
         self._clock = clock
+        self._own = own or {}
+        self._listed: dict[str, dict[str, _Model]] = {}
         self._providers: dict[str, _Provider] = {"demo": _DEMO}
         self._memo: dict[tuple[str, str], _Model | None] = {}
 
-    @cached_property
+    @property
     def version(self) -> str:
         """The edition of the data: kept with every cost that was computed with it."""
-        return self._book.version
+        return f"{self._book.version}; {self._listed_book.version}"
 
     @property
     def providers(self) -> list[str]:
         """The names that prices are kept under."""
-        return ["demo", *self._book.providers]
+        return list(dict.fromkeys(["demo", *self._book.providers, *self._listed_book.providers]))
+
+    def renew(self, data: bytes) -> None:
+        """Takes newer data of the form of `prices.json`. Raises `msgspec.DecodeError`, and keeps what it had."""
+        book = _decode_book(data)
+        for raw in book.providers.values():
+            _decode_provider(raw)
+        self._book = book
+        self._providers = {"demo": _DEMO}
+        self._memo.clear()
 
     def find(self, provider: str, model: str) -> Price | None:
         """What `model` costs at `provider` now; dated and aliased names find their model. None: not known."""
@@ -192,27 +206,17 @@ class PriceBook:
             return None
         return known.prices[0].price if len(known.prices) == 1 else known.price(self._clock())
 
-    def facts(self, provider: str, model: str) -> ModelFacts | None:
-        """What is known of `model` at `provider`, under the name that was asked for. None: nothing."""
-        known = self._look_up(provider, model)
-        return None if known is None else structs.replace(self._facts(known), id=model)
-
-    def models(self, provider: str) -> list[ModelFacts]:
-        """Every model that is known to run at `provider`."""
-        return [self._facts(model) for model in self._provider(provider).models]
-
-    def _facts(self, model: _Model) -> ModelFacts:
-        return ModelFacts(
-            id=model.id,
-            name=model.name,
-            context_tokens=model.context_tokens,
-            price=model.price(self._clock()),
-            is_deprecated=model.is_deprecated,
-        )
+    def models(self, provider: str) -> list[tuple[str, Price | None]]:
+        """Every model that has a row at `provider`, with its price now; None: not known, which is not free."""
+        return [(model.id, model.price(self._clock())) for model in self._provider(provider).models]
 
     @cached_property
     def _book(self) -> _Book:
         return _decode_book((resources.files("headgate.ledger") / "prices.json").read_bytes())
+
+    @cached_property
+    def _listed_book(self) -> _Book:
+        return _decode_book((resources.files("headgate.ledger") / "listed.json").read_bytes())
 
     def _provider(self, name: str) -> _Provider:
         known = self._providers.get(name)
@@ -226,12 +230,29 @@ class PriceBook:
     def _look_up(self, provider: str, model: str) -> _Model | None:
         if len(self._memo) >= _MEMO_MAX:  # names come from clients
             self._memo.clear()
+        own = self._own.get(provider)
         name = model.lower()
+        price = None if own is None else own.models.get(name) or own.models.get("*")
+        known = self._known(own.base if own else provider, name)
+        if price is not None:
+            known = _priced(known, model, price)
+        self._memo[provider, model] = known
+        return known
+
+    def _known(self, provider: str, name: str) -> _Model | None:
         known = self._match(provider, name)
         if known is None and (dashed := _COMPACT_DATE.sub(r"-\1-\2-\3", name)) != name:
             known = self._match(provider, dashed)
-        self._memo[provider, model] = known
-        return known
+        return known if known is not None and known.prices else self._list_price(provider, name) or known
+
+    def _list_price(self, provider: str, name: str) -> _Model | None:
+        """A price that is only known from a list: those are kept by exact name."""
+        if provider not in self._listed:
+            book = self._listed_book
+            raw = book.providers.get(book.names.get(provider, provider))
+            models = () if raw is None else _decode_provider(raw).models
+            self._listed[provider] = {model.match.text: model for model in models}
+        return self._listed[provider].get(name)
 
     def _match(self, provider: str, name: str) -> _Model | None:
         first = self._provider(provider)
@@ -240,6 +261,34 @@ class PriceBook:
                 if model.match.fits(name):
                     return model
         return None
+
+
+def _priced(known: _Model | None, id: str, price: Price) -> _Model:
+    """A model at an operator's own price."""
+    prices = (_DatedPrice(price),)
+    if known is None:
+        return _Model(id, id, None, _Clause("=", id), prices)
+    return structs.replace(known, prices=prices)
+
+
+_SHOWN = {
+    "prompt": "input",
+    "completion": "output",
+    "input_cache_read": "cached",
+    "input_cache_write": "write",
+    "input_cache_write_1h": "write_1h",
+    "internal_reasoning": "reasoning",
+    "audio": "audio_input",
+    "audio_output": "audio_output",
+    "image_token": "image_input",
+    "image_output": "image_output",
+}
+"""OpenRouter's names of rates: https://openrouter.ai/docs/overview/models (2026-11)."""
+
+
+def _shown_rates(rates: Rates) -> dict[str, str]:
+    amounts: dict[str, int | None] = {name: getattr(rates, member) for name, member in _SHOWN.items()}
+    return {name: _usd(amount) for name, amount in amounts.items() if amount is not None}
 
 
 def _usd(pico: int) -> str:

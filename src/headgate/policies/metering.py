@@ -1,23 +1,38 @@
 """Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
 
 from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
 
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal
 from headgate.ledger.meter import cost
-from headgate.ledger.prices import PriceBook
+from headgate.ledger.prices import Price, PriceBook, Rates
 
 CHARS_PER_TOKEN = 4
 """A rough rule for text whose tokens nobody reported; every figure made with it is marked as estimated."""
 
 
+class Unpriced(Struct, frozen=True):
+    """What to do about a model without a known price, which is not free."""
+
+    policy: Literal["ceiling", "report", "refuse"] = "ceiling"
+    """Held at the ceiling, only reported as not priced, or not used at all."""
+    ceiling: Price = Price(Rates(input=15_000_000, output=75_000_000))
+    """USD 15 and 75 per million tokens: above almost everything that is sold."""
+
+
 class Metering:
     """Writes what happens to the journal and puts a price on it. Synchronous: nothing here waits."""
 
-    def __init__(self, journal: Journal, prices: PriceBook, calls: Calls) -> None:
+    def __init__(self, journal: Journal, prices: PriceBook, calls: Calls, unpriced: Unpriced | None = None) -> None:
         self._journal = journal
+        self._unpriced = unpriced or Unpriced()
+        self.refuses_unpriced = self._unpriced.policy == "refuse"
+        """Whether a model without a price may not be used."""
         self._prices = prices
         self._calls = calls
         self.call_started: Callable[[CallStart], None] = journal.call_started
@@ -38,10 +53,16 @@ class Metering:
         price = self._prices.find(prices, attempt.model)
         if price is None:
             attempt.is_priced = False
+            if self._unpriced.policy != "report":
+                attempt.cost_nano_usd = cost(self._unpriced.ceiling, usage).nano_usd
             return
         bill = cost(price, usage)
         attempt.cost_nano_usd = bill.nano_usd
         attempt.is_priced = not bill.unpriced
+
+    def is_priced(self, prices: str, model: str) -> bool:
+        """Whether a price is known."""
+        return self._prices.find(prices, model) is not None
 
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from headgate.core.problems import ConfigError, InvalidRequest
 from headgate.dialects.base import Target
+from headgate.providers.models import Facts
 from headgate.providers.spec import SIGNED, Auth, Paths, ProviderSpec, Scheme, Speaks
 from headgate.providers.variables import MODEL, Unfilled, Values
 
@@ -75,6 +76,8 @@ class Deployment(Struct, frozen=True):
     model: str
     doors: tuple[Door, ...]
     prices: str
+    facts: Facts | None = None
+    """What its model can do; None: not known."""
 
     @property
     def id(self) -> str:
@@ -96,10 +99,12 @@ class Provider(Struct, frozen=True):
     spec: ProviderSpec
     doors: tuple[Door, ...]
     signings: tuple[Signing, ...] = ()
+    prices: str = ""
+    """The name that its prices are kept under; empty: the packaged provider's."""
 
-    def deployment(self, model: str) -> Deployment:
+    def deployment(self, model: str, facts: Facts | None = None) -> Deployment:
         """That model here; whether it exists is known to the provider alone."""
-        return Deployment(self.name, model, self.doors, self.spec.prices or self.spec.name)
+        return Deployment(self.name, model, self.doors, self.prices or self.spec.prices or self.spec.name, facts)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -124,6 +129,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     def values(self) -> Values:
         """What fills the blanks of its URLs."""
         return Values(self.spec.vars, self.variables, self.environ)
+
+    prices: str = ""
+    """The name that its prices are kept under, where they are not the packaged provider's."""
 
     def __repr__(self) -> str:
         return f"Settings({self.name!r}, like {self.spec.name!r})"
@@ -150,7 +158,7 @@ def configure(settings: Settings) -> Provider:
     doors = tuple(_door(door, base, settings) for door, base in chosen)
     signed = {door.signer: _auth(speaks, settings) for door, (speaks, _) in zip(doors, chosen, strict=True)}
     signings = (Signing(name, auth, settings.credential, settings.values) for name, auth in signed.items() if name)
-    return Provider(settings.name, spec, doors, tuple(signings))
+    return Provider(settings.name, spec, doors, tuple(signings), settings.prices)
 
 
 def unfilled(settings: Settings) -> Unfilled | None:

@@ -90,7 +90,7 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     models: tuple[str, ...] = ()
-    """Models to list where the price book knows none."""
+    """Models to list besides those that the catalogue knows here."""
 
 
 def parse_spec(text: bytes | str, *, where: str) -> ProviderSpec:

@@ -1,13 +1,62 @@
 """How a model's name is understood: a route, a provider and its model, or a model that some provider offers. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Final
 
 from msgspec import Struct
 
 from headgate.core.problems import UnknownModel
-from headgate.providers.catalog import Provider
+from headgate.providers.catalog import Deployment, Provider
+from headgate.providers.models import Facts, undated
 from headgate.routing.plan import Route, Target
+
+NOT_YET: Final = {"floor": "cheapest", "nitro": "fastest"}
+"""Suffixes that ask for a strategy which does not work yet."""
+
+
+class Hosting(Struct, frozen=True):
+    """A model at a configured provider, under the name it has there."""
+
+    provider: str
+    model: str
+    snapshot: str = ""
+    """The day of the version that this name pins, YYYY-MM-DD; empty: whatever the provider runs now."""
+    facts: Facts | None = None
+
+
+class Entry(Struct, frozen=True):
+    """One model and everywhere it runs, in order of configuration; of one provider the best name first."""
+
+    id: str
+    hostings: tuple[Hosting, ...]
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Where it runs."""
+        return tuple(dict.fromkeys(hosting.provider for hosting in self.hostings))
+
+    def chosen(self, snapshot: str = "") -> tuple[Hosting, ...]:
+        """One hosting of each provider.
+
+        A dated name pins a version: it runs where that version is offered, or where the only one there is runs
+        without a date. An undated name takes what a provider calls by no date, else its newest version.
+        """
+        days = {hosting.snapshot for hosting in self.hostings if hosting.snapshot}
+        if snapshot:
+            fitting = {snapshot} if len(days) > 1 else {snapshot, ""}
+            left = [hosting for hosting in self.hostings if hosting.snapshot in fitting]
+            return _one_each(sorted(left, key=lambda hosting: hosting.snapshot != snapshot), self.providers)
+        return _one_each(
+            sorted(self.hostings, key=lambda hosting: hosting.snapshot or "9999", reverse=True), self.providers
+        )
+
+
+def _one_each(hostings: Iterable[Hosting], providers: tuple[str, ...]) -> tuple[Hosting, ...]:
+    first: dict[str, Hosting] = {}
+    for hosting in hostings:
+        first.setdefault(hosting.provider, hosting)
+    return tuple(first[provider] for provider in providers if provider in first)
 
 
 class Directory(Struct, frozen=True, kw_only=True):
@@ -15,12 +64,24 @@ class Directory(Struct, frozen=True, kw_only=True):
 
     routes: Mapping[str, Route]
     providers: Mapping[str, Provider]
-    offers: Mapping[str, tuple[str, ...]]
-    """By bare model name: the configured providers that are known to offer it, in order of configuration."""
+    entries: Mapping[str, Entry]
+    """By id."""
+    aliases: Mapping[str, str]
+    """Every other name of a model, in lower case: its id. A provider's own name of it is one of them."""
 
     def names(self) -> list[str]:
         """What may be asked for: routes first, then models."""
-        return [*self.routes, *(name for name in self.offers if name not in self.routes)]
+        return [*self.routes, *(name for name in self.entries if name not in self.routes)]
+
+    def entry(self, name: str) -> tuple[Entry, str] | None:
+        """The model of a name, and the day that the name pins."""
+        lower = name.lower()
+        bare, day = undated(lower)
+        for each in (name, lower, bare) if day else (name, lower):
+            entry = self.entries.get(each) or self.entries.get(self.aliases.get(each, ""))
+            if entry is not None:
+                return entry, day
+        return None
 
 
 def find_route(directory: Directory, name: str) -> Route:
@@ -28,28 +89,55 @@ def find_route(directory: Directory, name: str) -> Route:
     route = directory.routes.get(name)
     if route is not None:
         return route
-    first, slash, rest = name.partition("/")
-    if slash and rest and first in directory.providers:
-        return _direct(name, rest, [first, *_others(directory, rest, first)], directory)
-    offering = directory.offers.get(name) or directory.offers.get(rest if slash else "")
-    if offering:
-        model = name if name in directory.offers else rest
-        return _direct(name, model, list(offering), directory)
-    raise UnknownModel(_unknown(directory, name), param="model")
-
-
-def _others(directory: Directory, model: str, first: str) -> list[str]:
-    return [provider for provider in directory.offers.get(model, ()) if provider != first]
-
-
-def _direct(name: str, model: str, providers: list[str], directory: Directory) -> Route:
-    targets = tuple(Target(directory.providers[provider].deployment(model)) for provider in providers)
+    hostings = _placed(directory, name) or _anywhere(directory, name)
+    if not hostings:
+        raise UnknownModel(_unknown(directory, name), param="model")
+    targets = tuple(Target(deployment_of(directory, hosting)) for hosting in hostings)
     return Route(name=name, strategy="ordered", targets=targets, is_direct=True)
 
 
+def deployment_of(directory: Directory, hosting: Hosting) -> Deployment:
+    """What to call."""
+    return directory.providers[hosting.provider].deployment(hosting.model, hosting.facts)
+
+
+def _placed(directory: Directory, name: str) -> tuple[Hosting, ...]:
+    """`provider/model`: there first, then wherever else the same model runs."""
+    first, slash, rest = name.partition("/")
+    if not slash or not rest or first not in directory.providers:
+        return ()
+    found = directory.entry(rest)
+    if found is None:
+        # `openai/gpt-oss-120b` is a model by OpenAI that OpenAI itself does not run.
+        return () if _runs_elsewhere(directory, name, first) else (Hosting(first, rest),)
+    entry, day = found
+    chosen = entry.chosen(day)
+    exact = (hosting for hosting in entry.hostings if hosting.provider == first and hosting.model == rest)
+    usual = (hosting for hosting in chosen if hosting.provider == first)
+    own = next(exact, None) or next(usual, None)
+    if own is None:
+        if _runs_elsewhere(directory, name, first):
+            return ()
+        own = Hosting(first, rest)
+    return (own, *(hosting for hosting in chosen if hosting.provider != first))
+
+
+def _runs_elsewhere(directory: Directory, name: str, provider: str) -> bool:
+    entry = directory.entries.get(name.lower())
+    return entry is not None and provider not in entry.providers
+
+
+def _anywhere(directory: Directory, name: str) -> tuple[Hosting, ...]:
+    """A model by its id, an alias, or with an author that we do not know."""
+    found = directory.entry(name) or directory.entry(name.partition("/")[2])
+    return found[0].chosen(found[1]) if found else ()
+
+
 def _unknown(directory: Directory, name: str) -> str:
-    names = directory.names()
-    qualified = [f"{provider}/{model}" for model, offering in directory.offers.items() for provider in offering]
-    near = get_close_matches(name, names + qualified, n=3, cutoff=0.5)
+    base, _, suffix = name.rpartition(":")
+    if suffix in NOT_YET and base:
+        return f"The suffix :{suffix} ({NOT_YET[suffix]} first) is not available yet. Ask for {base}."
+    qualified = [f"{place}/{entry.id}" for entry in directory.entries.values() for place in entry.providers]
+    near = get_close_matches(name, [*directory.names(), *directory.aliases, *qualified], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     return f"The model {name!r} is not known here.{hint} GET /v1/models lists the names this key may use."

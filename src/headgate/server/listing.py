@@ -8,54 +8,67 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from headgate.core.problems import InvalidRequest
+from headgate.core.problems import InvalidRequest, UnknownModel
 from headgate.core.record import CallRecord
 from headgate.engine.answer import usd
+from headgate.routing.names import Directory, find_route
+from headgate.server.offers import Endpoint, Offer, Page, PriceOf, openai_entry
 
 _PAGE_SIZE = 1000
 _OFFERS_MAX = 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
-class Offer(Struct, frozen=True, kw_only=True):
-    """One name that may be asked for."""
-
-    id: str
-    title: str
-    providers: tuple[str, ...]
-    """Where it runs; several for a route."""
-    context_tokens: int | None = None
-    prices: Mapping[str, str] | None = None
-    """OpenRouter's price names, such as `prompt` and `completion`, in USD per token as decimal strings."""
-
-
 class Listing:
     """Every offer, rendered in every shape. `now_s` is when the configuration was compiled."""
 
-    def __init__(self, offers: Sequence[Offer], now_s: int) -> None:
+    def __init__(self, offers: Sequence[Offer], now_s: int, price_of: PriceOf, directory: Directory) -> None:
         self._offers = {offer.id: offer for offer in offers}
         self._now_s = now_s
+        self._price_of = price_of
+        self._directory = directory
         self._pages: dict[str, bytes] = {}
 
     def page(self, shape: str, allowed: tuple[str, ...] | None, query: Mapping[str, str]) -> bytes:
-        """The list in one shape, for one key's permissions."""
+        """The list in one shape, for one key's permissions: a key's own names of models are what it may ask for."""
         is_plain = allowed is None and not query.keys() & _PAGING
         if is_plain and shape in self._pages:
             return self._pages[shape]
-        offers = [offer for offer in self._offers.values() if allowed is None or offer.id in allowed]
-        body = _encode(_SHAPES[shape](offers, query, self._now_s))
+        offers = list(self._offers.values()) if allowed is None else [*filter(None, map(self._find, allowed))]
+        body = _encode(_SHAPES[shape](Page(offers, query, self._now_s, self._price_of)))
         if is_plain:
             self._pages[shape] = body
         return body
 
+    def forget(self) -> None:
+        """Lists are rendered anew when they are next asked for: prices have changed."""
+        self._pages.clear()
+
     def one(self, shape: str, allowed: tuple[str, ...] | None, name: str) -> bytes | None:
         """One entry of the list, or None."""
-        offer = self._offers.get(name.removeprefix("models/"))
-        if offer is None or (allowed is not None and offer.id not in allowed):
+        name = name.removeprefix("models/")
+        offer = self._find(name)
+        if offer is None or (allowed is not None and name not in allowed):
             return None
-        return _encode(_ENTRIES.get(shape, _openai_entry)(offer, self._now_s))
+        return _encode(_ENTRIES.get(shape, openai_entry)(offer, Page((), {}, self._now_s, self._price_of)))
+
+    def _find(self, name: str) -> Offer | None:
+        """The offer of any name that a call may use, under that name."""
+        offer = self._offers.get(name)
+        if offer is not None:
+            return offer
+        try:
+            route = find_route(self._directory, name)
+        except UnknownModel:
+            return None
+        found = self._directory.entry(name) or self._directory.entry(name.partition("/")[2])
+        known = self._offers.get(found[0].id) if found is not None else None
+        endpoints = tuple(
+            Endpoint(target.deployment.provider, target.deployment.model, target.deployment.facts)
+            for target in route.targets
+        )
+        return Offer(id=name, title=known.title if known else name, endpoints=endpoints, model=known and known.model)
 
     @staticmethod
     def generation(record: CallRecord) -> bytes:
@@ -71,50 +84,38 @@ class Listing:
 _PAGING = {"limit", "after_id", "before_id", "pageSize", "pageToken"}
 
 
-def _openai_entry(offer: Offer, now_s: int) -> dict[str, object]:
-    entry: dict[str, object] = {
-        "id": offer.id,
-        "object": "model",
-        "created": now_s,
-        "owned_by": offer.providers[0],
-        "name": offer.title,
-    }
-    if offer.context_tokens is not None:
-        entry["context_length"] = offer.context_tokens
-    if offer.prices:
-        entry["pricing"] = offer.prices
-    return entry
+def _openai(page: Page) -> object:
+    return {"object": "list", "data": [openai_entry(offer, page) for offer in page.offers]}
 
 
-def _openai(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
-    return {"object": "list", "data": [_openai_entry(offer, now_s) for offer in offers]}
-
-
-def _anthropic_entry(offer: Offer, now_s: int) -> dict[str, object]:
+def _anthropic_entry(offer: Offer, page: Page) -> dict[str, object]:
     entry: dict[str, object] = {
         "type": "model",
         "id": offer.id,
         "display_name": offer.title,
-        "created_at": "1970-01-01T00:00:00Z",
+        "created_at": f"{(offer.model and offer.model.released) or '1970-01-01'}T00:00:00Z",
     }
     if offer.context_tokens is not None:
         entry["max_input_tokens"] = offer.context_tokens
+    if offer.output_tokens is not None:
+        entry["max_tokens"] = offer.output_tokens
     return entry
 
 
-def _anthropic(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+def _anthropic(listed: Page) -> object:
+    offers, query = listed.offers, listed.query
     start = next((place + 1 for place, offer in enumerate(offers) if offer.id == query.get("after_id")), 0)
     size = _size(query.get("limit"), "limit")
     page = offers[start : start + size]
     return {
-        "data": [_anthropic_entry(offer, now_s) for offer in page],
+        "data": [_anthropic_entry(offer, listed) for offer in page],
         "has_more": start + size < len(offers),
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
     }
 
 
-def _gemini_entry(offer: Offer, now_s: int) -> dict[str, object]:
+def _gemini_entry(offer: Offer, page: Page) -> dict[str, object]:
     entry: dict[str, object] = {
         "name": f"models/{offer.id}",
         "displayName": offer.title,
@@ -122,19 +123,22 @@ def _gemini_entry(offer: Offer, now_s: int) -> dict[str, object]:
     }
     if offer.context_tokens is not None:
         entry["inputTokenLimit"] = offer.context_tokens
+    if offer.output_tokens is not None:
+        entry["outputTokenLimit"] = offer.output_tokens
     return entry
 
 
-def _gemini(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+def _gemini(listed: Page) -> object:
+    offers, query = listed.offers, listed.query
     start = _whole(query.get("pageToken", "0"), "pageToken", least=0, most=_OFFERS_MAX)
     size = _size(query.get("pageSize"), "pageSize")
-    page: dict[str, object] = {"models": [_gemini_entry(offer, now_s) for offer in offers[start : start + size]]}
+    page: dict[str, object] = {"models": [_gemini_entry(offer, listed) for offer in offers[start : start + size]]}
     if start + size < len(offers):
         page["nextPageToken"] = str(start + size)
     return page
 
 
-def _codex(offers: Sequence[Offer], query: Mapping[str, str], now_s: int) -> object:
+def _codex(listed: Page) -> object:
     """An empty list: the Codex CLI then keeps its own catalogue and takes any model name it is given.
 
     Its entries carry the CLI's own prompts, which a gateway should not invent (Codex CLI 0.169, 2026-11).
@@ -153,4 +157,4 @@ def _whole(text: str, name: str, *, least: int, most: int) -> int:
 
 
 _SHAPES = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "codex": _codex}
-_ENTRIES = {"openai": _openai_entry, "anthropic": _anthropic_entry, "gemini": _gemini_entry}
+_ENTRIES = {"openai": openai_entry, "anthropic": _anthropic_entry, "gemini": _gemini_entry}

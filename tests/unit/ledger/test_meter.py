@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.usage import Usage
+from headgate.core.usage import ServiceTier, Usage
 from headgate.ledger.meter import Cost, CostItem, cost, nano_usd
 from headgate.ledger.prices import Price, Rates, Tier
 
@@ -190,3 +190,14 @@ def test_more_tokens_never_cost_less(price: Price, usage: Usage, more: str):
 
     rounding = 5
     assert cost(price, larger).nano_usd >= cost(price, usage).nano_usd - rounding
+
+
+TIERED = Price(Rates(1_000_000, 2_000_000), tiers_of_service={"batch": Price(Rates(500_000, 1_000_000))})
+
+
+@pytest.mark.parametrize(
+    ("tier", "nano", "unpriced"), [("", 3000, ()), ("batch", 1500, ()), ("priority", 3000, ("tier priority",))]
+)
+def test_a_tier_of_service_has_its_own_price(tier: ServiceTier, nano: int, unpriced: tuple[str, ...]):
+    bill = cost(TIERED, Usage(input_tokens=1, output_tokens=1, tier=tier))
+    assert (bill.nano_usd, bill.unpriced) == (nano, unpriced)

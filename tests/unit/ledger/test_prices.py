@@ -1,10 +1,12 @@
 """The price book: figures as the providers publish them, under every name their models go by."""
 
+import json
 from datetime import UTC, datetime
+from importlib import resources
 
 import pytest
 
-from headgate.ledger.prices import ModelFacts, Price, PriceBook, Rates, Tier
+from headgate.ledger.prices import OwnPrices, Price, PriceBook, Rates, Tier
 
 BOOK = PriceBook()
 
@@ -102,45 +104,78 @@ def test_a_price_may_begin_on_a_day():
     assert before != after
 
 
-def test_models_are_listed_with_what_is_known_of_them():
-    by_id = {facts.id: facts for facts in BOOK.models("openai")}
+def test_models_are_listed_with_their_prices():
+    by_id = dict(BOOK.models("openai"))
 
     assert len(by_id) > 50
-    assert by_id["gpt-4o"] == ModelFacts(
-        id="gpt-4o", name="gpt 4o", context_tokens=128_000, price=BOOK.find("openai", "gpt-4o")
-    )
-    assert by_id["gpt-4o"].shown_prices() == {
+    assert by_id["gpt-4o"] == BOOK.find("openai", "gpt-4o")
+    assert BOOK.models("nobody") == []
+
+
+def test_a_price_is_shown_per_token():
+    price = BOOK.find("openai", "gpt-4o")
+
+    assert price is not None
+    assert price.shown() == {
         "prompt": "0.0000025",
         "completion": "0.00001",
         "input_cache_read": "0.00000125",
         "web_search": "0.01",
     }
-    assert BOOK.models("nobody") == []
 
 
-def test_facts_keep_the_name_that_was_asked_for():
-    facts = BOOK.facts("openai", "gpt-4o-2024-08-06")
-
-    assert facts is not None
-    assert (facts.id, facts.context_tokens) == ("gpt-4o-2024-08-06", 128_000)
-    assert BOOK.facts("openai", "nope") is None
+def test_tiers_are_shown_in_the_same_words():
+    price = Price(Rates(1_000_000, 2_000_000), (Tier(200_000, Rates(2_000_000, 3_000_000)),))
+    assert price.shown_tiers() == [{"min_prompt_tokens": 200_000, "prompt": "0.000002", "completion": "0.000003"}]
 
 
 def test_a_model_sold_by_other_units_is_listed_without_a_price():
-    facts = {each.id: each for each in BOOK.models("groq")}["whisper-large-v3"]
-
-    assert facts.price is None
-    assert facts.shown_prices() is None
+    assert dict(BOOK.models("groq"))["whisper-large-v3"] is None
 
 
 def test_every_row_can_be_read_and_is_sound():
     for provider in BOOK.providers:
-        for facts in BOOK.models(provider):
-            assert facts.id
-            for rates in (facts.price.rates, *(tier.rates for tier in facts.price.tiers)) if facts.price else ():
+        for id, price in BOOK.models(provider):
+            assert id
+            for rates in (price.rates, *(tier.rates for tier in price.tiers)) if price else ():
                 amounts = [getattr(rates, name) for name in Rates.__struct_fields__]
-                assert all(amount is None or 0 <= amount < 10**10 for amount in amounts), (provider, facts.id)
+                assert all(amount is None or 0 <= amount < 10**10 for amount in amounts), (provider, id)
+
+
+def test_what_the_price_table_lacks_is_taken_from_the_list():
+    prices = [BOOK.find(name, "qwen3-max") for name in ("alibaba", "dashscope")]
+
+    assert prices[0] is not None
+    assert prices[0].rates.input
+    assert prices[1] == prices[0]
+    assert BOOK.find("alibaba", "no-such-model") is None
+
+
+def test_every_listed_price_is_exact_and_not_all_free():
+    listed = json.loads((resources.files("headgate.ledger") / "listed.json").read_bytes())["providers"]
+
+    for provider, rows in listed.items():
+        assert rows["models"], provider
+        for upstream, _, _, (test, name), ((price,),) in rows["models"]:
+            assert (test, name) == ("=", upstream.lower())
+            for rates in (price[0], *(rates for _, rates in (price[1] if len(price) > 1 else ()))):
+                assert all(rate is None or (isinstance(rate, int) and rate >= 0) for rate in rates), upstream
+                assert any(rates), upstream
+
+
+def test_an_operators_own_price_comes_first():
+    book = PriceBook(
+        own={"own:lab": OwnPrices({"gpt-4o": Price(Rates(1, 2)), "gpt-4": Price(Rates(0, 0))}, base="openai")}
+    )
+    found = [book.find("own:lab", name) for name in ("GPT-4o", "gpt-4", "gpt-4.1", "nothing-known")]
+    assert found == [Price(Rates(1, 2)), Price(Rates(0, 0)), BOOK.find("openai", "gpt-4.1"), None]
+
+
+def test_a_star_is_the_price_of_all_others():
+    book = PriceBook(own={"own:lab": OwnPrices({"*": Price(Rates(0, 0))})})
+    assert book.find("own:lab", "anything") == Price(Rates(0, 0))
 
 
 def test_the_edition_is_named():
     assert BOOK.version.startswith("genai-prices ")
+    assert "models.dev " in BOOK.version

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import (
     Effort,
@@ -19,6 +20,7 @@ from headgate.core.request import (
 )
 from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.forms import RequestForm
+from headgate.dialects.anthropic.needs import needs_in
 from headgate.dialects.anthropic.parts import mark_of, parts_of
 from headgate.dialects.anthropic.quirks import QUIRKS
 from headgate.dialects.anthropic.reading import check_body, read, read_top
@@ -26,6 +28,7 @@ from headgate.dialects.anthropic.render import render_request
 from headgate.dialects.anthropic.seals import MARK, NAME
 from headgate.dialects.anthropic.wire import LooseRequestWire, Members, Number, take
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.wishes import may_have_wishes
 
 EFFORTS: Final[dict[str, Effort]] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
@@ -44,7 +47,13 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         # a block of a kind that the fast structs do not list, or a fault: the slow way tells which
         request = parse_request(body, envelope)
         _limit(request.knobs.max_tokens)
-        return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+        return Head(
+            model=request.model,
+            is_stream=request.is_stream,
+            max_tokens=request.knobs.max_tokens,
+            needs=needs_of(request),
+            has_wishes=may_have_wishes(body),
+        )
     if head.tools and not all(tool.name or _is_server_tool(tool) for tool in head.tools):
         parse_request(body, envelope)
     _whole(head.top_k, "top_k")
@@ -54,6 +63,8 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         model=_model(head.model, envelope),
         is_stream=bool(head.stream),
         max_tokens=_limit(_whole(head.max_tokens, "max_tokens")),
+        needs=needs_in(head),
+        has_wishes=head.models is not wire.NOTHING or head.provider is not wire.NOTHING,
     )
 
 

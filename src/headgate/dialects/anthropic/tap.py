@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from headgate.core.events import Event, Finished
-from headgate.core.usage import Usage
+from headgate.core.usage import Usage, tier_of
 from headgate.dialects.anthropic.reader import REASONS
 from headgate.dialects.anthropic.response import parse_response
 
@@ -36,6 +36,8 @@ class _Usage(Struct):
     cache_creation: _Lifetimes | None = None
     output_tokens_details: _Details | None = None
     server_tool_use: _Searches | None = None
+    service_tier: str | None = None
+    speed: str | None = None
 
 
 class _Answer(Struct):
@@ -76,4 +78,5 @@ def _counts(usage: _Usage) -> Usage:
         output_tokens=usage.output_tokens,
         reasoning_tokens=details.thinking_tokens if details is not None else 0,
         web_searches=searches.web_search_requests if searches is not None else 0,
+        tier=tier_of(usage.service_tier) or tier_of(usage.speed),
     )

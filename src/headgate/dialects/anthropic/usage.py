@@ -7,9 +7,9 @@ from typing import Final
 
 from msgspec import Raw
 
-from headgate.core.usage import Usage
+from headgate.core.usage import Usage, tier_of
 from headgate.dialects.anthropic import wire
-from headgate.dialects.anthropic.wire import Members, count_in, is_null, members_in
+from headgate.dialects.anthropic.wire import Members, count_in, is_null, members_in, text_in
 
 _INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
@@ -26,6 +26,7 @@ def usage_of(members: Members) -> Usage:
         output_tokens=count_in(members.get("output_tokens")),
         reasoning_tokens=count_in(members_in(members.get("output_tokens_details")).get("thinking_tokens")),
         web_searches=count_in(members_in(members.get("server_tool_use")).get("web_search_requests")),
+        tier=tier_of(text_in(members.get("service_tier"))) or tier_of(text_in(members.get("speed"))),
         extras=members,
     )
 

@@ -15,6 +15,10 @@ Members = dict[str, Raw]
 """The members of a JSON object, each still as it was written."""
 
 
+NOTHING: Final = Raw()
+"""Of a member that is not there."""
+
+
 class CacheWire(Struct):
     """`cache_control` of a block or a tool."""
 
@@ -235,6 +239,8 @@ class _Settings(Struct, kw_only=True):
     metadata: MetadataWire | None = None
     output_config: OutputWire | None = None
     output_format: FormatWire | None = None
+    models: Raw = NOTHING
+    provider: Raw = NOTHING
 
 
 class RequestWire(_Settings, kw_only=True):

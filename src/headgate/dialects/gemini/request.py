@@ -9,6 +9,7 @@ from headgate.core.request import Knobs, Message, Request, ToolChoice
 from headgate.core.tools import as_functions
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.gemini.knobs import parse_knobs, render_knobs
+from headgate.dialects.gemini.needs import needs_in
 from headgate.dialects.gemini.parts import Conversation, items, parse_content, parse_system, string
 from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.spelling import Fields, Frame, Spelling
@@ -31,7 +32,12 @@ def peek(body: bytes, envelope: Envelope) -> Head:
     model = _model(envelope, seen.model)
     config = seen.generationConfig or seen.generation_config
     limit = (config.maxOutputTokens or config.max_output_tokens) if config is not None else None
-    return Head(model=model, is_stream=bool(envelope.is_stream), max_tokens=None if limit is None else int(limit))
+    return Head(
+        model=model,
+        is_stream=bool(envelope.is_stream),
+        max_tokens=None if limit is None else int(limit),
+        needs=needs_in(seen),
+    )
 
 
 def _model(envelope: Envelope, told: str | None) -> str:

@@ -24,7 +24,7 @@ from headgate.core.events import (
 )
 from headgate.core.problems import Outcome, Problem
 from headgate.core.request import Extras, Signature
-from headgate.core.usage import Usage
+from headgate.core.usage import Usage, tier_of
 from headgate.dialects.openai_chat.reasons import WORDS, reason_of
 from headgate.dialects.openai_chat.wire import ENCODE, FORM, NAME
 
@@ -272,7 +272,7 @@ class Assembler:
         self.events.append(
             Finished(
                 reason=reasons[0],
-                usage=self.usage,
+                usage=self._told_usage(),
                 more_reasons=tuple(reasons[1:]),
                 wire_reason=(choices[0].reason or "") if choices else "",
                 extras=self.extras,
@@ -280,6 +280,14 @@ class Assembler:
         )
         self.is_over = True
         return None
+
+    def _told_usage(self) -> Usage | None:
+        """The counts, with the tier that is told beside them."""
+        told = self._seen.get("service_tier")
+        if self.usage is None or told is None:
+            return self.usage
+        tier = tier_of(bytes(told).strip(b'"').decode(errors="replace"))
+        return replace(self.usage, tier=tier) if tier else self.usage
 
     def fail(self, problem: Problem) -> None:
         """The end by a fault."""

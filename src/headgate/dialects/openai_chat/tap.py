@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from headgate.core.events import Event, Finished
-from headgate.core.usage import Usage
+from headgate.core.usage import ServiceTier, Usage, tier_of
 from headgate.dialects.openai_chat.reasons import reason_of
 from headgate.dialects.openai_chat.response import parse_response
 
@@ -53,6 +53,7 @@ class _Answer(Struct):
     usage: _Usage
     error: None = None
     x_groq: None = None
+    service_tier: str | None = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -71,10 +72,10 @@ def tap(body: bytes) -> Event:
     reason = reason_of(choice.finish_reason)
     if reason == "error" or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
         return parse_response(body)[-1]
-    return Finished(reason=reason, usage=_counts(usage), wire_reason=choice.finish_reason)
+    return Finished(reason=reason, usage=_counts(usage, tier_of(answer.service_tier)), wire_reason=choice.finish_reason)
 
 
-def _counts(usage: _Usage) -> Usage:
+def _counts(usage: _Usage, tier: ServiceTier) -> Usage:
     inputs = usage.prompt_tokens_details or _NO_INPUTS
     outputs = usage.completion_tokens_details or _NO_OUTPUTS
     cached = min(inputs.cached_tokens, usage.prompt_tokens)
@@ -86,4 +87,5 @@ def _counts(usage: _Usage) -> Usage:
         reasoning_tokens=min(outputs.reasoning_tokens, usage.completion_tokens),
         input_audio_tokens=inputs.audio_tokens,
         output_audio_tokens=outputs.audio_tokens,
+        tier=tier,
     )

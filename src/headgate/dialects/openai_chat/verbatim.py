@@ -7,12 +7,16 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing, needs_of
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.depth import check_depth
 from headgate.dialects.openai_chat.quirks import QUIRKS, Wire, raw_of
 from headgate.dialects.openai_chat.request import parse_request
 from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
 from headgate.dialects.sse import EVENT_BYTES_MAX
+from headgate.dialects.wishes import may_have_wishes
+
+_NONE: Final = Raw()
 
 
 class _Url(Struct, gc=False):
@@ -102,6 +106,9 @@ class _Format(Struct, gc=False):
 class _Thinking(Struct, gc=False):
     max_tokens: int | None = None
     budget_tokens: int | None = None
+    type: str | None = None
+    effort: str | None = None
+    enabled: bool | None = None
 
 
 class _Body(Struct, gc=False):
@@ -129,11 +136,14 @@ class _Body(Struct, gc=False):
     reasoning: _Thinking | None = None
     thinking: _Thinking | None = None
     thinking_budget: int | None = None
+    enable_thinking: bool | None = None
     response_format: _Format | None = None
     tools: list[_Tool] | None = None
     tool_choice: str | _Choice | None = None
     functions: list[_Schema] | None = None
     function_call: str | _Named | None = None
+    models: Raw = _NONE
+    provider: Raw = _NONE
 
 
 _BODY: Final = Decoder(_Body)
@@ -148,7 +158,8 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         seen = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parsed_head(body, envelope)
-    if not seen.messages or not _is_plain(seen):
+    kinds = _kinds(seen) if seen.messages else None
+    if kinds is None:
         return _parsed_head(body, envelope)
     is_stream = bool(seen.stream) if envelope.is_stream is None else envelope.is_stream
     asked = seen.stream_options is not None and seen.stream_options.include_usage
@@ -157,18 +168,60 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_stream=is_stream,
         wants_usage=bool(asked) or not is_stream,
         max_tokens=seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
+        needs=_needs(seen, kinds),
+        has_wishes=seen.models is not _NONE or seen.provider is not _NONE,
     )
 
 
-def _is_plain(seen: _Body) -> bool:
-    """Whether every part has what its type promises; a doubt is `parse_request`'s to settle."""
+def _kinds(seen: _Body) -> set[str] | None:
+    """The kinds of parts, if each has what its type promises; None is a doubt for `parse_request` to settle."""
+    kinds: set[str] = set()
     for message in seen.messages:
         content = message.content
         if type(content) is list:
             for part in content:
+                kinds.add(part.type)
                 if part.type in _PROMISES and getattr(part, part.type) is None:
-                    return False
-    return all(tool.function is not None or tool.type not in (None, "function") for tool in seen.tools or ())
+                    return None
+    for tool in seen.tools or ():
+        if tool.function is None and tool.type in (None, "function"):
+            return None
+    return kinds
+
+
+def _needs(seen: _Body, kinds: set[str]) -> Needs:
+    found: set[Ability] = {_MEDIA[kind] for kind in kinds if kind in _MEDIA} if kinds else set()
+    if seen.tools or seen.functions:
+        found.add("tools")
+    if seen.response_format is not None and seen.response_format.type == "json_schema":
+        found.add("json_schema")
+    if (seen.reasoning_effort or seen.reasoning or seen.thinking or seen.enable_thinking) and _is_thinking(seen):
+        found.add("reasoning")
+    if "file" in kinds and any(map(_has_pdf, seen.messages)):
+        found.add("pdf")
+    return needing(frozenset(found)) if found else NO_NEEDS
+
+
+def _is_thinking(seen: _Body) -> bool:
+    """Whether the model is told to think, by the first of the spellings that is used."""
+    if seen.reasoning_effort:
+        return seen.reasoning_effort != "none"
+    told = seen.reasoning or seen.thinking
+    if told is None:
+        return True
+    is_off = told.enabled is False or told.type == "disabled" or told.effort == "none"
+    return not is_off and (told.max_tokens if told.budget_tokens is None else told.budget_tokens) != 0
+
+
+def _has_pdf(message: _Message) -> bool:
+    files = [part.file for part in message.content if part.file is not None] if type(message.content) is list else []
+    return any(
+        (file.file_data or "").startswith(f"data:{PDF}") or (file.filename or "").lower().endswith(".pdf")
+        for file in files
+    )
+
+
+_MEDIA: Final[dict[str, Ability]] = {"image_url": "image", "input_audio": "audio"}
 
 
 _PROMISES: Final = frozenset({"text", "image_url", "video_url", "file_url", "input_audio", "file", "refusal"})
@@ -182,6 +235,8 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
         is_stream=request.is_stream,
         wants_usage=request.wants_usage,
         max_tokens=request.knobs.max_tokens,
+        needs=needs_of(request),
+        has_wishes=may_have_wishes(body),
     )
 
 

@@ -5,9 +5,11 @@ from typing import Final, cast
 import msgspec
 from msgspec import Raw
 
+from headgate.core.needs import needs_of
 from headgate.core.request import Foreign, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.openai_responses.items import parse_items
+from headgate.dialects.openai_responses.needs import needs_in
 from headgate.dialects.openai_responses.quirks import QUIRKS
 from headgate.dialects.openai_responses.reading import Node, check_body, fault, missing, read, read_body
 from headgate.dialects.openai_responses.rendering import INPUT, INSTRUCTIONS, STATE_FORM, render_request
@@ -19,6 +21,7 @@ from headgate.dialects.openai_responses.wire import (
     ENCODER,
     MEMBERS,
     NAME,
+    NOTHING,
     NULL,
     REQUEST_HEAD,
     TEXT,
@@ -30,6 +33,7 @@ from headgate.dialects.openai_responses.wire import (
     raw_is,
     spelling,
 )
+from headgate.dialects.wishes import may_have_wishes
 
 _SEALED_ABROAD: Final = b'"~hg.'
 _PLAIN_PARTS: Final = frozenset({"input_text", "output_text", "text"})
@@ -94,8 +98,20 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         head = None
     if head is None or not _is_plain(head):
         request = parse_request(body, envelope)
-        return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
-    return Head(model=head.model, is_stream=bool(head.stream), max_tokens=head.max_output_tokens)
+        return Head(
+            model=request.model,
+            is_stream=request.is_stream,
+            max_tokens=request.knobs.max_tokens,
+            needs=needs_of(request),
+            has_wishes=may_have_wishes(body),
+        )
+    return Head(
+        model=head.model,
+        is_stream=bool(head.stream),
+        max_tokens=head.max_output_tokens,
+        needs=needs_in(head),
+        has_wishes=head.models is not NOTHING or head.provider is not NOTHING,
+    )
 
 
 def _is_plain(head: RequestHead) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from headgate.core.events import Event, Finished, StopReason
-from headgate.core.usage import Usage
+from headgate.core.usage import ServiceTier, Usage, tier_of
 from headgate.dialects.openai_responses.response import parse_response
 
 _Count = Annotated[int, Meta(ge=0, le=1 << 53)]
@@ -56,6 +56,7 @@ class _Answer(Struct, gc=False):
     error: None = None
     incomplete_details: None = None
     tool_usage: _Tools | None = None
+    service_tier: str | None = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -70,7 +71,11 @@ def tap(body: bytes) -> Event:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return parse_response(body)[-1]
-    return Finished(reason=_reason(answer.output), usage=_counts(answer.usage), wire_reason=answer.status)
+    return Finished(
+        reason=_reason(answer.output),
+        usage=_counts(answer.usage, tier_of(answer.service_tier)),
+        wire_reason=answer.status,
+    )
 
 
 def _reason(output: list[_Item]) -> StopReason:
@@ -83,7 +88,7 @@ def _reason(output: list[_Item]) -> StopReason:
     return reason
 
 
-def _counts(usage: _Usage) -> Usage:
+def _counts(usage: _Usage, tier: ServiceTier) -> Usage:
     inputs = usage.input_tokens_details or _NO_INPUTS
     outputs = usage.output_tokens_details or _NO_OUTPUTS
     return Usage(
@@ -92,4 +97,5 @@ def _counts(usage: _Usage) -> Usage:
         cache_write_tokens=inputs.cache_write_tokens,
         output_tokens=usage.output_tokens,
         reasoning_tokens=outputs.reasoning_tokens,
+        tier=tier,
     )

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import DecodeError, Raw, json
 
-from headgate.core.usage import Usage
-from headgate.dialects.openai_responses.wire import Members, members_of
+from headgate.core.usage import Usage, tier_of
+from headgate.dialects.openai_responses.wire import Members, members_of, text_of
 
 _NUMBER: Final = json.Decoder(float)
 _TOKENS_MAX: Final = 1 << 53
@@ -33,6 +33,7 @@ def parse_usage(raw: Raw, response: Members, searches: int) -> Usage:
         input_image_tokens=_count(given, "image_tokens"),
         output_image_tokens=_count(made, "image_tokens"),
         web_searches=_searches(usage, response) or searches,
+        tier=tier_of(text_of(response.get("service_tier"))),
         extras=usage,
     )
 

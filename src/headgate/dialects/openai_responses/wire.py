@@ -15,6 +15,8 @@ Members = dict[str, Raw]
 """A JSON object, its values not yet read."""
 
 NULL: Final = Raw(b"null")
+NOTHING: Final = Raw()
+"""Of a member that is not there."""
 EMPTY_LIST: Final = Raw(b"[]")
 ENCODER: Final = json.Encoder()
 MEMBERS: Final = json.Decoder(Members)
@@ -116,6 +118,8 @@ class RequestHead(Struct):
     background: bool | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    models: Raw = NOTHING
+    provider: Raw = NOTHING
 
 
 class DeltaEvent(Struct, gc=False):

@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec import Raw
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import (
     CacheMark,
@@ -158,7 +159,8 @@ def test_every_spelling_comes_back(more: dict[str, object]):
     request = parse_request(body, Envelope())
     out = render_request(request, Target(model="claude-x"), set())
     assert json.loads(out) == json.loads(body)
-    assert peek(body, Envelope()) == Head(model="claude-x", is_stream=False, max_tokens=64)
+    head = Head(model="claude-x", is_stream=False, max_tokens=64, needs=needs_of(request))
+    assert peek(body, Envelope()) == head
 
 
 def test_the_meaning_is_in_typed_fields():

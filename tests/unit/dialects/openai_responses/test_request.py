@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from headgate.core.needs import Needs
 from headgate.core.problems import InvalidRequest, Problem
 from headgate.core.request import (
     Audio,
@@ -438,7 +439,8 @@ def test_peek_tells_the_head():
     tools = [{"type": "function", "name": "add"}, {"type": "web_search"}]
     wire = body(input=items, tools=tools, stream=True, max_output_tokens=50)
 
-    assert peek(wire, ENVELOPE) == Head(model="gpt-6", is_stream=True, max_tokens=50)
+    tools = Needs(frozenset({"tools"}))
+    assert peek(wire, ENVELOPE) == Head(model="gpt-6", is_stream=True, max_tokens=50, needs=tools)
 
 
 JSON = st.recursive(

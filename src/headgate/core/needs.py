@@ -1,0 +1,80 @@
+"""What a call asks for beyond text, and what it says about where it may run. Must not know any model or provider."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from headgate.core.request import Audio, File, Image, Part, Request, ToolResult
+
+Ability = Literal["tools", "parallel_tools", "json_schema", "reasoning", "image", "pdf", "audio", "prompt_cache"]
+"""Something that a model can do or not."""
+
+PDF: Final = "application/pdf"
+
+
+class Needs(Struct, frozen=True, gc=False):
+    """What an answer takes: read once per call, by the dialect's `peek`."""
+
+    abilities: frozenset[Ability]
+
+
+NO_NEEDS: Final = Needs(frozenset())
+
+
+class Wishes(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a call may run, in the words that OpenRouter's clients use."""
+
+    models: tuple[str, ...] = ()
+    """Models to try when the first one fails, in order."""
+    order: tuple[str, ...] = ()
+    """Providers to try first."""
+    only: tuple[str, ...] = ()
+    """The only providers to try; empty: any."""
+    ignore: tuple[str, ...] = ()
+    allow_fallbacks: bool = True
+    """False: nothing but the first choice, or what `order` names."""
+    require_parameters: bool = False
+    """Only where every parameter can be told, and where the model can reason if it is told to."""
+
+
+NO_WISHES: Final = Wishes()
+
+
+@cache
+def needing(abilities: frozenset[Ability]) -> Needs:
+    """The needs of these abilities: one value for each of the few combinations there are."""
+    return Needs(abilities)
+
+
+def needs_of(request: Request) -> Needs:
+    """The needs of a request that has been read whole."""
+    found: set[Ability] = set(_media(part for message in request.messages for part in message.parts))
+    knobs = request.knobs
+    if request.tools:
+        found.add("tools")
+    if knobs.output_format is not None and knobs.output_format.schema is not None:
+        found.add("json_schema")
+    if knobs.reasoning is not None and knobs.reasoning.effort != "none" and knobs.reasoning.budget_tokens != 0:
+        found.add("reasoning")
+    return needing(frozenset(found))
+
+
+def _media(parts: Iterable[Part]) -> Iterator[Ability]:
+    for part in parts:
+        match part:
+            case Image():
+                yield "image"
+            case Audio():
+                yield "audio"
+            case File(source=source, name=name) if _is_pdf(source.media_type, name):
+                yield "pdf"
+            case ToolResult():
+                yield from _media(part.parts)
+            case _:
+                pass
+
+
+def _is_pdf(media_type: str, name: str) -> bool:
+    return media_type == PDF or (not media_type and name.lower().endswith(".pdf"))

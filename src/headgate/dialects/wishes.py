@@ -1,0 +1,104 @@
+"""Where a call may run: OpenRouter's members `models` and `provider`, which any dialect's body may carry.
+
+They are for Headgate: read here, and taken out before the body goes anywhere. What cannot be granted is refused, since
+a wish that is overlooked sends data where it must not go or costs what it must not.
+https://openrouter.ai/docs/features/provider-routing (2026-11)
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.core.needs import Wishes
+from headgate.core.problems import InvalidRequest
+
+MODELS_MAX: Final = 16
+"""The most models that a call may name as its fallbacks."""
+_NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
+    "sort": (None,),
+    "data_collection": (None, "allow"),
+    "max_price": (None, {}),
+    "zdr": (None, False),
+    "enforce_distillable_text": (None, False),
+    "quantizations": (None, []),
+    "preferred_min_throughput": (None,),
+    "preferred_max_latency": (None,),
+}
+"""Members that are not granted yet, with the values that wish for nothing."""
+
+
+class _Provider(Struct):
+    order: list[str] | None = None
+    only: list[str] | None = None
+    ignore: list[str] | None = None
+    allow_fallbacks: bool | None = None
+    require_parameters: bool | None = None
+
+
+class _Body(Struct):
+    models: list[str] | None = None
+    provider: _Provider | None = None
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class _Members(Struct):
+    provider: dict[str, object] | None = None
+
+
+_MEMBERS: Final = msgspec.json.Decoder(_Members)
+_GRANTED: Final = frozenset(_Provider.__struct_fields__)
+
+
+def parse_wishes(body: bytes) -> Wishes:
+    """The wishes of a valid JSON object. Raises `InvalidRequest` for one that is not granted."""
+    try:
+        seen = _BODY.decode(body)
+        members = _MEMBERS.decode(body).provider or {}
+    except msgspec.DecodeError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        param = path.rstrip("`")
+        if not param:  # half of a character, which nobody has had to read so far
+            raise InvalidRequest(f"models or provider: {error}", param="provider") from None
+        raise InvalidRequest(f"{param}: {text}", param=param) from None
+    for name, value in members.items():
+        if name not in _GRANTED and value not in _NEUTRAL.get(name, ()):
+            reason = "is not available yet" if name in _NEUTRAL else "is not known here"
+            raise InvalidRequest(
+                f"provider.{name} {reason}; leave it out. Known: {', '.join(sorted(_GRANTED))}.",
+                param=f"provider.{name}",
+                code="unsupported_parameter",
+            )
+    models = tuple(seen.models or ())
+    if len(models) > MODELS_MAX:
+        raise InvalidRequest(f"models has {len(models)} entries; {MODELS_MAX} at most", param="models")
+    provider = seen.provider or _Provider()
+    return Wishes(
+        models=models,
+        order=_lower(provider.order),
+        only=_lower(provider.only),
+        ignore=_lower(provider.ignore),
+        allow_fallbacks=provider.allow_fallbacks is not False,
+        require_parameters=bool(provider.require_parameters),
+    )
+
+
+def may_have_wishes(body: bytes) -> bool:
+    """Whether it is worth looking, for those who have not read the top level."""
+    return b'"models"' in body or b'"provider"' in body
+
+
+def _lower(names: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names or ())
+
+
+def without_wishes(body: bytes) -> bytes:
+    """The body as it goes on: every other member byte for byte."""
+    members = _OBJECT.decode(body)
+    members.pop("models", None)
+    members.pop("provider", None)
+    return _ENCODE(members)
