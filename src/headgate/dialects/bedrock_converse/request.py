@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, structs
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import (
     Knobs,
@@ -31,7 +32,12 @@ _CHOICES: Final = ("auto", "any", "tool")
 def peek(body: bytes, envelope: Envelope) -> Head:
     """Model, stream and limit of a request that `parse_request` takes."""
     request = parse_request(body, envelope)
-    return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+    return Head(
+        model=request.model,
+        is_stream=request.is_stream,
+        max_tokens=request.knobs.max_tokens,
+        needs=needs_of(request),
+    )
 
 
 def patch(body: bytes, target: Target) -> bytes:

@@ -10,6 +10,7 @@ from msgspec import Raw, structs
 
 from headgate.core.events import Event, Finished, Started
 from headgate.core.fold import fold
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
@@ -40,7 +41,12 @@ class Bodies:
     def peek(self, body: bytes, envelope: Envelope) -> Head:
         """Model, stream and limit of a request that `parse_request` takes."""
         request = self.parse_request(body, envelope)
-        return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+        return Head(
+            model=request.model,
+            is_stream=request.is_stream,
+            max_tokens=request.knobs.max_tokens,
+            needs=needs_of(request),
+        )
 
     def patch(self, body: bytes, target: Target) -> bytes:
         """The same body, since the path names the model; a body that names it too is brought into line."""

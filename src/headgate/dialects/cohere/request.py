@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Request
 from headgate.dialects.base import Envelope, Head, Target
@@ -133,7 +134,8 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         seen = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parsed_head(body, envelope)
-    if not seen.messages or not _is_plain(seen.messages):
+    asks = seen.tools or seen.response_format or seen.thinking
+    if asks or not seen.messages or not _is_plain(seen.messages):
         return _parsed_head(body, envelope)
     is_stream = bool(seen.stream) if envelope.is_stream is None else envelope.is_stream
     return Head(model=seen.model or envelope.model, is_stream=is_stream, max_tokens=seen.max_tokens)
@@ -146,9 +148,14 @@ def _is_plain(messages: list[_Message]) -> bool:
 
 
 def _parsed_head(body: bytes, envelope: Envelope) -> Head:
-    """The slow way: with its complaint, if there is one."""
+    """The slow way: with its complaint, if there is one, and with all that the call needs."""
     request = parse_request(body, envelope)
-    return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+    return Head(
+        model=request.model,
+        is_stream=request.is_stream,
+        max_tokens=request.knobs.max_tokens,
+        needs=needs_of(request),
+    )
 
 
 def patch(body: bytes, target: Target) -> bytes:

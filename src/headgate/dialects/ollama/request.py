@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Request
 from headgate.dialects.base import Envelope, Head, Target
@@ -104,6 +105,8 @@ class _Body(Struct, gc=False):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     tools: list[_Tool] | None = None
+    format: Raw | None = None
+    think: Raw | None = None
 
 
 _BODY: Final = Decoder(_Body)
@@ -118,7 +121,8 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         seen = _BODY.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _parsed_head(body, envelope)
-    if not seen.messages:
+    asks = seen.tools or seen.format or seen.think or any(message.images for message in seen.messages)
+    if asks or not seen.messages:
         return _parsed_head(body, envelope)
     is_stream = seen.stream is not False if envelope.is_stream is None else envelope.is_stream
     limit = seen.options.num_predict if seen.options is not None else None
@@ -130,9 +134,14 @@ def peek(body: bytes, envelope: Envelope) -> Head:
 
 
 def _parsed_head(body: bytes, envelope: Envelope) -> Head:
-    """The slow way: with its complaint, if there is one."""
+    """The slow way: with its complaint, if there is one, and with all that the call needs."""
     request = parse_request(body, envelope)
-    return Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+    return Head(
+        model=request.model,
+        is_stream=request.is_stream,
+        max_tokens=request.knobs.max_tokens,
+        needs=needs_of(request),
+    )
 
 
 def patch(body: bytes, target: Target) -> bytes:

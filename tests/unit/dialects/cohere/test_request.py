@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import (
     Foreign,
@@ -124,7 +125,8 @@ def test_at_home_everything_comes_back(tree: Any) -> None:
 def test_peek_and_parse_agree(tree: Any) -> None:
     head, request = peek(json.dumps(tree).encode(), Envelope()), read(tree)
 
-    assert head == Head(model=request.model, is_stream=request.is_stream, max_tokens=request.knobs.max_tokens)
+    limit = request.knobs.max_tokens
+    assert head == Head(model=request.model, is_stream=request.is_stream, max_tokens=limit, needs=needs_of(request))
 
 
 def test_a_talk_in_words() -> None:
