@@ -42,28 +42,31 @@ class Choice(Struct, frozen=True):
 
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     """The plan of a call. Raises a `ClientError` that says what to change. Takes the wishes out of the body."""
-    wishes = parse_wishes(call.body) if head.has_wishes else NO_WISHES
+    wishes = NO_WISHES
     if head.has_wishes:
-        call.body = without_wishes(call.body)
+        wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     choice = planned(engine, call.principal, head.model, wishes)
-    return Choice(choice.model, _candidates(engine, call, head, choice, wishes), choice.dropped)
+    chosen = _candidates(engine, call, head, choice, wishes)
+    return choice if chosen is choice.plan else Choice(choice.model, chosen, choice.dropped)
 
 
 def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
     """What the names and the wishes of a call come to, whatever it needs."""
-    names = (model,) if model and wishes is NO_WISHES else named(model, wishes)
+    if model and wishes is NO_WISHES:
+        return Choice(model, _plan(engine, principal, model), set())
+    names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
-    plans: list[Plan] = []
-    for name in names:
-        route = engine.route(name)
-        may_use(principal, name)
-        plans.append(plan(route, engine.dice))
-    if wishes is NO_WISHES:
-        return Choice(model, plans[0], set())
+    plans = [_plan(engine, principal, name) for name in names]
     directory = engine.directory
     chosen = wished(plans, wishes, partial(provider_slugs, directory))
     return Choice(names[0], chosen, unmet(directory, wishes))
+
+
+def _plan(engine: "Engine", principal: Principal, name: str) -> Plan:
+    route = engine.route(name)
+    may_use(principal, name)
+    return plan(route, engine.dice)
 
 
 def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes: Wishes) -> Plan:

@@ -177,7 +177,7 @@ class PriceBook:
         self._providers: dict[str, _Provider] = {"demo": _DEMO}
         self._memo: dict[tuple[str, str], _Model | None] = {}
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The edition of the data: kept with every cost that was computed with it."""
         return f"{self._book.version}; {self._listed_book.version}"
@@ -193,6 +193,7 @@ class PriceBook:
         for raw in book.providers.values():
             _decode_provider(raw)
         self._book = book
+        self.__dict__.pop("version", None)
         self._providers = {"demo": _DEMO}
         self._memo.clear()
 

@@ -9,7 +9,7 @@ from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal
-from headgate.ledger.meter import cost
+from headgate.ledger.meter import total
 from headgate.ledger.prices import Price, PriceBook, Rates
 
 CHARS_PER_TOKEN = 4
@@ -54,11 +54,9 @@ class Metering:
         if price is None:
             attempt.is_priced = False
             if self._unpriced.policy != "report":
-                attempt.cost_nano_usd = cost(self._unpriced.ceiling, usage).nano_usd
+                attempt.cost_nano_usd = total(self._unpriced.ceiling, usage).nano_usd
             return
-        bill = cost(price, usage)
-        attempt.cost_nano_usd = bill.nano_usd
-        attempt.is_priced = not bill.unpriced
+        attempt.cost_nano_usd, attempt.is_priced = total(price, usage)
 
     def is_priced(self, prices: str, model: str) -> bool:
         """Whether a price is known."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.core.usage import ServiceTier, Usage
-from headgate.ledger.meter import Cost, CostItem, cost, nano_usd
+from headgate.ledger.meter import Cost, CostItem, Total, cost, nano_usd, total
 from headgate.ledger.prices import Price, Rates, Tier
 
 OPENAI = Price(Rates(input=2_500_000, output=10_000_000, cached=1_250_000))
@@ -169,6 +169,19 @@ PRICES = st.builds(
     RATE,
     RATE,
 )
+
+
+@given(PRICES, USAGES)
+def test_the_sum_without_its_items_is_the_same(price: Price, usage: Usage):
+    bill = cost(price, usage)
+    assert total(price, usage) == Total(bill.nano_usd, not bill.unpriced)
+
+
+@given(PRICES, st.integers(-5, 10**7), st.integers(-5, 10**6))
+def test_the_sum_of_a_plain_call_is_the_same(price: Price, input_tokens: int, output_tokens: int):
+    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    bill = cost(price, usage)
+    assert total(price, usage) == Total(bill.nano_usd, not bill.unpriced)
 
 
 @given(PRICES, USAGES)
