@@ -28,7 +28,7 @@ class Page(NamedTuple):
 class Calls:
     """The calls of this process and of all before it. Recent ones are kept as JSON: small, and nothing to collect."""
 
-    def __init__(self, store: Store, applier: Applier | None = None, *, recent_max: int = 5_000) -> None:
+    def __init__(self, store: Store, applier: Applier | None = None, *, recent_max: int = 500) -> None:
         self._store = store
         self._applier = applier
         self._recent: dict[str, bytes] = {}
@@ -54,12 +54,21 @@ class Calls:
         return await asyncio.to_thread(self._list, wanted, max(1, min(limit, PAGE_MAX)))
 
     def _find(self, call_id: str) -> CallRecord | None:
+        found = self._stored(call_id)
+        if found is None and self._catch_up():
+            found = self._stored(call_id)
+        return found
+
+    def _stored(self, call_id: str) -> CallRecord | None:
         with self._store.read() as connection:
             return calls.find(connection, call_id)
 
+    def _catch_up(self) -> bool:
+        """Waits a moment until the store has what ended just now. False: it does not get any more at present."""
+        return self._applier is not None and not self._applier.failure and self._applier.drain(_DRAIN_S)
+
     def _list(self, wanted: CallFilter, limit: int) -> Page:
-        if self._applier is not None and not self._applier.failure:
-            self._applier.drain(_DRAIN_S)
+        self._catch_up()
         with self._store.read() as connection:
             kept = calls.newest(connection, wanted, limit + 1)
         page = kept[:limit]

@@ -75,6 +75,20 @@ def test_a_list_shows_what_ended_just_now(store: Store, tmp_path: Path):
     journal.close()
 
 
+def test_a_call_that_is_neither_at_hand_nor_stored_yet_is_waited_for(store: Store, tmp_path: Path):
+    journal = Journal(JournalSettings(directory=tmp_path))
+    applier = Applier(journal, store)
+    calls = Calls(store, applier)
+
+    for number in range(20):
+        journal.call_ended(record(f"{number}"))
+        assert asyncio.run(calls.find(f"{number}")) == record(f"{number}")
+    assert asyncio.run(calls.find("nobody's")) is None
+
+    applier.close()
+    journal.close()
+
+
 def test_pages_follow_each_other_without_gap_or_repetition(store: Store):
     records = [record(f"{number:02}", started_us=number // 3) for number in range(10)]
     keep(store, *records)
