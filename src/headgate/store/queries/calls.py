@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import cache
-from itertools import islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,8 +15,8 @@ from headgate.core.usage import Usage
 from headgate.store.tables import CALLS, INT64_MAX
 
 _NO_USAGE = Usage()
-_ROWS_MAX = 100
-"""Of one statement: SQLite takes 32,766 values."""
+_ROWS = (100, 10, 1)
+"""How many one statement may add: few sizes, since a prepared one takes up to 200 kB and the driver keeps many."""
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
 _decode = msgspec.json.Decoder(CallRecord).decode
 
@@ -44,18 +44,12 @@ class Kept(NamedTuple):
 
 def add(connection: Connection, calls: Iterable[tuple[CallRecord, bytes]]) -> None:
     """Keeps calls, each with its JSON. One that is there already stays as it is."""
-    for some in _batched(calls, _ROWS_MAX):
-        values: list[Any] = []
-        for record, json in some:
-            values += _row(record, json)
-        connection.exec_driver_sql(_adding(len(some)), tuple(values))
-
-
-def _batched(calls: Iterable[tuple[CallRecord, bytes]], size: int) -> Iterable[list[tuple[CallRecord, bytes]]]:
-    """The same in lists of at most `size`."""
-    left = iter(calls)
-    while some := list(islice(left, size)):
-        yield some
+    rows, at = [_row(record, json) for record, json in calls], 0
+    for size in _ROWS:
+        while len(rows) - at >= size:
+            values = tuple(chain.from_iterable(rows[at : at + size]))
+            connection.exec_driver_sql(_adding(size), values)
+            at += size
 
 
 @cache
