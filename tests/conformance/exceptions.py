@@ -41,7 +41,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "a_stream_folds_to_the_whole": {
         **_OF_ANOTHER_KIND,
-        "38612e94460e8cc774c5": "bedrock: counts a message's contents from 1 in the stream and from 0 at its end",
         "030bf5e258e7553292e1": "bedrock: without usage, which a stream of Anthropic's cannot be",
     },
     "other_dialects_tell_the_answer": _OF_ANOTHER_KIND,

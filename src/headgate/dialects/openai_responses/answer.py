@@ -175,6 +175,9 @@ class AnswerReader:
         known = [index for index, content in enumerate(contents) if _kind_of(content) is not None]
         if not known:
             return self._opaque(item, raw)
+        if item.parts and min(item.parts) > 0 and max(item.parts) >= len(contents):
+            # Amazon Bedrock's OpenAI API counts the contents of a stream's messages from one (recorded, 2026)
+            item.parts = {index - 1: part for index, part in item.parts.items()}
         events: list[Event] = []
         for index, content in enumerate(contents):
             if index in known:

@@ -385,3 +385,20 @@ def test_a_stream_without_names_is_read_by_its_types(stream: bytes):
     nameless = b"\n".join(line for line in stream.split(b"\n") if not line.startswith(b"event:"))
 
     assert events_of(nameless) == events_of(stream)
+
+
+def test_contents_that_are_counted_from_one_are_the_same_contents(wire: Wire):
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+    texts = [{"type": "output_text", "text": text, "annotations": []} for text in ("Hello", "you")]
+    deltas = [
+        ("response.output_text.delta", {"output_index": 0, "content_index": place, "delta": part["text"]})
+        for place, part in enumerate(texts, start=1)
+    ]
+    whole = {"id": "resp_1", "model": "m", "status": "completed", "output": [{**message, "content": texts}]}
+    stream = wire(
+        ("response.output_item.added", {"output_index": 0, "item": {**message, "content": []}}),
+        *deltas,
+        ("response.output_item.done", {"output_index": 0, "item": {**message, "content": texts}}),
+        ("response.completed", {"response": whole}),
+    )
+    assert [part.text for part in fold(events_of(stream)).parts] == ["Hello", "you"]
