@@ -21,7 +21,6 @@ class Http1Exchange:
         "_callback",
         "_connection",
         "_is_chunked",
-        "_is_started",
         "_keeps_alive",
         "_version",
         "body_bytes",
@@ -39,7 +38,7 @@ class Http1Exchange:
         self._version = version
         self._keeps_alive = keeps_alive
         self._callback: Callable[[], None] | None = None
-        self._is_chunked = self._is_started = False
+        self._is_chunked = False
         self.is_complete = self.is_over = False
         self.is_greeted = True
         self.reply: Reply | None = None
@@ -54,7 +53,6 @@ class Http1Exchange:
 
     def start(self, status: int, fields: bytes) -> None:
         """Status and header fields."""
-        self._is_started = True
         connection = self._connection
         if connection is None:
             return

@@ -5,13 +5,14 @@ timer of a connection is looked at when it is due, not set anew for every reques
 """
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from headgate.server.answering import STATUS_LINES, Http1Exchange
 from headgate.server.incoming import Incoming, Reply
@@ -56,6 +57,9 @@ class Connections:
 _H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[^\r\n]*", re.IGNORECASE)
 _PLAIN_HEAD: Final = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
 _BAD: Final = "The request is not valid HTTP."
+_WORDS: Final = {408: "The request came too slowly.", 500: "Headgate failed on this request."}
+
+_log = logging.getLogger("headgate")
 
 
 class ClientConnection(asyncio.Protocol):
@@ -148,7 +152,10 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except HttpParserUpgrade:  # what follows would be another protocol
             self._is_deaf = self.is_last = True
-        except HttpParserError:
+        except HttpParserError as error:
+            if self._status == 400 and _is_ours(error):
+                _log.error("a bug in Headgate ended a request at its head", exc_info=error.__context__)
+                self._status = 500
             self._refuse(self._status)
             return
         reading = self._reading
@@ -282,6 +289,8 @@ class ClientConnection(asyncio.Protocol):
             errand = self._errand = self._loop.create_future()
             try:
                 await self._shared.listener.serve(exchange.incoming, exchange)
+            except Exception:  # of this request alone: the task group that it is in is everybody's
+                _log.exception("a bug in Headgate ended a connection")
             finally:
                 if not exchange.is_over:
                     exchange.abandon()
@@ -295,7 +304,12 @@ class ClientConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     async def _await_greeting(self, exchange: Http1Exchange, greeting: Coroutine[Any, Any, Reply | None]) -> None:
-        reply = await greeting
+        try:
+            reply = await greeting
+        except Exception:
+            _log.exception("a bug in Headgate ended a connection")
+            self.abort()
+            return
         exchange.is_greeted = True
         if reply is None and exchange.body_bytes > exchange.incoming.body_bytes_max:
             reply = self._shared.listener.too_large(exchange.incoming)
@@ -389,7 +403,12 @@ def _words(status: int, bounds: Bounds) -> str:
     if status == 431:
         limits = f"{bounds.head_bytes_max} bytes or {bounds.head_fields_max} fields"
         return f"The head of the request is over the limit of {limits}."
-    return "The request came too slowly." if status == 408 else _BAD
+    return _WORDS.get(status, _BAD)
+
+
+def _is_ours(error: HttpParserError) -> bool:
+    """Whether a callback of ours failed, and not on account of what the client sent."""
+    return isinstance(error, HttpParserCallbackError) and not isinstance(error.__context__, HttpParserError)
 
 
 def _target(url: bytes) -> tuple[str, bytes]:

@@ -357,6 +357,49 @@ def test_an_upgrade_is_answered_as_the_request_it_is_and_no_other_follows():
     assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class Buggy(Echo):
+    """Fails where the path says so."""
+
+    def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
+        if incoming.path == "/greet":
+            raise KeyError("a bug")
+        return self.stumble() if incoming.path == "/wait" else super().greet(incoming)
+
+    async def stumble(self) -> Reply | None:
+        raise KeyError("a bug")
+
+    async def serve(self, incoming: Incoming, exchange: Http1Exchange) -> None:
+        if incoming.path == "/serve":
+            raise KeyError("a bug")
+        await super().serve(incoming, exchange)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [(b"/greet", b"HTTP/1.1 500 "), (b"/wait", b""), (b"/serve", b"")],
+    ids=["greet", "wait", "serve"],
+)
+def test_a_bug_ends_one_connection_and_no_other(path: bytes, answer: bytes):
+    async def scene() -> tuple[bytes, bytes]:
+        async with connections(Buggy()) as (_, address):
+            told: list[bytes] = []
+            for request in (GOOD.replace(b"POST /", b"POST " + path), GOOD):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(request)
+                with suppress(TimeoutError, ConnectionResetError):
+                    async with asyncio.timeout(0.3):
+                        told.append(await reader.read(65536))
+                writer.close()
+                if len(told) < 1:
+                    told.append(b"")
+            return told[0], told[1]
+
+    broken, good = asyncio.run(scene())
+    assert broken.startswith(answer)
+    assert len(broken) > 0 or answer == b""
+    assert good == ECHOED
+
+
 # Closing
 
 
