@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade"]
+Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "converse"]
 
 
 class Endpoint(Struct, frozen=True):
@@ -34,7 +34,7 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
     "/v1/responses": {
         "POST": Endpoint("generate", "openai_responses"),
-        "GET": Endpoint("upgrade", "openai_responses"),
+        "GET": Endpoint("converse", "openai_responses"),
     },
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
