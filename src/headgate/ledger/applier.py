@@ -26,7 +26,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta
+from headgate.store.queries import calls, meta, minted
 
 CUT_SHORT = "the gateway stopped during this call"
 _ENTRIES_MAX = 2000
@@ -147,6 +147,8 @@ class Applier:
             del self._pending[:_ENTRIES_MAX]
         elif not self._is_recovered:
             self._keep_cut_short()
+            with self._store.write() as connection:
+                minted.forget(connection, time.time_ns() // 1000)
             self._is_recovered = True
         else:
             self._reached(limit)
@@ -173,6 +175,7 @@ class Applier:
         if ended:
             with self._store.write() as connection:
                 calls.add(connection, ended)
+                minted.put(connection, (entry for record, _ in ended for entry in record.minted))
                 meta.put(connection, self._place_name, str(end))
         if rejects:
             self._reject(rejects)
