@@ -31,7 +31,7 @@ _ESCAPED: Final = re.compile(rb"\\u00[4-7]")
 
 
 def may_refer(body: bytes, *words: bytes) -> bool:
-    """Whether it is worth looking, for those who have not seen every part: one of the words, or a letter in disguise."""
+    """Whether it is worth looking, for those who have not seen each part: a word is there, or a letter in disguise."""
     return any(word in body for word in words) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 

@@ -29,7 +29,11 @@ CASES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("openai_chat", chat(), ()),
     ("openai_chat", chat({"type": "file", "file": {"file_id": "file-1"}}), ("file-1",)),
     ("openai_chat", chat({"type": "file", "file": {"file_data": "data:,x", "filename": "a.pdf"}}), ()),
-    ("openai_chat", chat({"type": "file", "file": {"file_id": "file-1"}}, {"type": "odd"}, reasoning="high"), ("file-1",)),
+    (
+        "openai_chat",
+        chat({"type": "file", "file": {"file_id": "file-1"}}, {"type": "x"}, reasoning="high"),
+        ("file-1",),
+    ),
     ("openai_responses", responses(), ()),
     ("openai_responses", responses(previous_response_id="resp_1"), ("resp_1",)),
     ("openai_responses", responses(previous_response_id=None), ()),
