@@ -154,6 +154,14 @@ class Timeouts(Section):
     """Silence within a stream, in seconds."""
 
 
+class Kept(Section):
+    """What providers keep for callers: files, batches, answers. Their ids lead to the provider that made them."""
+
+    unknown_ids: Literal["refuse", "pass"] = "refuse"
+    """Ids that were not made through this gateway by the same key or team. `refuse`: answer 404. `pass`: send them on
+    where only one provider comes into question; every key then reaches whatever that account keeps."""
+
+
 class RatesEntry(Section):
     """What tokens cost, in USD per million, as text or number; a kind left out is billed as what it is part of."""
 
@@ -350,6 +358,8 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
+    """What providers keep for callers."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}

@@ -41,6 +41,7 @@ def _bounds(config: Config) -> EngineSettings:
         head_s=timeouts.head_s,
         whole_s=timeouts.whole_s,
         idle_s=timeouts.idle_s,
+        passes_unknown_ids=config.kept.unknown_ids == "pass",
     )
 
 

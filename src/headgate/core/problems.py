@@ -170,6 +170,13 @@ class UnknownModel(ClientError):
     code = "model_not_found"
 
 
+class UnknownId(ClientError):
+    """Nothing that this key has made here has that id."""
+
+    kind = "not_found"
+    code = "not_found"
+
+
 class NotFound(ClientError):
     """There is nothing at this path."""
 

@@ -18,6 +18,7 @@ from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import choose
 from headgate.engine.exchange import Exchange
+from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
@@ -41,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a whole answer may take while another candidate is left."""
     idle_s: float = 120.0
     """How long a stream may be silent."""
+    passes_unknown_ids: bool = False
+    """Whether a call may refer to what was not made here; every caller then reaches all that the account keeps."""
 
 
 class Engine:
@@ -102,6 +105,8 @@ class Engine:
         try:
             head = call.dialect.peek(call.body, call.envelope)
             record.model, record.is_stream = head.model, head.is_stream
+            if head.refers:
+                call.keeper = await keeper_of(self, call.principal, head.refers)
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:
