@@ -131,7 +131,8 @@ class Conversation:
             return
         incoming.principal = principal
         before = next((kept for id, kept in self._histories.values() if turn.previous and id == turn.previous), b"")
-        incoming.body = turn.body(before)
+        is_kept = turn.previous and await visit.engine.metering.minted.find(principal.owner, turn.previous)
+        incoming.body = turn.body(b"" if is_kept else before)
         if len(incoming.body) > visit.incoming.body_bytes_max:
             told = f"With what came before it this turn is over {visit.incoming.body_bytes_max} bytes (body_bytes_max)."
             raise TooLarge(told)

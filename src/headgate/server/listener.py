@@ -23,11 +23,9 @@ from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
 from headgate.server import paths
-from headgate.server.conversation import Conversation, Visit
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
 from headgate.server.listing import Listing
-from headgate.server.sockets import open_socket
-from headgate.transport.websocket import SocketBounds
+from headgate.server.live import Live
 
 _log = logging.getLogger("headgate")
 
@@ -76,13 +74,16 @@ class ClientListener:
     def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
         self._doors = doors
         self._settings = settings or Settings()
+        self._live = Live(doors.engine, doors.keys, presented_key, call_of)
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
-            "converse": self._converse,
+            "converse": self._live.converse,
+            "realtime": self._live.relay,
+            "secret": self._live.mint,
         }
         self._open_actions: dict[paths.Action, Callable[[], Reply]] = {
             "live": lambda: Reply(200, b'{"status":"live"}'),
@@ -100,7 +101,7 @@ class ClientListener:
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
-        presented = presented_key(incoming)
+        presented = self._live.key_behind(incoming, presented_key(incoming))
         if not presented:
             return _refusal(incoming, Unauthenticated().problem)
         principal = self._doors.keys.recall(presented)
@@ -166,23 +167,6 @@ class ClientListener:
             raise NotFound(f"No call of this key has the id {incoming.endpoint.argument!r}.")
         _tell(exchange, Reply(200, self._doors.listing().generation(record)))
 
-    async def _converse(self, incoming: Incoming, exchange: Exchange) -> None:
-        """Responses over a WebSocket."""
-        bounds = SocketBounds(message_bytes_max=incoming.body_bytes_max)
-        socket = open_socket(incoming, exchange, bounds)
-        if isinstance(socket, Reply):
-            _tell(exchange, socket)
-        elif socket is not None:
-            doors = self._doors
-            visit = Visit(
-                engine=doors.engine,
-                keys=doors.keys,
-                presented=presented_key(incoming),
-                incoming=incoming,
-                call_of=call_of,
-            )
-            await Conversation(visit, socket).run()
-
     def _readiness(self) -> Reply:
         reason = self._doors.is_ready()
         if reason:
@@ -199,6 +183,9 @@ def presented_key(incoming: Incoming) -> bytes:
     for name in _KEY_HEADERS:
         if name in headers:
             return headers[name]
+    for offer in headers.get(b"sec-websocket-protocol", b"").split(b","):
+        if (name := offer.strip()).startswith(_BROWSERS_KEY):
+            return name[len(_BROWSERS_KEY) :]
     for member in incoming.query.split(b"&") if incoming.query else ():
         if member.startswith(b"key="):
             return unquote_plus(member[4:].decode("latin-1")).encode()
@@ -249,6 +236,9 @@ _NOTHING: dict[str, str] = {}
 
 
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
+_BROWSERS_KEY = b"openai-insecure-api-key."
+"""Among the sub-protocols of a WebSocket, since browsers can set no header field there:
+https://platform.openai.com/docs/guides/realtime-websocket (2026-11)."""
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
 _TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})
 """Header fields that say something of the call."""

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "converse"]
+Action = Literal[
+    "generate", "count", "models", "model", "generation", "live", "ready", "hello", "converse", "realtime", "secret"
+]  # fmt: skip
 
 
 class Endpoint(Struct, frozen=True):
@@ -36,6 +38,10 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
         "POST": Endpoint("generate", "openai_responses"),
         "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/realtime": {"GET": Endpoint("realtime")},
+    "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
+    "/v1/realtime/sessions": {"POST": Endpoint("secret", argument="session")},
+    "/v1/realtime/transcription_sessions": {"POST": Endpoint("secret", argument="transcription_session")},
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
     "/v2/chat": {"POST": Endpoint("generate", "cohere")},
@@ -58,7 +64,7 @@ _GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Z
 _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/chat/completions)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
-_BARE = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models")
+_BARE = ("/chat/completions", "/responses", "/realtime", "/messages", "/messages/count_tokens", "/models")
 
 
 @lru_cache(maxsize=4096)
