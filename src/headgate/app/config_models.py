@@ -160,6 +160,17 @@ class Kept(Section):
     unknown_ids: Literal["refuse", "pass"] = "refuse"
     """Ids that were not made through this gateway by the same key or team. `refuse`: answer 404. `pass`: send them on
     where only one provider comes into question; every key then reaches whatever that account keeps."""
+    provider: str = ""
+    """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    body_bytes_max: Bytes = 100 * 1024 * 1024
+    """The longest upload, and the longest body that is passed through, in bytes; a longer one is answered with 413."""
+
+
+class PassThrough(Section):
+    """`/PROVIDER/…`: whatever else a provider's API has, sent on as it is with the gateway's credential."""
+
+    providers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Providers that may be called so, by keys that `headgate keys pass-through` lets do it. Empty: none."""
 
 
 class RatesEntry(Section):
@@ -360,6 +371,8 @@ class Config(Section):
     """How long providers may take."""
     kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
     """What providers keep for callers."""
+    pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()
+    """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}

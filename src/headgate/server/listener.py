@@ -22,9 +22,12 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
+from headgate.engine.keeping import keep
+from headgate.engine.passing import pass_through
 from headgate.server import paths
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
 from headgate.server.listing import Listing
+from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
 
 _log = logging.getLogger("headgate")
 
@@ -33,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Bounds of the client listener."""
 
     body_bytes_max: int = 20 * 1024 * 1024
+    upload_bytes_max: int = 100 * 1024 * 1024
+    """Of a body that is sent on as it is: a file, or a call that passes through."""
 
 
 class KeyRing(Protocol):
@@ -80,6 +85,8 @@ class ClientListener:
             "model": self._model,
             "generation": self._generation,
             "upgrade": self._upgrade,
+            "keep": self._keep,
+            "pass": self._pass,
         }
         self._open_actions: dict[paths.Action, Callable[[], Reply]] = {
             "live": lambda: Reply(200, b'{"status":"live"}'),
@@ -92,8 +99,13 @@ class ClientListener:
         incoming.body_bytes_max = self._settings.body_bytes_max
         endpoint = paths.find(incoming.method, incoming.path)
         if not isinstance(endpoint, paths.Endpoint):
-            return _nowhere(endpoint, incoming)
+            passing = passing_endpoint(incoming, self._doors.engine)
+            if passing is None:
+                return _nowhere(endpoint, incoming)
+            endpoint = passing
         incoming.endpoint = endpoint
+        if endpoint.action in _UPLOADING:
+            incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
@@ -144,6 +156,14 @@ class ClientListener:
 
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
+
+    def _keep(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "keep")
+        return keep(self._doors.engine, call, keeping_ask(incoming, call), exchange)
+
+    def _pass(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "pass")
+        return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
@@ -233,6 +253,7 @@ _NO_ENVELOPE = Envelope()
 _NOTHING: dict[str, str] = {}
 
 
+_UPLOADING: frozenset[paths.Action] = frozenset({"keep", "pass"})
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
 _TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})

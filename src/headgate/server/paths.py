@@ -11,7 +11,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade"]
+Action = Literal[
+    "generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade", "keep", "pass"
+]
 
 
 class Endpoint(Struct, frozen=True):
@@ -57,8 +59,14 @@ _VERBS: dict[str, Endpoint] = {
 _GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
 _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/chat/completions)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
+_KEPT = re.compile(
+    r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
+    r"|assistants|threads|messages/batches)(?:/.+)?)"
+)
+"""Things that providers keep: see `dialects/resources.py`."""
+_KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
-_BARE = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models")
+_BARE = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models", "/files", "/batches")
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +76,9 @@ def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     methods = _EXACT.get(path)
     if methods is not None:
         return methods.get(method) or WrongMethod(tuple(methods), next(iter(methods.values())).dialect)
+    if match := _KEPT.fullmatch(path):
+        dialect = "anthropic" if match["path"].startswith("/messages/") else "openai_chat"
+        return Endpoint("keep", dialect, match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, dialect)
     found = _variable(path)
     if found is None:
         return None
