@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from headgate.server.incoming import Incoming, Reply
+from headgate.server.listening import Tenant
 
 if TYPE_CHECKING:
     from headgate.server.http1 import ClientConnection
@@ -118,6 +119,15 @@ class Http1Exchange:
         self.is_over = True
         if connection is not None:
             connection.abort()
+
+    def switch(self, tenant: Tenant, head: bytes) -> bool:
+        """Answers with `head` and gives the socket to another protocol; False: the client has gone already."""
+        connection, self._connection = self._connection, None
+        self.is_over, self._callback = True, None
+        if connection is None:
+            return False
+        connection.switch(tenant, head)
+        return True
 
     def tell(self, reply: Reply, *, closes: bool = False) -> None:
         """The whole answer at once."""

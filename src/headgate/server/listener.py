@@ -25,9 +25,12 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.server import paths
+from headgate.server.conversation import Conversation, Visit
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
 from headgate.server.listing import Listing
 from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
+from headgate.server.sockets import open_socket
+from headgate.transport.websocket import SocketBounds
 
 _log = logging.getLogger("headgate")
 
@@ -84,9 +87,9 @@ class ClientListener:
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
-            "upgrade": self._upgrade,
             "keep": self._keep,
             "pass": self._pass,
+            "converse": self._converse,
         }
         self._open_actions: dict[paths.Action, Callable[[], Reply]] = {
             "live": lambda: Reply(200, b'{"status":"live"}'),
@@ -183,10 +186,22 @@ class ClientListener:
             raise NotFound(f"No call of this key has the id {incoming.endpoint.argument!r}.")
         _tell(exchange, Reply(200, self._doors.listing().generation(record)))
 
-    async def _upgrade(self, incoming: Incoming, exchange: Exchange) -> None:
-        """WebSockets are not spoken here; 426 is the answer that makes clients fall back to HTTP at once."""
-        message = "WebSockets are not supported here. Use POST over HTTP."
-        _tell(exchange, _refusal(incoming, Problem(kind="invalid_request", status=426, message=message)))
+    async def _converse(self, incoming: Incoming, exchange: Exchange) -> None:
+        """Responses over a WebSocket."""
+        bounds = SocketBounds(message_bytes_max=incoming.body_bytes_max)
+        socket = open_socket(incoming, exchange, bounds)
+        if isinstance(socket, Reply):
+            _tell(exchange, socket)
+        elif socket is not None:
+            doors = self._doors
+            visit = Visit(
+                engine=doors.engine,
+                keys=doors.keys,
+                presented=presented_key(incoming),
+                incoming=incoming,
+                call_of=call_of,
+            )
+            await Conversation(visit, socket).run()
 
     def _readiness(self) -> Reply:
         reason = self._doors.is_ready()

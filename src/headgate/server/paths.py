@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 Action = Literal[
-    "generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade", "keep", "pass"
+    "generate", "count", "models", "model", "generation", "live", "ready", "hello", "converse", "keep", "pass"
 ]
 
 
@@ -36,7 +36,7 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
     "/v1/responses": {
         "POST": Endpoint("generate", "openai_responses"),
-        "GET": Endpoint("upgrade", "openai_responses"),
+        "GET": Endpoint("converse", "openai_responses"),
     },
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
