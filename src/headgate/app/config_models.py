@@ -132,6 +132,8 @@ class Server(Section):
     """Host names under which the administration may be called, besides loopback."""
     body_bytes_max: Bytes = 20 * 1024 * 1024
     """The longest request body that is read, in bytes; a longer one is answered with 413."""
+    upload_bytes_max: Bytes = 32 * 1024 * 1024
+    """The longest request body with files in it (sound to transcribe, pictures to edit), in bytes, likewise."""
     answer_bytes_max: Bytes = 64 * 1024 * 1024
     """The longest whole answer that is read from a provider, in bytes; a longer one counts as failed."""
 

@@ -68,4 +68,6 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
     )
-    return ClientListener(doors, ListenerSettings(body_bytes_max=core.setup.config.server.body_bytes_max))
+    server = core.setup.config.server
+    settings = ListenerSettings(body_bytes_max=server.body_bytes_max, upload_bytes_max=server.upload_bytes_max)
+    return ClientListener(doors, settings)

@@ -42,6 +42,7 @@ TITLES: Final[dict[str, str]] = {
     "translations": "translate sound",
 }
 """What each is, in words that follow `can`."""
+FORM: Final = "multipart/form-data"
 CHARS_PER_TOKEN: Final = 4
 """A rough rule, as for talking; every figure made with it is marked as estimated."""
 
@@ -138,7 +139,7 @@ class SideOperation(Struct, frozen=True, kw_only=True):
 
 def is_form(content_type: str) -> bool:
     """Whether a body is one with files in it."""
-    return content_type[:19].lower() == "multipart/form-data"
+    return content_type[: len(FORM)].lower() == FORM
 
 
 def is_json(content_type: str) -> bool:

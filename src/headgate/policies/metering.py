@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
@@ -58,11 +58,16 @@ class Metering:
         if price is None:
             attempt.is_priced = False
             if self._unpriced.policy != "report":
-                attempt.cost_nano_usd = total(self._unpriced.ceiling, usage).nano_usd
+                attempt.cost_nano_usd = self._most(usage)
             return
         attempt.cost_nano_usd, attempt.is_priced = total(price, usage)
         if not attempt.is_priced and self._unpriced.policy != "report":
             attempt.cost_nano_usd += self._held(price, usage)
+
+    def _most(self, usage: Usage) -> int:
+        """What the ceiling holds for it, by whatever it may be billed."""
+        by_tokens = structs.replace(usage, measures=None) if usage.measures is not None else usage
+        return max(total(self._unpriced.ceiling, told).nano_usd for told in (usage, by_tokens))
 
     def _held(self, price: Price, usage: Usage) -> int:
         """What the ceiling holds for the part of a bill that has no known price."""

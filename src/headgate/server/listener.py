@@ -22,6 +22,7 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
+from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
 from headgate.server.listing import Listing
@@ -33,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Bounds of the client listener."""
 
     body_bytes_max: int = 20 * 1024 * 1024
+    upload_bytes_max: int = 32 * 1024 * 1024
+    """Of a form with files in it."""
 
 
 class KeyRing(Protocol):
@@ -76,6 +79,7 @@ class ClientListener:
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
+            "operate": self._operate,
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
@@ -94,6 +98,8 @@ class ClientListener:
         if not isinstance(endpoint, paths.Endpoint):
             return _nowhere(endpoint, incoming)
         incoming.endpoint = endpoint
+        if endpoint.takes_files:
+            incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
@@ -109,7 +115,8 @@ class ClientListener:
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
         limit = incoming.body_bytes_max
-        error = TooLarge(f"The request body is over the limit of {limit} bytes (body_bytes_max).")
+        name = "upload_bytes_max" if incoming.endpoint.takes_files else "body_bytes_max"
+        error = TooLarge(f"The request body is over the limit of {limit} bytes ({name}).")
         return _refusal(incoming, error.problem)
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
@@ -144,6 +151,11 @@ class ClientListener:
 
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
+
+    def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, incoming.endpoint.operation)
+        call.headers = {"content-type": text_of(incoming.headers, b"content-type")}
+        return operate(self._doors.engine, call, exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))

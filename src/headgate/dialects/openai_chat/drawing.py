@@ -10,11 +10,10 @@ from headgate.core.usage import Measures, Usage
 from headgate.dialects.members import read_body
 from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.events import streaming
-from headgate.dialects.side import Asked, Form, Sent, SideOperation, is_form, patched
+from headgate.dialects.side import FORM, Asked, Form, Sent, SideOperation, is_form, patched
 from headgate.dialects.vectors import answer_members
 
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
-_FORM: Final = "multipart/form-data"
 _PROMPT_BYTES_MAX: Final = 256 * 1024
 
 
@@ -81,7 +80,7 @@ EDITS: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/images/edits",
     read=_read,
-    bodies=(_FORM, "application/json"),
+    bodies=(FORM, "application/json"),
     streaming=streaming(),
 )
 
@@ -92,5 +91,5 @@ VARIATIONS: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/images/variations",
     read=_read,
-    bodies=(_FORM,),
+    bodies=(FORM,),
 )

@@ -14,6 +14,7 @@ from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.events import streaming
 from headgate.dialects.side import (
     CHARS_PER_TOKEN,
+    FORM,
     Asked,
     Form,
     Name,
@@ -179,7 +180,7 @@ def _hearing(name: Name, path: str) -> SideOperation:
         patch=patched,
         address=lambda _asked, _target: path,
         read=_read_transcript,
-        bodies=("multipart/form-data",),
+        bodies=(FORM,),
         streaming=streaming(),
     )
 
