@@ -76,7 +76,7 @@ class _Visit:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._callback: Callable[[], None] | None = None
-        self._is_over = self._is_left = self._is_whole = False
+        self._is_over = self._is_left = self._is_ended = False
 
     async def begin(self, spawn: Spawn, listener: ClientListener) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Status and headers, when they are known; a caller who does not wait so long has left."""
@@ -116,8 +116,8 @@ class _Visit:
         while not self._pieces and not self._is_over:
             self._news.clear()
             await self._news.wait()
-        if not self._pieces and not self._is_whole:
-            raise httpx2.RemoteProtocolError("Headgate ended this answer before it was whole")
+        if not self._pieces and not self._is_ended and not self._is_left:
+            raise httpx2.RemoteProtocolError("the answer ended before it was whole")
         data = self._pieces.popleft() if self._pieces else b""
         self._room.set()
         return data
@@ -153,7 +153,7 @@ class _Visit:
     def end(self, data: bytes = b"") -> None:
         """The last of the body."""
         self._callback = None
-        self._is_whole = True
+        self._is_ended = True
         self.write(data)
         self._finish()
 

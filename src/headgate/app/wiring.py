@@ -73,6 +73,8 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
     )
     config = core.setup.config
     settings = ListenerSettings(
-        body_bytes_max=config.server.body_bytes_max, upload_bytes_max=config.kept.body_bytes_max
+        body_bytes_max=config.server.body_bytes_max,
+        upload_bytes_max=config.server.upload_bytes_max,
+        relay_bytes_max=config.kept.body_bytes_max,
     )
     return ClientListener(doors, settings)

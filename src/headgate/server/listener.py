@@ -24,6 +24,7 @@ from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
+from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.conversation import Conversation, Visit
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
@@ -39,8 +40,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Bounds of the client listener."""
 
     body_bytes_max: int = 20 * 1024 * 1024
-    upload_bytes_max: int = 100 * 1024 * 1024
-    """Of a body that is sent on as it is: a file, or a call that passes through."""
+    upload_bytes_max: int = 32 * 1024 * 1024
+    """Of a form with files in it."""
+    relay_bytes_max: int = 100 * 1024 * 1024
+    """Of a body that is sent on as it is: a file to keep, or a call that passes through."""
 
 
 class KeyRing(Protocol):
@@ -84,6 +87,7 @@ class ClientListener:
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
+            "operate": self._operate,
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
@@ -107,7 +111,9 @@ class ClientListener:
                 return _nowhere(endpoint, incoming)
             endpoint = passing
         incoming.endpoint = endpoint
-        if endpoint.action in _UPLOADING:
+        if endpoint.action in _RELAYING:
+            incoming.body_bytes_max = self._settings.relay_bytes_max
+        elif endpoint.takes_files:
             incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
@@ -124,7 +130,8 @@ class ClientListener:
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
         limit = incoming.body_bytes_max
-        error = TooLarge(f"The request body is over the limit of {limit} bytes (body_bytes_max).")
+        name = "upload_bytes_max" if incoming.endpoint.takes_files else "body_bytes_max"
+        error = TooLarge(f"The request body is over the limit of {limit} bytes ({name}).")
         return _refusal(incoming, error.problem)
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
@@ -167,6 +174,11 @@ class ClientListener:
     def _pass(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         call = call_of(incoming, "pass")
         return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
+
+    def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, incoming.endpoint.operation)
+        call.headers = {"content-type": text_of(incoming.headers, b"content-type")}
+        return operate(self._doors.engine, call, exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
@@ -268,7 +280,7 @@ _NO_ENVELOPE = Envelope()
 _NOTHING: dict[str, str] = {}
 
 
-_UPLOADING: frozenset[paths.Action] = frozenset({"keep", "pass"})
+_RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
 _TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})
