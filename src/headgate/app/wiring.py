@@ -45,6 +45,8 @@ def _bounds(config: Config) -> EngineSettings:
         head_s=timeouts.head_s,
         whole_s=timeouts.whole_s,
         idle_s=timeouts.idle_s,
+        keeper=config.kept.provider,
+        passing=frozenset(config.pass_through.providers),
         passes_unknown_ids=config.kept.unknown_ids == "pass",
     )
 
@@ -73,4 +75,10 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
     )
-    return ClientListener(doors, ListenerSettings(body_bytes_max=core.setup.config.server.body_bytes_max))
+    config = core.setup.config
+    settings = ListenerSettings(
+        body_bytes_max=config.server.body_bytes_max,
+        upload_bytes_max=config.server.upload_bytes_max,
+        relay_bytes_max=config.kept.body_bytes_max,
+    )
+    return ClientListener(doors, settings)

@@ -11,6 +11,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     team: str = ""
     models: tuple[str, ...] | None = None
     """The models and routes this caller may ask for; None: all."""
+    passing: tuple[str, ...] = ()
+    """The providers this caller may call as they are, by pass-through."""
 
     @property
     def owner(self) -> str:

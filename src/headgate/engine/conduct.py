@@ -43,6 +43,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a whole answer may take while another candidate is left."""
     idle_s: float = 120.0
     """How long a stream may be silent."""
+    keeper: str = ""
+    """The provider that keeps files and batches where the call names none; empty: the only one that can."""
+    passing: frozenset[str] = frozenset()
+    """Providers that calls may be passed through to, by keys that are allowed it."""
     passes_unknown_ids: bool = False
     """Whether a call may refer to what was not made here; every caller then reaches all that the account keeps."""
 

@@ -41,8 +41,7 @@ class MintedIds:
 
     async def find(self, owner: str, id: str) -> Minted | None:
         """The id, if this owner has one of that name which has not expired."""
-        key = owner, id
-        found = self._recent.get(key) or self._older.get(key)
+        found = self.recall(owner, id)
         if found is None and self._store is not None:
             found = await asyncio.to_thread(self._stored, self._store, owner, id)
         if found is None or 0 < found.expires_us <= self._clock_us():
@@ -53,13 +52,14 @@ class MintedIds:
         """Those of several ids that this owner has."""
         wanted = list(dict.fromkeys(ids))
         now_us = self._clock_us()
-        found = {id: entry for id in wanted if (entry := self._at_hand(owner, id)) is not None}
+        found = {id: entry for id in wanted if (entry := self.recall(owner, id)) is not None}
         left = [id for id in wanted if id not in found]
         if left and self._store is not None:
             found |= await asyncio.to_thread(self._all_stored, self._store, owner, left)
         return {id: entry for id, entry in found.items() if not 0 < entry.expires_us <= now_us}
 
-    def _at_hand(self, owner: str, id: str) -> Minted | None:
+    def recall(self, owner: str, id: str) -> Minted | None:
+        """The id as memory has it, expired or not."""
         key = owner, id
         return self._recent.get(key) or self._older.get(key)
 

@@ -15,6 +15,10 @@ STATUS_LINES: Final = {
 }
 
 
+_BODILESS: Final = frozenset({204, 304})
+"""Statuses whose answers end with their head: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1"""
+
+
 class Http1Exchange:
     """One request on a connection, and its answer."""
 
@@ -58,7 +62,9 @@ class Http1Exchange:
         if connection is None:
             return
         more = b"\r\n"
-        if b"content-length: " not in fields:
+        if status in _BODILESS:
+            pass
+        elif b"content-length: " not in fields:
             if self._version == "1.1":
                 self._is_chunked = True
                 more = b"transfer-encoding: chunked\r\n\r\n"

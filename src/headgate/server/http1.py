@@ -206,6 +206,8 @@ class ClientConnection(asyncio.Protocol):
         parser = self._parser
         path, query = _target(self._url)
         incoming = Incoming(parser.get_method().decode(), path, query, headers)
+        if b"%" in self._url:
+            incoming.raw_path = self._url.partition(b"?")[0].decode("latin-1")
         version, keeps_alive = parser.get_http_version(), parser.should_keep_alive()
         exchange = self._reading = Http1Exchange(self, incoming, version, keeps_alive=keeps_alive)
         greeting = self._shared.listener.greet(incoming)

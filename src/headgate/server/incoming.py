@@ -31,12 +31,25 @@ class Reply(Struct, frozen=True):
 class Incoming:
     """One request. Its head is complete from the start; `body` once it is served."""
 
-    __slots__ = ("body", "body_bytes_max", "endpoint", "headers", "method", "path", "principal", "query", "started_s")
+    __slots__ = (
+        "body",
+        "body_bytes_max",
+        "endpoint",
+        "headers",
+        "method",
+        "path",
+        "principal",
+        "query",
+        "raw_path",
+        "started_s",
+    )
 
     def __init__(self, method: str, path: str, query: bytes, headers: Headers) -> None:
         self.method = method
         self.path = path
         """Percent-decoded."""
+        self.raw_path = ""
+        """As it stood on the wire; empty: nobody knows, and it is the same."""
         self.query = query
         self.headers = headers
         self.body: bytes = b""

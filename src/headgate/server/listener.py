@@ -22,10 +22,14 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
+from headgate.engine.keeping import keep
+from headgate.engine.passing import pass_through
+from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.incoming import Headers, Incoming, Reply, render_fields
 from headgate.server.listing import Listing
 from headgate.server.live import Live
+from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
 
 _log = logging.getLogger("headgate")
 
@@ -34,6 +38,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Bounds of the client listener."""
 
     body_bytes_max: int = 20 * 1024 * 1024
+    upload_bytes_max: int = 32 * 1024 * 1024
+    """Of a form with files in it."""
+    relay_bytes_max: int = 100 * 1024 * 1024
+    """Of a body that is sent on as it is: a file to keep, or a call that passes through."""
 
 
 class KeyRing(Protocol):
@@ -78,9 +86,12 @@ class ClientListener:
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
+            "operate": self._operate,
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
+            "keep": self._keep,
+            "pass": self._pass,
             "converse": self._live.converse,
             "realtime": self._live.relay,
             "secret": self._live.mint,
@@ -96,8 +107,15 @@ class ClientListener:
         incoming.body_bytes_max = self._settings.body_bytes_max
         endpoint = paths.find(incoming.method, incoming.path)
         if not isinstance(endpoint, paths.Endpoint):
-            return _nowhere(endpoint, incoming)
+            passing = passing_endpoint(incoming, self._doors.engine)
+            if passing is None:
+                return _nowhere(endpoint, incoming)
+            endpoint = passing
         incoming.endpoint = endpoint
+        if endpoint.action in _RELAYING:
+            incoming.body_bytes_max = self._settings.relay_bytes_max
+        elif endpoint.takes_files:
+            incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
@@ -113,7 +131,8 @@ class ClientListener:
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
         limit = incoming.body_bytes_max
-        error = TooLarge(f"The request body is over the limit of {limit} bytes (body_bytes_max).")
+        name = "upload_bytes_max" if incoming.endpoint.takes_files else "body_bytes_max"
+        error = TooLarge(f"The request body is over the limit of {limit} bytes ({name}).")
         return _refusal(incoming, error.problem)
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
@@ -148,6 +167,19 @@ class ClientListener:
 
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
+
+    def _keep(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "keep")
+        return keep(self._doors.engine, call, keeping_ask(incoming, call), exchange)
+
+    def _pass(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "pass")
+        return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
+
+    def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, incoming.endpoint.operation)
+        call.headers = {"content-type": text_of(incoming.headers, b"content-type")}
+        return operate(self._doors.engine, call, exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
@@ -235,6 +267,7 @@ _NO_ENVELOPE = Envelope()
 _NOTHING: dict[str, str] = {}
 
 
+_RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _BROWSERS_KEY = b"openai-insecure-api-key."
 """Among the sub-protocols of a WebSocket, since browsers can set no header field there:

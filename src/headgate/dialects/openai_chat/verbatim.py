@@ -252,7 +252,7 @@ def patch(body: bytes, target: Target) -> bytes:
         if wire.get("stream") != _TRUE:
             wire["stream"] = True
         if wire.get("stream_options") != _ASKED:
-            wire["stream_options"] = _asking(wire.get("stream_options"))
+            wire["stream_options"] = asking(wire.get("stream_options"))
     elif wire.get("stream") == _TRUE:
         wire["stream"] = False
     for name in target.quirks:
@@ -264,7 +264,7 @@ _TRUE: Final = Raw(b"true")
 _ASKED: Final = Raw(b'{"include_usage":true}')
 
 
-def _asking(options: object) -> object:
+def asking(options: object) -> object:
     """The stream's options with the wish for usage, its other members as they were."""
     raw = raw_of(options)
     if bytes(raw)[:1] != b"{":

@@ -10,7 +10,8 @@ from msgspec import Struct
 from headgate.transport.fake.answers import Answer
 from headgate.transport.fake.faults import Fault
 from headgate.transport.fake.steps import Send, Step
-from headgate.transport.fake.voices import Ask, answer_by_default
+from headgate.transport.fake.voice import Ask
+from headgate.transport.fake.voices import answer_by_default
 
 
 class _ScriptedAnswer(Struct):

@@ -22,7 +22,7 @@ from headgate.transport.fake.log import Attempt, Log
 from headgate.transport.fake.playbook import Play, Playbook
 from headgate.transport.fake.session import Session
 from headgate.transport.fake.steps import Step
-from headgate.transport.fake.voices import parse_ask
+from headgate.transport.fake.voice import parse_ask
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
