@@ -8,12 +8,13 @@ from contextlib import closing
 from typing import NamedTuple
 
 import cohere
+import httpx2
 import openai
 import pytest
 from google import genai
 
 from headgate.app.demo_sides import PICTURE, hum
-from headgate.transport.fake import Drip, FakeUpstream, Status
+from headgate.transport.fake import CutAfter, Drip, FakeUpstream, Status
 from headgate.transport.fake.side_voices import SOUND
 from headgate.transport.fake.upstream import TEXT
 from tests.acceptance.calling import eventually, recorded
@@ -260,6 +261,14 @@ def test_an_upstreams_error_is_the_sdks_own(client: openai.OpenAI, scene: Scene)
         client.images.generate(model="both", prompt="a fox", size="1x1")
     assert (caught.value.param, caught.value.code) == ("size", "invalid_value")
     assert scene.second.log == []
+
+
+def test_sound_that_breaks_off_is_not_taken_for_whole(client: openai.OpenAI, scene: Scene):
+    scene.first.fail(CutAfter(bytes=400))
+    with pytest.raises((openai.APIConnectionError, httpx2.RemoteProtocolError)):
+        client.audio.speech.create(model="both", input="say pong!", voice="alloy").read()
+    assert scene.second.log == []
+    eventually(lambda: recorded(scene.gateway, "limit=1")[0]["outcome"] == "cut")
 
 
 def test_a_client_that_hangs_up_ends_the_upstream(scene: Scene):
