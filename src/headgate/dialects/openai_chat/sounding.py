@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from headgate.core.problems import InvalidRequest
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.base import Malformed
-from headgate.dialects.members import object_of, read_body
+from headgate.dialects.members import read_body
 from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.events import streaming
 from headgate.dialects.side import (
@@ -24,6 +24,7 @@ from headgate.dialects.side import (
     is_json,
     patched,
 )
+from headgate.dialects.vectors import answer_members
 
 SPEECH_TENTHS_PER_CHAR: Final = 14
 """Tenths of a token that a spoken character takes: USD 0.015 a minute at USD 12 per million tokens, 900 characters a
@@ -80,10 +81,7 @@ def _read_speech(body: bytes, content_type: str, _asked: Asked) -> Usage | None:
     """An answer that is JSON: the sound within it (Mistral), or an error."""
     if not is_json(content_type):
         raise Malformed(f"the provider's answer is no sound: {content_type[:80]}")
-    members = object_of(body)
-    if bytes(members.get("error", b""))[:1] in (b"{", b'"') or not members:
-        raise Malformed(f"the provider's answer is no sound: {body[:80]!r}")
-    return consumed(members.get("usage", Raw(b"null")))
+    return consumed(answer_members(body, ("audio_data", "audio", "data")).get("usage", Raw(b"null")))
 
 
 SPEECH: Final = SideOperation(
