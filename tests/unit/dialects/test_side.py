@@ -79,6 +79,16 @@ def test_a_model_in_a_form_is_replaced_and_nothing_else():
     assert patched(sent(body, TYPE), asked, Target(model="other")) == body.replace(b"route", b"other", 1)
 
 
+def test_a_model_that_a_form_lacks_is_put_in_front():
+    body = form((FILE.format(HEAD.format("file")), b"x"))
+    asked = Asked(model="route", measured=estimated(1))
+    there = patched(sent(body, TYPE), asked, Target(model="m"))
+    assert there.endswith(body)
+    assert Form(sent(there, TYPE)).field("model") == "m"
+    with pytest.raises(InvalidRequest, match="'model' is required"):
+        patched(sent(b"preamble\r\n" + body, TYPE), asked, Target(model="m"))
+
+
 def test_fields():
     fields = made(("a", b"x"), ("t", b"TRUE"), ("one", b"1"), ("no", b"false"), ("n", b"7"), ("f", b"1.5"), ("e", b""))
     assert (fields.field("a"), fields.field("z"), fields.span("z")) == ("x", None, None)

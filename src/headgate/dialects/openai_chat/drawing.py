@@ -46,7 +46,7 @@ def _peek_form(sent: Sent, *, needs_prompt: bool) -> Asked:
     if needs_prompt:
         form.required("prompt", _PROMPT_BYTES_MAX)
     return Asked(
-        model=form.required("model"),
+        model=form.field("model") or sent.envelope.model,
         measured=_measured(form.integer("n")),
         is_stream=form.flag("stream"),
         model_at=form.span("model"),

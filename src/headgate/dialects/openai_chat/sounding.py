@@ -104,7 +104,7 @@ def _peek_sound(sent: Sent) -> Asked:
     sounds = form.files("file")
     form.number("temperature")
     return Asked(
-        model=form.required("model"),
+        model=form.field("model") or sent.envelope.model,
         measured=heard(sum(map(length_ms, sounds)), 0),
         is_stream=form.flag("stream"),
         model_at=form.span("model"),
@@ -135,7 +135,7 @@ def heard(ms: int, chars: int) -> Usage:
 def _read_transcript(body: bytes, content_type: str, asked: Asked) -> Usage | None:
     if content_type[:9].lower() == "text/html":
         raise Malformed("the provider's answer is a page, not a transcript")
-    if asked.format in _FORMATS_OF_TEXT and not is_json(content_type):
+    if content_type[:5].lower() == "text/" or (asked.format in _FORMATS_OF_TEXT and not is_json(content_type)):
         return _heard(asked, len(body.decode("utf-8", "replace")), last_ms(body))
     try:
         told = _ANSWER.decode(body)
