@@ -13,6 +13,7 @@ import pytest
 from headgate.app.demo_sides import hum
 from headgate.core.problems import Outcome
 from headgate.core.usage import Measures
+from headgate.dialects.registry import DIALECTS
 from headgate.transport.fake import (
     BlackHole,
     CutAfter,
@@ -316,6 +317,24 @@ async def test_a_chat_model_is_not_asked_for_vectors(tmp_path: Path):
     async with bench(tmp_path, providers={"openai": {"api_key": "none"}}) as on:
         response = await send(on, json_of("/v1/embeddings", model="openai/gpt-4o-mini", input="a"))
         assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
+
+
+@looped
+async def test_what_a_service_does_not_offer_is_not_asked_for(tmp_path: Path):
+    async with bench(tmp_path, providers={"openai": {"api_key": "none"}, "cohere": {"api_key": "none"}}) as on:
+        ranked = json_of("/v1/rerank", model="openai/gpt-image-1", query="q", documents=["a"])
+        response = await send(on, ranked)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported_feature")
+        for name, dialect in (("ranking", "cohere"), ("embeddings", "openai_chat")):
+            side = DIALECTS["openai_chat"].sides[name]
+            offered = [
+                door.dialect
+                for door in on.engine.directory.providers["cohere"].doors
+                if door.offers(name) and name in DIALECTS[door.dialect].sides
+            ]
+            assert side.halves is not None
+            assert dialect in offered
+            assert ("openai_chat" in offered) == (name == "embeddings")
 
 
 # Failing over before the first byte
