@@ -85,7 +85,9 @@ class StreamTap(Protocol):
     """How much text has come."""
     events: int
     is_finished: bool
-    """Whether the answer has said that it is whole."""
+    """Whether the answer may end here and be whole."""
+    is_over: bool
+    """Whether nothing of it is to come."""
     failed: Problem | None
     """The error that the answer has told in its midst."""
 

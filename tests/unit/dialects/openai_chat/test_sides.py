@@ -265,7 +265,9 @@ def test_a_cut_anywhere_changes_nothing(places: list[int]):
     cuts = sorted(places)
     pieces = [STREAM[start:end] for start, end in zip([0, *cuts], [*cuts, len(STREAM)], strict=True) if start < end]
     tap, passage = tapped(*pieces), WholeEvents()
-    assert (tap.usage, tap.chars, tap.is_finished) == (Usage(input_tokens=4, output_tokens=2), 2, True)
+    assert (tap.usage, tap.chars) == (Usage(input_tokens=4, output_tokens=2), 2)
+    assert tap.is_finished
+    assert tap.is_over
     passed = [passage.feed(piece) for piece in pieces]
     assert all(not piece or piece.endswith((b"\n\n", b"\r\n\r\n")) for piece in passed)
     assert b"".join(passed) + passage.close() == STREAM
@@ -282,15 +284,16 @@ def test_pictures_are_counted():
     tap = tapped(b"data: " + PICTURE + b"\n\n", b"data: " + PICTURE + b"\n\n")
     assert tap.usage == Usage(input_tokens=1, output_tokens=9, measures=Measures(images=2))
     silent = tapped(b'event: image_edit.completed\ndata: {"b64_json":"x"}\n\n')
-    assert (silent.usage, silent.is_finished) == (Usage(measures=Measures(images=1)), True)
+    assert (silent.usage, silent.is_finished, silent.is_over) == (Usage(measures=Measures(images=1)), True, False)
 
 
 def test_chunks():
     tap = tapped(b"data: " + CHUNK + b"\n\n")
     assert (tap.chars, tap.events, tap.is_finished, tap.usage) == (3, 1, False, None)
     tap.feed(b"data: " + CHUNK.replace(b"null", b'"stop"') + b"\n\n")
-    assert tap.is_finished
-    assert tapped(b"data: [DONE]\n\n").is_finished
+    assert (tap.is_finished, tap.is_over) == (True, False)
+    tap.feed(b"data: [DONE]\n\n")
+    assert tap.is_over
 
 
 @pytest.mark.parametrize(
