@@ -60,5 +60,5 @@ def _add_media(blocks: Sequence[BlockWire | ResultBlockWire], found: set[Ability
 def _add_medium(block: BlockWire | ResultBlockWire, found: set[Ability]) -> None:
     if type(block) is ImageWire:
         found.add("image")
-    elif type(block) is DocumentWire and block.source.media_type == PDF:
+    elif type(block) is DocumentWire and (block.source.media_type == PDF or block.source.type == "url"):
         found.add("pdf")

@@ -22,6 +22,7 @@ from headgate.dialects.bedrock_converse import media, wire
 from headgate.dialects.bedrock_converse.parts import SERVER_TOOL
 from headgate.dialects.bedrock_converse.usage import usage_of
 from headgate.dialects.bedrock_converse.wire import NAME, Members, is_null, items_in, members_in, text_in
+from headgate.dialects.members import arguments_object
 
 REASONS: Final[dict[str, StopReason]] = {
     "end_turn": "stop",
@@ -155,7 +156,7 @@ def _gathered(block: Block) -> Members:
     kind = next(iter(block.members), "")
     inner = members_in(block.members.get(kind))
     if block.input:
-        inner["input"] = Raw(block.input.encode("utf-8", "replace"))
+        inner["input"] = arguments_object(block.input, "input")
     if block.results:
         inner["content"] = wire.raw_of(block.results)
     return {**block.members, kind: wire.raw_of(inner)} if block.input or block.results else block.members

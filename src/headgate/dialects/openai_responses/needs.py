@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, names_pdf, needing
 from headgate.dialects.openai_responses.wire import ItemHead, PartHead, RequestHead
 
 _MEDIA: Final[dict[str, Ability]] = {"input_image": "image", "input_audio": "audio"}
@@ -33,4 +33,6 @@ def _media(items: list[ItemHead]) -> Iterator[Ability]:
 
 
 def _is_pdf(part: PartHead) -> bool:
-    return (part.file_data or "").startswith(f"data:{PDF}") or (part.filename or "").lower().endswith(".pdf")
+    return (part.file_data or "").startswith(f"data:{PDF}") or any(
+        map(names_pdf, filter(None, (part.filename, part.file_url)))
+    )
