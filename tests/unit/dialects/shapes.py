@@ -1,4 +1,4 @@
-"""What every dialect is tried with: one request and one answer, written by the dialect itself, and ways to bend JSON."""
+"""What every dialect is tried with: a request and an answer, written by the dialect itself, and ways to bend JSON."""
 
 import base64
 import json

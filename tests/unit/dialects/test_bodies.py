@@ -49,7 +49,7 @@ def test_what_stands_once_is_taken(body: str):
     assert list(top_level(body.encode())) == list(json.loads(body))
 
 
-@given(st.dictionaries(st.text("ab\\u0061 é", max_size=3), st.recursive(st.text('a"\\é'), st.lists), max_size=4))
+@given(st.dictionaries(st.text("ab\\u0061 é", max_size=3), st.text('a"\\é', max_size=4), max_size=4))
 def test_no_object_is_refused_however_it_is_spelt(members: dict[str, Any]):
     for told in ({}, {"ensure_ascii": False}, {"separators": (",", ":")}, {"indent": 1}):
         assert top_level(json.dumps(members, **told).encode()).keys() == members.keys()

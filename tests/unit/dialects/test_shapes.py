@@ -1,6 +1,8 @@
-"""Every dialect over bent JSON: no exception but the declared ones, no event out of order, nothing lost to a novelty."""
+"""Every dialect over bent JSON: no exception but the declared, no event out of order, nothing lost to a novelty."""
 
 import json
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ from headgate.dialects.base import Dialect, Envelope, Malformed
 from headgate.dialects.registry import DIALECTS
 
 MANY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 ARGUMENTS = ("input", "arguments", "args", "parameters", "input_schema", "inputSchema", "schema", "functionCall")
 """What belongs to the caller's tools: a member more is another call."""
@@ -109,7 +111,9 @@ def test_members_that_nobody_has_heard_of_lose_nothing(name: str, data: st.DataO
     dialect = DIALECTS[name]
     body = json.dumps(data.draw(richer(whole(dialect), closed=ARGUMENTS))).encode()
     answer = stream(dialect)
-    documents = [document and data.draw(richer(document, closed=ARGUMENTS)) for document in answer.documents]
+    at = data.draw(st.sampled_from([at for at, document in enumerate(answer.documents) if document is not None]))
+    documents = [*answer.documents]
+    documents[at] = data.draw(richer(documents[at], closed=ARGUMENTS))
 
     assert told(fold(dialect.parse_response(body))) == TOLD
     assert told(fold(read(dialect, b"".join(answer.wire(documents))))) == TOLD
@@ -212,11 +216,6 @@ def test_a_stream_may_be_spelt_in_any_way_that_the_standard_allows(
 def test_what_is_no_answer_is_not_taken_for_one(name: str, page: bytes):
     dialect = DIALECTS[name]
 
-    with pytest.raises(Malformed):
-        assert not isinstance(dialect.parse_response(page)[-1], Finished)
-        raise Malformed
-    try:
-        events = read(dialect, page)
-    except Malformed:
-        return
-    assert isinstance(events[-1], Failed)
+    for reading in (dialect.parse_response, partial(read, dialect)):
+        with suppress(Malformed):
+            assert isinstance(reading(page)[-1], Failed)

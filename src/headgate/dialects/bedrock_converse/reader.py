@@ -39,6 +39,8 @@ REASONS: Final[dict[str, StopReason]] = {
 """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html (2026-11); `refusal` is Claude's"""
 
 CITED: Final = "cited"
+AS_IT_WAS: Final = "as it was"
+"""The slot of a whole block that has more members than are known."""
 RESPONSE_FIELDS: Final = "additionalModelResponseFields"
 
 
@@ -79,11 +81,11 @@ class Reader:
         block = members_in(raw)
         kind = next((name for name in block if name in _WHOLES), "")
         index = self._count
-        if kind and (len(block) == 1 or kind == "text"):
-            events = _WHOLES[kind](index, block)
-            if events:
+        if kind:
+            *events, ended = _WHOLES[kind](index, block) or [None]
+            if ended is not None:
                 self._count += 1
-                return events
+                return [*events, *_beside(index, kind, block, raw), ended]
         self._count += 1
         return [_opaque(index, block or {"block": raw}, raw)]
 
@@ -168,6 +170,16 @@ def _opaque(index: int, block: Members, raw: Raw) -> Opaque:
     return Opaque(name=name, raw=raw, dialect=NAME, slot=f"content.{index}")
 
 
+def _beside(index: int, kind: str, block: Members, raw: Raw) -> list[Event]:
+    """What stands in a block beside what it is known for: where there is any, the block as it was."""
+    strange = [*block.keys() - {kind}] if kind != "text" else []
+    if kind == "reasoningContent":
+        strange += members_in(block[kind]).keys() - {"reasoningText", "redactedContent"}
+    if not strange:
+        return []
+    return [Opaque(name=min(strange), raw=raw, dialect=NAME, index=index, slot=AS_IT_WAS)]
+
+
 def citation(index: int, raw: Raw) -> Opaque:
     """A source of the words of a part."""
     return Opaque(name="citations", raw=raw, dialect=NAME, index=index, slot="citation")
@@ -199,10 +211,10 @@ def _tool_use(index: int, block: Members) -> list[Event]:
 
 def _reasoning(index: int, block: Members) -> list[Event]:
     content = members_in(block["reasoningContent"])
-    if content.keys() == {"redactedContent"}:
+    if "redactedContent" in content:
         started = PartStarted(index=index, kind="reasoning", is_redacted=True)
         return _said(started, "", text_in(content["redactedContent"]))
-    if content.keys() != {"reasoningText"}:
+    if "reasoningText" not in content:
         return []
     inner = members_in(content["reasoningText"])
     signature = text_in(inner.get("signature"))

@@ -11,7 +11,7 @@ from headgate.core.problems import Outcome, Problem
 from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.bedrock_converse import wire
 from headgate.dialects.bedrock_converse.errors import render_error, stream_problem
-from headgate.dialects.bedrock_converse.reader import CITED, Reader
+from headgate.dialects.bedrock_converse.reader import AS_IT_WAS, CITED, Reader
 from headgate.dialects.bedrock_converse.usage import members_of
 from headgate.dialects.bedrock_converse.wire import NAME, Members, items_in, members_in, text_in
 from headgate.dialects.bedrock_converse.writing import SPOKEN, picture_format, proof_of, reason_of, tool_of
@@ -98,6 +98,8 @@ def _content(answer: Answer, dropped: set[str], *, is_home: bool) -> list[object
 
 def _own_block(part: AnswerPart, dropped: set[str]) -> Block:
     citations = [opaque.raw for opaque in part.opaques if opaque.slot == "citation"]
+    if (block := next((opaque.raw for opaque in part.opaques if opaque.slot == AS_IT_WAS), None)) is not None:
+        return dict(members_in(block))
     dropped.update(opaque.name for opaque in part.opaques if opaque.slot != "citation")
     match part.kind:
         case "tool_call":

@@ -136,7 +136,7 @@ class StreamParser:
         if block is not None and block.kind is None:
             _gather(block, delta)
             return
-        for name, raw in delta.items():
+        for name, raw in sorted(delta.items(), key=lambda each: each[0] not in _DELTAS):
             _DELTAS.get(name, _odd_delta)(self._reader, at, (name, raw), events)
 
     def _on_close(self, members: Members, events: list[Event]) -> None:
