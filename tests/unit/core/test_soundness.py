@@ -56,6 +56,7 @@ def test_any_other_passes(members: dict[str, Any]):
 
 
 def test_a_choice_of_no_tool_names_those_there_are():
+    request = request_of(tools=(Tool(name="web"), ADD), tool_choice=ToolChoice(mode="tool", name="subtract"))
+
     with pytest.raises(InvalidRequest, match=r"'subtract'.*: add, web"):
-        tools = (Tool(name="web"), ADD)
-        check_sound(request_of(tools=tools, tool_choice=ToolChoice(mode="tool", name="subtract")))
+        check_sound(request)
