@@ -25,14 +25,11 @@ def made(folder: Path) -> None:
     """Installs what is locked, wheels with their hashes alone: with uv where there is one, else with pip."""
     python = str(folder / "bin" / "python")
     locked = ["--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)]
-    steps = (
-        [
-            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--python", python, *locked],
-        ]
-        if uv
-        else [[sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "--no-deps", *locked]]
-    )
+    if uv := shutil.which("uv"):
+        steps = [[uv, "venv", "--python", sys.executable, str(folder)]]
+        steps += [[uv, "pip", "install", "--python", python, *locked]]
+    else:
+        steps = [[sys.executable, "-m", "venv", str(folder)], [python, "-m", "pip", "install", "--no-deps", *locked]]
     for step in steps:
         subprocess.run(step, check=True, capture_output=True, timeout=MAKING_S_MAX)
 
