@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, structs
 from headgate.core.problems import InvalidRequest, Problem
 from headgate.core.usage import Usage
 from headgate.dialects.base import Envelope, Operation, Target
-from headgate.dialects.multipart import Part, parts_of, text_of
+from headgate.dialects.multipart import Part, boundary_of, parts_of, text_of, with_field
 
 Name = Literal[
     "embeddings",
@@ -89,7 +89,9 @@ class StreamTap(Protocol):
     """How much text has come."""
     events: int
     is_finished: bool
-    """Whether the answer has said that it is whole."""
+    """Whether the answer may end here and be whole."""
+    is_over: bool
+    """Whether nothing of it is to come."""
     failed: Problem | None
     """The error that the answer has told in its midst."""
 
@@ -175,6 +177,8 @@ def patched(sent: Sent, asked: Asked, target: Target) -> bytes:
     if asked.model_at is not None:
         start, end = asked.model_at
         return sent.body[:start] + target.model.encode() + sent.body[end:]
+    if is_form(sent.content_type):
+        return with_field(sent.body, boundary_of(sent.content_type), "model", target.model)
     members = _OBJECT.decode(sent.body)
     model = Raw(_ENCODE(target.model))
     return sent.body if members.get("model") == model else _ENCODE({**members, "model": model})

@@ -137,7 +137,7 @@ class _Operating:
         found: tuple[Door, SideOperation] | None = None
         for door in deployment.doors:
             side = DIALECTS[door.dialect].sides.get(self._side.name)
-            if side is None or door.paths is not None:  # at paths of its own a service has talking alone
+            if side is None or not door.offers(side.name):
                 continue
             if side is self._side:
                 return door, side

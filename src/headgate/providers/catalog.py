@@ -24,6 +24,8 @@ class Door(Struct, frozen=True):
     version: str = ""
     quirks: tuple[str, ...] = ()
     paths: Paths | None = None
+    sides: tuple[str, ...] | None = None
+    """The operations beside talking that are offered here; None: not known."""
     signer: str = ""
     """Who puts the credential on a request just before it is sent: the name of a `Signing`. Empty: nobody has to."""
 
@@ -32,6 +34,10 @@ class Door(Struct, frozen=True):
         if self.paths is None:
             return usual
         return _with_model(self.paths.stream if target.is_stream else self.paths.whole, target.model)
+
+    def offers(self, side: str) -> bool:
+        """Whether an operation beside talking may be asked for: at paths of its own a service has talking alone."""
+        return self.paths is None and (self.sides is None or side in self.sides)
 
     def url(self, address: str, model: str = "") -> str:
         """The full URL of an `address`, which begins with a slash. A version twice (`/v1/v1`) is once."""
@@ -206,6 +212,7 @@ def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:
         version=settings.version or speaks.version,
         quirks=speaks.quirks,
         paths=paths and Paths(values.fill(paths.whole), values.fill(paths.stream)),
+        sides=None if settings.base_url else speaks.sides,  # elsewhere there may be others
         signer=f"{settings.name}/{auth.scope or auth.scheme}" if auth.scheme in SIGNED else "",
     )
 

@@ -104,6 +104,18 @@ _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"),
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
 
 
+def listed() -> list[tuple[str, str, Endpoint]]:
+    """Every method and path with what it means; `{model}` and `{id}` stand for the variable parts."""
+    exact = [(method, path, endpoint) for path, methods in _EXACT.items() for method, endpoint in methods.items()]
+    verbs = [("POST", f"/v1beta/models/{{model}}:{verb}", endpoint) for verb, endpoint in _VERBS.items()]
+    items = [
+        ("GET", "/v1/models/{id}", Endpoint("model")),
+        ("GET", "/v1beta/models/{id}", Endpoint("model", "gemini")),
+        ("GET", "/v1/generations/{id}", Endpoint("generation")),
+    ]
+    return [*exact, *verbs, *items]
+
+
 @lru_cache(maxsize=4096)
 def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     """The endpoint, or the methods that the path does have, or None."""
