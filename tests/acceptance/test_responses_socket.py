@@ -107,21 +107,22 @@ def test_turns_over_every_kind_of_upstream(scene: Scene, model: str):
 
 @pytest.mark.parametrize("model", ["openai_responses", "anthropic"])
 def test_what_came_before_is_put_in_where_its_id_stood(scene: Scene, model: str):
+    said = {"model": model, "store": False, "instructions": "be brief"}
     with scene.open() as client:
-        warmed = turn(client, model=model, input="one", instructions="be brief", generate=False)
+        warmed = turn(client, **said, input="one", generate=False)
         assert [event["type"] for event in warmed] == [
             "response.created", "response.in_progress", "response.completed"
         ]  # fmt: skip
         assert warmed[-1]["response"]["output"] == []
         assert scene.upstream.log == []
-        first = turn(client, model=model, input="two", previous_response_id=warmed[-1]["response"]["id"])
-        turn(client, model=model, input=[], previous_response_id=first[-1]["response"]["id"])
+        first = turn(client, **said, input="two", previous_response_id=warmed[-1]["response"]["id"])
+        turn(client, **said, input=[], previous_response_id=first[-1]["response"]["id"])
     bodies = [json.loads(attempt.body) for attempt in scene.upstream.log]
     assert len(bodies) == 2
-    for body, said in zip(bodies, (["one", "two"], ["one", "two", text_of(first)]), strict=True):
+    for body, words in zip(bodies, (["one", "two"], ["one", "two", text_of(first)]), strict=True):
         assert "previous_response_id" not in body
         seen = [part["text"] if isinstance(part, dict) else part for part in _texts(body)]
-        assert seen == said
+        assert seen == words
 
 
 def _texts(body: dict[str, Any]) -> list[Any]:
@@ -131,15 +132,22 @@ def _texts(body: dict[str, Any]) -> list[Any]:
     return parts
 
 
-def test_an_id_that_is_not_known_here_is_the_services_affair(scene: Scene):
+def test_what_a_provider_keeps_is_named_to_it(scene: Scene):
     with scene.open() as client:
-        assert turn(client, model="openai_responses", input="x", previous_response_id="resp_9")[-1]["type"] in ENDS
-        assert json.loads(scene.upstream.log[0].body)["previous_response_id"] == "resp_9"
-        (refused,) = turn(client, model="anthropic", input="x", previous_response_id="resp_9")
-        assert (refused["status"], "previous_response_id" in refused["error"]["message"]) == (400, True)
+        before = turn(client, model="openai_responses", input="one")[-1]["response"]["id"]
+        turn(client, model="openai_responses", input="two", previous_response_id=before)
+    body = json.loads(scene.upstream.log[1].body)
+    assert (body["previous_response_id"], _texts(body)) == (before, ["two"])
+
+
+def test_an_id_that_is_not_known_here_is_refused(scene: Scene):
+    with scene.open() as client:
+        for model in ("openai_responses", "anthropic"):
+            (refused,) = turn(client, model=model, input="x", previous_response_id="resp_9")
+            assert (refused["status"], refused["error"]["code"]) == (404, "not_found")
         (unknown,) = turn(client, model="anthropic", input="x", previous_response_id="resp_9", generate=False)
         assert unknown["error"]["code"] == "previous_response_not_found"
-    assert len(scene.upstream.log) == 1
+    assert scene.upstream.log == []
 
 
 def test_lanes_run_side_by_side(scene: Scene):

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from headgate.app.demo_sides import hum
 from headgate.core.problems import Outcome
 from headgate.core.usage import Measures
+from headgate.dialects.registry import DIALECTS
 from headgate.transport.fake import (
     BlackHole,
     CutAfter,
@@ -28,66 +27,9 @@ from headgate.transport.fake import (
 )
 from headgate.transport.fake.side_voices import SOUND
 from tests.engine.harness import Bench, bench
+from tests.engine.sending import SECOND, STREAMS, Sending, form_of, json_of, looped, send, sendings, streaming
 
 TOKENS = {"input": "0.15", "output": "0.60"}
-SECOND = hum(15)
-Sending = tuple[str, dict[str, Any]]
-
-
-def looped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test on a loop of its own."""
-
-    @wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))
-
-    return run
-
-
-def json_of(path: str, **members: Any) -> Sending:
-    return path, {"json": members}
-
-
-def form_of(path: str, files: Mapping[str, bytes], **fields: str) -> Sending:
-    named = {name: (f"{name}.bin", content) for name, content in files.items()}
-    return path, {"files": named, "data": fields}
-
-
-def sendings(model: str) -> dict[str, Sending]:
-    """One call of every kind."""
-    return {
-        "embeddings": json_of("/v1/embeddings", model=model, input=["a", "b"]),
-        "ranking": json_of("/v1/rerank", model=model, query="q", documents=["a", "b"]),
-        "moderations": json_of("/v1/moderations", model=model, input="fine"),
-        "completions": json_of("/v1/completions", model=model, prompt="once"),
-        "image_generations": json_of("/v1/images/generations", model=model, prompt="a fox"),
-        "image_edits": form_of("/v1/images/edits", {"image": b"png"}, model=model, prompt="a fox"),
-        "image_variations": form_of("/v1/images/variations", {"image": b"png"}, model=model),
-        "speech": json_of("/v1/audio/speech", model=model, input="hello", voice="alloy"),
-        "transcriptions": form_of("/v1/audio/transcriptions", {"file": SECOND}, model=model),
-        "translations": form_of("/v1/audio/translations", {"file": SECOND}, model=model),
-    }
-
-
-# how each is asked for, what it ends with, and a place after its first event
-STREAMS = {
-    "completions": ({"stream": True}, b"data: [DONE]", 260),
-    "image_generations": ({"stream": True}, b"image_generation.completed", 260),
-    "speech": ({"stream_format": "sse"}, b"speech.audio.done", 170),
-    "transcriptions": ({"stream": "true"}, b"transcript.text.done", 130),
-    "image_edits": ({"stream": "true"}, b"image_edit.completed", 260),
-}
-
-
-def streaming(name: str, model: str) -> Sending:
-    path, sent = sendings(model)[name]
-    part = "json" if "json" in sent else "data"
-    return path, {**sent, part: {**sent[part], **STREAMS[name][0]}}
-
-
-async def send(on: Bench, sending: Sending, **headers: str) -> httpx2.Response:
-    path, sent = sending
-    return await on.client.post(path, **sent, headers=headers)
 
 
 def priced(url: str, prices: Mapping[str, Any]) -> dict[str, Any]:
@@ -318,6 +260,24 @@ async def test_a_chat_model_is_not_asked_for_vectors(tmp_path: Path):
         assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
 
 
+@looped
+async def test_what_a_service_does_not_offer_is_not_asked_for(tmp_path: Path):
+    async with bench(tmp_path, providers={"openai": {"api_key": "none"}, "cohere": {"api_key": "none"}}) as on:
+        ranked = json_of("/v1/rerank", model="openai/gpt-image-1", query="q", documents=["a"])
+        response = await send(on, ranked)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported_feature")
+        for name, dialect in (("ranking", "cohere"), ("embeddings", "openai_chat")):
+            side = DIALECTS["openai_chat"].sides[name]
+            offered = [
+                door.dialect
+                for door in on.engine.directory.providers["cohere"].doors
+                if door.offers(name) and name in DIALECTS[door.dialect].sides
+            ]
+            assert side.halves is not None
+            assert dialect in offered
+            assert ("openai_chat" in offered) == (name == "embeddings")
+
+
 # Failing over before the first byte
 
 EARLY: list[Fault] = [
@@ -500,6 +460,33 @@ async def test_a_stream_passes_as_it_comes(tmp_path: Path, name: str):
         assert record.is_stream
         assert record.usage_source == "provider_reported"
         assert record.ttft_ms is not None
+
+
+@looped
+async def test_a_second_picture_may_take_its_time(tmp_path: Path):
+    """Longer than a stream may stay open after its last event."""
+    done = (
+        b'data: {"type":"image_generation.completed","b64_json":"x","usage":{"input_tokens":1,"output_tokens":9}}\n\n'
+    )
+    async with bench(tmp_path, "a") as on:
+        on.upstreams["a"].stream([done, done], gap_s=1.2)
+        response = await send(on, streaming("image_generations", "r_openai_chat"))
+        record = await on.record(response)
+        assert response.content == done + done
+        assert record.usage is not None
+        assert record.usage.measures == Measures(images=2)
+
+
+@looped
+async def test_a_stream_that_stays_open_after_its_end_is_let_go(tmp_path: Path):
+    done = b'data: {"type":"transcript.text.done","text":"x","usage":{"input_tokens":1,"output_tokens":9}}\n\n'
+    async with bench(tmp_path, "a") as on:
+        on.upstreams["a"].stream([done, b": still here\n\n"], gap_s=60)
+        response = await send(on, streaming("transcriptions", "r_openai_chat"))
+        record = await on.record(response)
+        assert response.content == done
+        assert (record.outcome, record.attempts[0].outcome) == (Outcome.OK, Outcome.OK)
+        await eventually_closed(on)
 
 
 @looped

@@ -18,6 +18,7 @@ from headgate.server.listener import Settings as ListenerSettings
 from headgate.server.listening import Spawn
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
+from headgate.transport.sockets import Sockets
 
 
 @asynccontextmanager
@@ -27,10 +28,13 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         spawn = await stack.enter_async_context(_tasks())
         pool = Pool()
         stack.push_async_callback(pool.aclose)
+        sockets = Sockets(pool)
+        stack.push_async_callback(sockets.aclose)
         demo = DemoTransport()
         stack.push_async_callback(demo.aclose)
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
         engine = Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config))
+        engine.sockets = sockets
         engine.signers = make_signers(core.compiled.directory.providers.values())
         yield engine, spawn
 

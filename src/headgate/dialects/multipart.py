@@ -190,6 +190,16 @@ def parts_of(body: bytes, content_type: str, limits: Limits | None = None) -> li
     ]
 
 
+def with_field(body: bytes, boundary: bytes, name: str, value: str) -> bytes:
+    """The form with one more field before its others."""
+    mark = b"--" + boundary
+    if not body.startswith(mark):
+        raise InvalidRequest(f"'{name}' is required: a plain field of the form", param=name)
+    return (
+        b'%b\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (mark, name.encode(), value.encode()) + body
+    )
+
+
 def text_of(part: Part, body: bytes, bytes_max: int) -> str:
     """The text of a plain field. Raises `InvalidRequest` with its name."""
     if part.file_name is not None:

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, structs
 from headgate.core.problems import InvalidRequest, Problem
 from headgate.core.usage import Usage
 from headgate.dialects.base import Envelope, Operation, Target
-from headgate.dialects.multipart import Part, parts_of, text_of
+from headgate.dialects.multipart import Part, boundary_of, parts_of, text_of, with_field
 
 Name = Literal[
     "embeddings",
@@ -28,6 +28,7 @@ Name = Literal[
     "speech",
     "transcriptions",
     "translations",
+    "compaction",
 ]
 TITLES: Final[dict[str, str]] = {
     "embeddings": "embed texts",
@@ -40,6 +41,7 @@ TITLES: Final[dict[str, str]] = {
     "speech": "speak texts",
     "transcriptions": "transcribe sound",
     "translations": "translate sound",
+    "compaction": "shorten conversations",
 }
 """What each is, in words that follow `can`."""
 FORM: Final = "multipart/form-data"
@@ -72,6 +74,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Where in a form the model stands."""
     format: str = ""
     """What kind of answer is wanted, where there are several."""
+    refers: tuple[str, ...] = ()
+    """What it names that is kept at one service."""
     question: Any = None
     """The request in words, where it can be told in other dialects."""
 
@@ -85,7 +89,9 @@ class StreamTap(Protocol):
     """How much text has come."""
     events: int
     is_finished: bool
-    """Whether the answer has said that it is whole."""
+    """Whether the answer may end here and be whole."""
+    is_over: bool
+    """Whether nothing of it is to come."""
     failed: Problem | None
     """The error that the answer has told in its midst."""
 
@@ -171,6 +177,8 @@ def patched(sent: Sent, asked: Asked, target: Target) -> bytes:
     if asked.model_at is not None:
         start, end = asked.model_at
         return sent.body[:start] + target.model.encode() + sent.body[end:]
+    if is_form(sent.content_type):
+        return with_field(sent.body, boundary_of(sent.content_type), "model", target.model)
     members = _OBJECT.decode(sent.body)
     model = Raw(_ENCODE(target.model))
     return sent.body if members.get("model") == model else _ENCODE({**members, "model": model})

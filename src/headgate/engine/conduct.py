@@ -27,6 +27,7 @@ from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Signer, Transport, UpstreamRequest
+from headgate.transport.sockets import Sockets
 
 _log = logging.getLogger("headgate")
 _ROUTES_MAX = 4096
@@ -65,6 +66,8 @@ class Engine:
         self.directory = directory
         self.signers: Mapping[str, Signer] = {}
         """By the name that a door gives; the directory's, and replaced together with it."""
+        self.sockets: Sockets | None = None
+        """Opens live sessions; None: this engine has none."""
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
         self.own: OwnThings | None = None

@@ -174,7 +174,7 @@ class Errand:
                 await answerer.more(out)
             if tap.failed is not None:
                 raise _Told(tap.failed)
-            if tap.is_finished and not lingers:
+            if tap.is_over and not lingers:
                 lingers = True
                 flight.limit(LINGER_S, Outcome.OK)
             data = await flight.read()

@@ -24,7 +24,7 @@ from headgate.dialects.sse import Splitter
 from headgate.engine.call import Call
 from headgate.engine.candidates import planned
 from headgate.engine.conduct import Engine
-from headgate.server.incoming import Incoming
+from headgate.server.incoming import Incoming, RequestHead
 from headgate.server.paths import Endpoint
 from headgate.server.turns import Turn, history_of, parse_turn, with_lane
 from headgate.transport.websocket import Message, WebSocket
@@ -122,7 +122,7 @@ class Conversation:
 
     async def _serve(self, turn: Turn) -> None:
         visit = self._visit
-        incoming = Incoming("POST", visit.incoming.path, b"", visit.incoming.headers)
+        incoming = Incoming(RequestHead("POST", visit.incoming.path, b"", visit.incoming.headers))
         incoming.endpoint = _CREATE
         principal = await visit.keys.identify(visit.presented)
         if principal is None:
@@ -131,7 +131,8 @@ class Conversation:
             return
         incoming.principal = principal
         before = next((kept for id, kept in self._histories.values() if turn.previous and id == turn.previous), b"")
-        incoming.body = turn.body(before)
+        is_kept = turn.previous and await visit.engine.metering.minted.find(principal.owner, turn.previous)
+        incoming.body = turn.body(b"" if is_kept else before)
         if len(incoming.body) > visit.incoming.body_bytes_max:
             told = f"With what came before it this turn is over {visit.incoming.body_bytes_max} bytes (body_bytes_max)."
             raise TooLarge(told)

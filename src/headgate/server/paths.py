@@ -27,6 +27,8 @@ Action = Literal[
     "ready",
     "hello",
     "converse",
+    "realtime",
+    "secret",
 ]
 
 
@@ -59,6 +61,11 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
         "POST": Endpoint("generate", "openai_responses"),
         "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/responses/input_tokens": {"POST": Endpoint("count", "openai_responses")},
+    "/v1/realtime": {"GET": Endpoint("realtime")},
+    "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
+    "/v1/realtime/sessions": {"POST": Endpoint("secret", argument="session")},
+    "/v1/realtime/transcription_sessions": {"POST": Endpoint("secret", argument="transcription_session")},
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
     "/v2/chat": {"POST": Endpoint("generate", "cohere")},
@@ -89,12 +96,24 @@ _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
 _KEPT = re.compile(
     r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
-    r"|assistants|threads|messages/batches)(?:/.+)?)"
+    r"|assistants|threads|responses|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""
 _KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
+
+
+def listed() -> list[tuple[str, str, Endpoint]]:
+    """Every method and path with what it means; `{model}` and `{id}` stand for the variable parts."""
+    exact = [(method, path, endpoint) for path, methods in _EXACT.items() for method, endpoint in methods.items()]
+    verbs = [("POST", f"/v1beta/models/{{model}}:{verb}", endpoint) for verb, endpoint in _VERBS.items()]
+    items = [
+        ("GET", "/v1/models/{id}", Endpoint("model")),
+        ("GET", "/v1beta/models/{id}", Endpoint("model", "gemini")),
+        ("GET", "/v1/generations/{id}", Endpoint("generation")),
+    ]
+    return [*exact, *verbs, *items]
 
 
 @lru_cache(maxsize=4096)

@@ -1,10 +1,10 @@
 """Lets a client's connection go on as a WebSocket: the handshake, by what is offered and what is taken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from websockets.datastructures import Headers
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -31,16 +31,32 @@ class Switchable(Protocol):
         ...
 
 
-def open_socket(
+class Handshake:
+    """A handshake that is valid: nothing has been said yet."""
+
+    def __init__(self, framing: ServerProtocol, answer: Response, exchange: Switchable, bounds: SocketBounds) -> None:
+        self._framing = framing
+        self._answer = answer
+        self._exchange = exchange
+        self._bounds = bounds
+
+    def accept(self, fields: Mapping[str, str] | None = None) -> WebSocket | None:
+        """The client's WebSocket; None: it has gone already."""
+        for name, value in (fields or {}).items():
+            self._answer.headers[name] = value
+        socket = WebSocket(self._framing, self._bounds)
+        return socket if self._exchange.switch(socket, self._answer.serialize()) else None
+
+
+def shake(
     incoming: Incoming, exchange: object, bounds: SocketBounds, subprotocols: Sequence[str] = ()
-) -> WebSocket | Reply | None:
-    """The client's WebSocket; or why there is none; or None for a client that has gone. The first of `subprotocols`
-    that the client offers is taken, none is needed."""
+) -> Handshake | Reply:
+    """Whether this request can become a WebSocket; else what to say to it. The first of `subprotocols` that the client
+    offers is taken, none is needed."""
     if not isinstance(exchange, Switchable):
         return _refusal(incoming, 426, "WebSockets need a connection of their own. Use POST over HTTP.")
-    offered = [Subprotocol(name) for name in subprotocols]
     framing = ServerProtocol(
-        subprotocols=offered or None,
+        subprotocols=[Subprotocol(name) for name in subprotocols] or None,
         select_subprotocol=_first_of,
         state=State.OPEN,  # its head has been read already
         max_size=bounds.message_bytes_max,
@@ -53,8 +69,7 @@ def open_socket(
     answer = framing.accept(Request(incoming.path, headers))
     if answer.status_code != 101:
         return _refusal(incoming, answer.status_code, _MEANINGS.get(answer.status_code, _MEANINGS[400]))
-    socket = WebSocket(framing, bounds)
-    return socket if exchange.switch(socket, answer.serialize()) else None
+    return Handshake(framing, answer, exchange, bounds)
 
 
 def _first_of(framing: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -99,6 +99,11 @@ class WebSocket(asyncio.Protocol):
         return closed.reason if closed is not None else ""
 
     @property
+    def is_agreed(self) -> bool:
+        """Whether the handshake came to a WebSocket, be it over already."""
+        return self._framing.handshake_exc is None
+
+    @property
     def is_left(self) -> bool:
         """Whether it was the peer that ended it, with or without a word."""
         return self.is_over and (self._framing.close_sent is None or bool(self._framing.close_rcvd_then_sent))

@@ -14,6 +14,8 @@ from headgate.dialects.side import FORM, Asked, Form, Sent, SideOperation, is_fo
 from headgate.dialects.vectors import answer_members
 
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
+_ONE_OR_SEVERAL: Final = ("an object", "an array", "a string")
+"""xAI's name for it, https://docs.x.ai/docs/guides/image-generations (2026-11)."""
 _PROMPT_BYTES_MAX: Final = 256 * 1024
 
 
@@ -26,7 +28,7 @@ def _peek_json(sent: Sent, *, needs_images: bool) -> Asked:
     members = read_body(sent.body)
     if not members.text("prompt"):
         raise members.missing("prompt")
-    if needs_images and not members.array("images") and not members.array("image") and not members.object("image"):
+    if needs_images and not members.array("images") and members.shape("image") not in _ONE_OR_SEVERAL:
         raise InvalidRequest("'images' is required: what is to be changed", param="images")
     count = members.integer("n")
     if count is not None and count < 1:
@@ -44,7 +46,7 @@ def _peek_form(sent: Sent, *, needs_prompt: bool) -> Asked:
     if needs_prompt:
         form.required("prompt", _PROMPT_BYTES_MAX)
     return Asked(
-        model=form.required("model"),
+        model=form.field("model") or sent.envelope.model,
         measured=_measured(form.integer("n")),
         is_stream=form.flag("stream"),
         model_at=form.span("model"),

@@ -34,7 +34,7 @@ def parse_request(body: bytes, envelope: Envelope) -> EmbedRequest:
     """The call of a client."""
     members = read_body(body)
     inputs, form = _inputs(members)
-    encoding = members.word("encoding_format")
+    encoding = members.text("encoding_format")
     if encoding is not None and encoding not in ("float", "base64"):
         members.rest["encoding_format"] = Raw(ENCODE(encoding))
         encoding = None

@@ -21,7 +21,8 @@ from headgate.dialects.sse import ServerSentEvent, Splitter, event
 
 EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
 """An event may hold a whole picture."""
-_ENDS: Final = (".completed", ".done")
+_OVER: Final = ("speech.audio.done", "transcript.text.done")
+_ENDS: Final = (".completed", *_OVER)
 _NULL: Final = Raw(b"null")
 
 
@@ -49,7 +50,7 @@ class EventTap:
         self.usage: Usage | None = None
         self.chars = 0
         self.events = 0
-        self.is_finished = False
+        self.is_finished = self.is_over = False
         self.failed: Problem | None = None
         self._images = 0
         self._splitter = Splitter(EVENT_BYTES_MAX)
@@ -62,7 +63,7 @@ class EventTap:
 
     def _read(self, each: ServerSentEvent) -> None:
         if each.data.strip() == b"[DONE]":
-            self.is_finished = True
+            self.is_finished = self.is_over = True
             return
         try:
             told = _TOLD.decode(each.data)
@@ -87,7 +88,9 @@ class EventTap:
         for choice in told.choices or ():
             self.chars += len(choice.text or "")
             self.is_finished = self.is_finished or choice.finish_reason is not None
+        # after one picture, or one choice, others may come
         self.is_finished = self.is_finished or kind.endswith(_ENDS)
+        self.is_over = self.is_over or kind.endswith(_OVER)
 
 
 class WholeEvents:

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from headgate.core.problems import InvalidRequest
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.base import Malformed
-from headgate.dialects.members import object_of, read_body
+from headgate.dialects.members import read_body
 from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.events import streaming
 from headgate.dialects.side import (
@@ -24,6 +24,7 @@ from headgate.dialects.side import (
     is_json,
     patched,
 )
+from headgate.dialects.vectors import answer_members
 
 SPEECH_TENTHS_PER_CHAR: Final = 14
 """Tenths of a token that a spoken character takes: USD 0.015 a minute at USD 12 per million tokens, 900 characters a
@@ -80,10 +81,7 @@ def _read_speech(body: bytes, content_type: str, _asked: Asked) -> Usage | None:
     """An answer that is JSON: the sound within it (Mistral), or an error."""
     if not is_json(content_type):
         raise Malformed(f"the provider's answer is no sound: {content_type[:80]}")
-    members = object_of(body)
-    if bytes(members.get("error", b""))[:1] in (b"{", b'"') or not members:
-        raise Malformed(f"the provider's answer is no sound: {body[:80]!r}")
-    return consumed(members.get("usage", Raw(b"null")))
+    return consumed(answer_members(body, ("audio_data", "audio", "data")).get("usage", Raw(b"null")))
 
 
 SPEECH: Final = SideOperation(
@@ -106,7 +104,7 @@ def _peek_sound(sent: Sent) -> Asked:
     sounds = form.files("file")
     form.number("temperature")
     return Asked(
-        model=form.required("model"),
+        model=form.field("model") or sent.envelope.model,
         measured=heard(sum(map(length_ms, sounds)), 0),
         is_stream=form.flag("stream"),
         model_at=form.span("model"),
@@ -137,7 +135,7 @@ def heard(ms: int, chars: int) -> Usage:
 def _read_transcript(body: bytes, content_type: str, asked: Asked) -> Usage | None:
     if content_type[:9].lower() == "text/html":
         raise Malformed("the provider's answer is a page, not a transcript")
-    if asked.format in _FORMATS_OF_TEXT and not is_json(content_type):
+    if content_type[:5].lower() == "text/" or (asked.format in _FORMATS_OF_TEXT and not is_json(content_type)):
         return _heard(asked, len(body.decode("utf-8", "replace")), last_ms(body))
     try:
         told = _ANSWER.decode(body)
