@@ -110,7 +110,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             has_wishes=may_have_wishes(body),
             refers=references(body) if may_refer(body, *_REFERRING) else (),
             is_kept=is_kept(request),
-            home=_home(members_in(body)),
+            home=_home(top_level(body)),
         )
     needs, refers = needs_in(head)
     return Head(
@@ -123,11 +123,6 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_kept=head.store is not False,
         home=_home_of(head),
     )
-
-
-def members_in(body: bytes) -> Members:
-    """The top level of a body that has been found valid."""
-    return MEMBERS.decode(body)
 
 
 def _home(members: Members) -> str:
