@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from headgate.server.incoming import Incoming, Reply
+from headgate.server.listening import Tenant
 
 if TYPE_CHECKING:
     from headgate.server.http1 import ClientConnection
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
 }
+
+
+_BODILESS: Final = frozenset({204, 304})
+"""Statuses whose answers end with their head: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1"""
 
 
 class Http1Exchange:
@@ -57,7 +62,9 @@ class Http1Exchange:
         if connection is None:
             return
         more = b"\r\n"
-        if b"content-length: " not in fields:
+        if status in _BODILESS:
+            pass
+        elif b"content-length: " not in fields:
             if self._version == "1.1":
                 self._is_chunked = True
                 more = b"transfer-encoding: chunked\r\n\r\n"
@@ -72,7 +79,7 @@ class Http1Exchange:
 
     def write(self, data: bytes) -> None:
         """More of the body."""
-        if data and self._connection is not None and self.incoming.method != "HEAD":
+        if data and self._connection is not None and self.incoming.head.method != "HEAD":
             self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
     def end(self, data: bytes = b"") -> None:
@@ -84,7 +91,7 @@ class Http1Exchange:
             return
         if self._is_chunked:
             data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        if data and self.incoming.method != "HEAD":
+        if data and self.incoming.head.method != "HEAD":
             connection.write(data)
         connection.answered(self, keeps_alive=self._keeps_alive)
 
@@ -112,6 +119,15 @@ class Http1Exchange:
         self.is_over = True
         if connection is not None:
             connection.abort()
+
+    def switch(self, tenant: Tenant, head: bytes) -> bool:
+        """Answers with `head` and gives the socket to another protocol; False: the client has gone already."""
+        connection, self._connection = self._connection, None
+        self.is_over, self._callback = True, None
+        if connection is None:
+            return False
+        connection.switch(tenant, head)
+        return True
 
     def tell(self, reply: Reply, *, closes: bool = False) -> None:
         """The whole answer at once."""

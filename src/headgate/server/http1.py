@@ -15,8 +15,9 @@ from urllib.parse import unquote
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from headgate.server.answering import STATUS_LINES, Http1Exchange
-from headgate.server.incoming import Incoming, Reply
-from headgate.server.listening import Bounds, Listener, Spawn
+from headgate.server.heads import KnownHeads, split
+from headgate.server.incoming import Incoming, Reply, RequestHead
+from headgate.server.listening import Bounds, Listener, Spawn, Tenant
 
 
 class Connections:
@@ -27,7 +28,8 @@ class Connections:
         self.spawn = spawn
         self.bounds = bounds or Bounds()
         self.is_closing = False
-        self.open: set[ClientConnection] = set()
+        self.heads = KnownHeads()
+        self.open: set[ClientConnection | Tenant] = set()
         self._emptied: asyncio.Future[None] | None = None
 
     def __call__(self) -> "ClientConnection":
@@ -47,7 +49,7 @@ class Connections:
         for connection in tuple(self.open):
             connection.abort()
 
-    def gone(self, connection: "ClientConnection") -> None:
+    def gone(self, connection: "ClientConnection | Tenant") -> None:
         """A socket is closed."""
         self.open.discard(connection)
         if self._emptied is not None and not self.open and not self._emptied.done():
@@ -68,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_chunk_bytes",
         "_errand",
+        "_head",
         "_head_bytes",
         "_headers",
         "_idle_since_s",
@@ -80,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         "_serving",
         "_shared",
         "_status",
+        "_surplus",
         "_timer",
         "_timer_s",
         "_transport",
@@ -98,9 +102,13 @@ class ClientConnection(asyncio.Protocol):
         self._parser = HttpRequestParser(self)
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
+        self._head: RequestHead | None = None
+        """The one parsed last, if another like it may be served without the parser."""
         self._is_in_head = False
         self._is_deaf = False
-        """Nothing that comes is of use any more."""
+        """Nothing that comes is HTTP any more."""
+        self._surplus: bytes | None = None
+        """What has come of the protocol that a client wishes to go on in; None: it wishes for none."""
         self._status = 400
         self._chunk_bytes = self._head_bytes = self._looked_bytes = 0
         self._reading: Http1Exchange | None = None
@@ -141,17 +149,27 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
+            self._keep_surplus(data)
             return
         if self._reading is None and not self._is_in_head:
-            data = without_h2c(data)
+            found = split(data)
+            if found is None:
+                data = without_h2c(data)
+            else:
+                self._take(data, *found)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._chunk_bytes = len(data)
         self._looked_bytes += self._chunk_bytes
         if self._is_in_head:
             self._head_bytes += self._chunk_bytes
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:  # what follows would be another protocol
+        except HttpParserUpgrade as upgrade:  # what follows would be another protocol
             self._is_deaf = self.is_last = True
+            self._surplus = data[int(upgrade.args[0]) :]
         except HttpParserError as error:
             if self._status == 400 and _is_ours(error):
                 _log.error("a bug in Headgate ended a request at its head", exc_info=error.__context__)
@@ -200,18 +218,14 @@ class ClientConnection(asyncio.Protocol):
         self._looked_bytes = bounds.body_bytes_per_look_min  # the first look only starts the count
         parser = self._parser
         path, query = _target(self._url)
-        incoming = Incoming(parser.get_method().decode(), path, query, headers)
+        declared = int(headers.pop(b"content-length", b"0"))  # the parser takes digits only
+        head = RequestHead(parser.get_method().decode(), path, query, headers)
+        if b"%" in self._url:
+            head.raw_path = self._url.partition(b"?")[0].decode("latin-1")
         version, keeps_alive = parser.get_http_version(), parser.should_keep_alive()
-        exchange = self._reading = Http1Exchange(self, incoming, version, keeps_alive=keeps_alive)
-        greeting = self._shared.listener.greet(incoming)
-        if isinstance(greeting, Reply):
-            exchange.reply = greeting
-        elif greeting is not None:
-            exchange.is_greeted = False
-            self._transport.pause_reading()
-            self._shared.spawn(self._await_greeting(exchange, greeting))
-        elif b"expect" in headers:
-            self._go_on(exchange)
+        self._head = head if keeps_alive and version == "1.1" else None
+        self._reading = Http1Exchange(self, Incoming(head, declared), version, keeps_alive=keeps_alive)
+        self._greet(self._reading)
 
     def on_body(self, body: bytes) -> None:
         exchange = self._reading
@@ -230,11 +244,7 @@ class ClientConnection(asyncio.Protocol):
         parts = exchange.parts
         exchange.incoming.body = parts[0] if len(parts) == 1 else b"".join(parts)
         exchange.parts = []
-        if self._serving is None and not self._waiting and exchange.is_greeted:
-            self._begin(exchange)
-            return
-        self._waiting.append(exchange)
-        self._transport.pause_reading()
+        self._line_up(exchange)
 
     # What others ask for
 
@@ -260,6 +270,25 @@ class ClientConnection(asyncio.Protocol):
             self._waiters.append(waiter)
             await waiter
 
+    def switch(self, tenant: Tenant, head: bytes) -> None:
+        """Gives the socket to another protocol, as the client wished; from here on that is what is open."""
+        self._is_deaf, self._serving = True, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._errand is not None and not self._errand.done():
+            self._errand.set_result(None)
+        self.write(head)
+        self._transport.set_protocol(cast(asyncio.Protocol, tenant))
+        tenant.on_gone = self._shared.gone
+        self._shared.open.discard(self)
+        self._shared.open.add(tenant)
+        tenant.connection_made(self._transport)
+        self._transport.resume_reading()  # who came with an unknown key was not listened to meanwhile
+        if self._surplus:
+            tenant.data_received(self._surplus)
+        if self._shared.is_closing:
+            tenant.close_when_idle()
+
     def close_when_idle(self) -> None:
         """Closes now, or as soon as what is under way is answered."""
         self.is_last = True
@@ -271,6 +300,46 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
 
     # Helpers
+
+    def _take(self, data: bytes, key: bytes, body_at: int) -> None:
+        """A whole request and nothing else. Without the parser, if it has read such a head before."""
+        head = self._shared.heads.find(key)
+        if head is None:
+            self._head = None
+            self._parse(without_h2c(data))
+            if self._head is not None:
+                self._shared.heads.remember(key, self._head)
+            return
+        incoming = Incoming(head, len(data) - body_at)
+        exchange = Http1Exchange(self, incoming, "1.1", keeps_alive=True)
+        exchange.is_complete = True
+        exchange.body_bytes = incoming.declared_bytes
+        self._greet(exchange)
+        if exchange.reply is None:
+            incoming.body = data[body_at:]
+            if exchange.body_bytes > incoming.body_bytes_max and exchange.is_greeted:
+                self._forget(exchange, self._shared.listener.too_large(incoming))
+        self._line_up(exchange)
+
+    def _greet(self, exchange: Http1Exchange) -> None:
+        greeting = self._shared.listener.greet(exchange.incoming)
+        if greeting is None:
+            if b"expect" in exchange.incoming.head.headers:
+                self._go_on(exchange)
+        elif isinstance(greeting, Reply):
+            exchange.reply = greeting
+        else:
+            exchange.is_greeted = False
+            self._transport.pause_reading()
+            self._shared.spawn(self._await_greeting(exchange, greeting))
+
+    def _line_up(self, exchange: Http1Exchange) -> None:
+        """A request is here whole: its turn is now, or after those before it."""
+        if self._serving is None and not self._waiting and exchange.is_greeted:
+            self._begin(exchange)
+            return
+        self._waiting.append(exchange)
+        self._transport.pause_reading()
 
     def _begin(self, exchange: Http1Exchange) -> None:
         self._serving = exchange
@@ -295,6 +364,13 @@ class ClientConnection(asyncio.Protocol):
                 if not exchange.is_over:
                     exchange.abandon()
             del exchange  # what it holds is free while this waits
+
+    def _keep_surplus(self, data: bytes) -> None:
+        """A client may speak the protocol that it wishes for before it is told that it may."""
+        if self._surplus is not None:
+            self._surplus += data
+            if len(self._surplus) > self._shared.bounds.head_bytes_max:
+                self.abort()
 
     def _next(self) -> None:
         """Serves the first that waits, if it has been greeted."""
