@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
 from headgate.providers.spec import Scheme
-from headgate.routing.plan import Strategy
+from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
@@ -295,14 +295,17 @@ class TargetEntry(Section):
     model: Annotated[str, Field(min_length=1)]
     """`provider/model`."""
     weight: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] = 1.0
-    """How often it comes first, in proportion to the others, under the strategy `weighted`."""
+    """How often it comes first, in proportion to the others, under `weighted`; its share under `balanced` and
+    `least_busy`."""
 
 
 class RouteEntry(Section):
     """A model name of your own, and where it is served."""
 
     strategy: Strategy = "ordered"
-    """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest."""
+    """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest.
+    `cheapest`: by the price of the call. `fastest`: by the time it will probably take. `balanced`: the better of two
+    random ones, by time, load, price and failures. `least_busy`: the fewest calls on their way for its weight."""
     targets: Annotated[
         tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
         Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),

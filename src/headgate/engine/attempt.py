@@ -15,6 +15,7 @@ from headgate.dialects.base import Head, Malformed, ReplyTo
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.lanes import Passage, Prepared
+from headgate.engine.watching import Watch
 from headgate.policies.metering import estimate
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 
@@ -34,7 +35,7 @@ STOPPED = "Headgate was stopped before the answer had ended."
 class Attempting:
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s")
+    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s", "_watch")
 
     def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
         self._engine = engine
@@ -59,6 +60,7 @@ class Attempting:
         self._attempt.number = number
         self._sent_s = time.monotonic()
         self._write_ahead()
+        watch = self._watch = Watch(self._engine, self._prepared, self._head, self._sent_s)
         flight: Flight | None = None
         try:
             request, timeouts = self._outgoing(allowance_s)
@@ -69,6 +71,7 @@ class Attempting:
             self._answerer.watch(flight.abort)
             await flight.head()
             self._attempt.status = flight.status
+            watch.head(flight)
             if not 200 <= flight.status < 300:
                 await self._refuse(flight)
             if self._head.is_stream:
@@ -76,6 +79,7 @@ class Attempting:
             else:
                 await self._whole(flight)
         except (UpstreamError, Malformed) as error:
+            watch.failed(error.problem)
             return await self._failed(error)
         except asyncio.CancelledError:
             self._cut_short()
@@ -85,6 +89,7 @@ class Attempting:
             if flight is not None:
                 flight.close()
             self._end()
+            watch.ended(self._attempt)
         return None
 
     def _write_ahead(self) -> None:
@@ -167,7 +172,7 @@ class Attempting:
         lingers = False
         while True:
             if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
-                self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+                self._attempt.ttft_ms = self._watch.first()
             out = passage.write(data, events)
             if out:
                 await self._answerer.more(out)
@@ -204,7 +209,7 @@ class Attempting:
         self._judge(events)
         self._win(self._prepared.dropped)
         self._answerer.begin(self._call.dialect.stream_type, self._attempt)
-        self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+        self._attempt.ttft_ms = self._watch.first()
         renderer = self._call.dialect.stream_renderer(self._reply_to())
         await self._answerer.more(renderer.render(events))
         self._book(events)

@@ -3,25 +3,27 @@
 Decides before anything is sent or held; does no I/O.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
-from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced
+from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, UpstreamError
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
-from headgate.routing.abilities import able, demand_of, refusal
+from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal
 from headgate.routing.names import Directory
-from headgate.routing.plan import Plan, plan
-from headgate.routing.preferences import named, provider_slugs, unmet, wished
+from headgate.routing.plan import Asked, Plan, Route, plan, with_able
+from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
@@ -45,48 +47,92 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     wishes = NO_WISHES
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    choice = planned(engine, call.principal, head.model, wishes)
-    chosen = _candidates(engine, call, head, choice, wishes)
-    return choice if chosen is choice.plan else Choice(choice.model, chosen, choice.dropped)
+    named = meant(engine, call.principal, head.model, wishes)
+    demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
+    routes = _able(engine, call.principal, named, demand)
+    asked = Asked(
+        now_s=time.monotonic(),
+        dice=engine.dice,
+        quoting=engine.metering.quote,
+        is_stream=head.is_stream,
+        input_tokens=len(call.body) // BYTES_PER_TOKEN_USUAL,
+        max_tokens=head.max_tokens or 0,
+    )
+    chosen = planned(engine, routes, wishes, asked)
+    if len(chosen.deployments) > 1 and routes is not named.routes:
+        chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
+    return Choice(named.model, chosen, named.dropped)
 
 
-def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+class Named(Struct, frozen=True):
     """What the names and the wishes of a call come to, whatever it needs."""
+
+    model: str
+    """The first model that it names."""
+    routes: tuple[Route, ...]
+    """One for each that it names, with the targets that its wishes leave."""
+    dropped: set[str]
+
+
+def meant(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Named:
+    """Raises a `ClientError` where nothing has such a name, or the wishes leave nothing."""
     if model and wishes is NO_WISHES:
-        return Choice(model, _plan(engine, principal, model), set())
+        return Named(model, (_route(engine, principal, model),), set())
     names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
-    plans = [_plan(engine, principal, name) for name in names]
+    routes = [_route(engine, principal, name) for name in names]
     directory = engine.directory
-    chosen = wished(plans, wishes, partial(provider_slugs, directory))
-    return Choice(names[0], chosen, unmet(directory, wishes))
+    scope = Scope(partial(provider_slugs, directory), engine.metering.quote)
+    return Named(names[0], wished(routes, wishes, scope), unmet(directory, wishes))
 
 
-def _plan(engine: "Engine", principal: Principal, name: str) -> Plan:
+def _route(engine: "Engine", principal: Principal, name: str) -> Route:
     route = engine.route(name)
     may_use(principal, name)
-    return plan(route, engine.dice)
+    return route
 
 
-def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes: Wishes) -> Plan:
-    """The plan without those that cannot do it or have no price where one is demanded."""
-    demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
-    chosen = choice.plan
-    left = able(chosen.deployments, demand)
-    if not left:
-        others = partial(_usable, engine.directory, call.principal)
-        raise refusal(choice.model, chosen.deployments, demand, others)
-    if not engine.metering.refuses_unpriced:
-        return chosen if left is chosen.deployments else Plan(chosen.route, left)
-    priced = tuple(each for each in left if engine.metering.is_priced(each.prices, each.model))
-    if not priced:
-        raise Unpriced(
-            f"No price is known for {_listed(left)}, and this gateway refuses what has none (prices.unpriced: refuse). "
-            f"Set one under providers.{left[0].provider}.prices, or ask for another model.",
-            param="model",
+def planned(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
+    """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
+    fleet = engine.fleet
+    fleet.sweep(asked.now_s)
+    if wishes is NO_WISHES:
+        chosen = plan(routes[0], asked, fleet)
+        if chosen.blocked is not None:
+            raise UpstreamError(chosen.blocked)
+        return chosen
+    return joined([plan(route, asked, fleet) for route in routes], wishes, partial(provider_slugs, engine.directory))
+
+
+def _able(engine: "Engine", principal: Principal, named: Named, demand: Demand) -> tuple[Route, ...]:
+    """The routes without what cannot do it, or has no price where one is demanded."""
+    routes = tuple(route for route in (with_able(route, demand) for route in named.routes) if route.targets)
+    if not routes:
+        others = partial(_usable, engine.directory, principal)
+        raise refusal(
+            named.model, [each.deployment for route in named.routes for each in route.targets], demand, others
         )
-    return Plan(chosen.route, priced)
+    if engine.metering.refuses_unpriced:
+        routes = _priced(engine, routes)
+    return named.routes if all(map(is_, routes, named.routes)) and len(routes) == len(named.routes) else routes
+
+
+def _priced(engine: "Engine", routes: Sequence[Route]) -> tuple[Route, ...]:
+    left: list[Route] = []
+    for route in routes:
+        kept = tuple(each for each in route.targets if engine.metering.quote(each.deployment) is not None)
+        if kept:
+            left.append(route if len(kept) == len(route.targets) else structs.replace(route, targets=kept))
+    if left:
+        return tuple(left)
+    deployments = [each.deployment for route in routes for each in route.targets]
+    raise Unpriced(
+        f"No price is known for {_listed(deployments)}, and this gateway refuses what has none "
+        f"(prices.unpriced: refuse). Set one under providers.{deployments[0].provider}.prices, or ask for another "
+        "model.",
+        param="model",
+    )
 
 
 def _required(abilities: frozenset[Ability], wishes: Wishes) -> frozenset[Ability]:

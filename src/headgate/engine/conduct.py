@@ -21,6 +21,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
+from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
@@ -63,6 +64,8 @@ class Engine:
         self.metering = metering
         self.settings = settings or Settings()
         self.dice = dice
+        self.fleet = Fleet()
+        """What is known of the deployments in use."""
 
     def route(self, name: str) -> Route:
         """What a model's name means; remembered, since callers ask for the same few. Raises `UnknownModel`."""
@@ -147,6 +150,7 @@ class _Conduct:
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in deployments]
+        record.weighed = self._choice.plan.weighed
         others_left = len(deployments)
         for deployment in deployments:
             others_left -= 1
