@@ -15,7 +15,7 @@ import msgspec
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.ledger import segments as types
-from headgate.ledger.journal import Journal
+from headgate.ledger.journal import Ended, Journal
 from headgate.ledger.segments import (
     OFFSET_BITS,
     OFFSET_MASK,
@@ -29,9 +29,9 @@ from headgate.store.base import Store, StoreError
 from headgate.store.queries import calls, meta
 
 CUT_SHORT = "the gateway stopped during this call"
-_ENTRIES_MAX = 2000
-"""Records of about 1,000 calls: what one transaction takes."""
-_ROUND_S = 0.05
+_CALLS_MAX = 1000
+"""How many one transaction takes."""
+_ROUND_S = 0.1
 _RETRY_S_MAX = 5.0
 _DRAIN_S = 10.0
 
@@ -71,6 +71,8 @@ class Applier:
         self._open: dict[str, _Open] = {}
         self._kept_before: int | None = None
         self._is_recovered = self._is_closing = self._is_hurried = False
+        self._is_following = True
+        """Whether what ends is taken as it ends, not from the segments."""
         self._oldest_segment = 0
         self._caught_up_s = time.monotonic()
         self.applied = 0
@@ -139,19 +141,49 @@ class Applier:
         if self._kept_before is None:
             with self._store.read() as connection:
                 self._kept_before = meta.get_number(connection, self._place_name)
-        limit = self._journal.end if self._is_recovered else self._journal.start
+        if not self._is_recovered:
+            if not self._read_on(self._journal.start):
+                self._keep_cut_short()
+                self._is_recovered = True
+                self._reached(self._journal.start)
+            return True
+        if self._is_following:
+            return self._follow()
+        limit = self._journal.end
+        if not self._read_on(limit):
+            self._follower.close()
+            self._is_following = True
+            self._reached(limit)
+        return True
+
+    def _follow(self) -> bool:
+        """Applies what has just ended, without reading it back. What the store does not take, and more than is kept at
+        hand, is read from the segments instead: there each record is looked at anew."""
+        found = self._journal.ended_since(self.applied, _CALLS_MAX)
+        if found is None or not self._could_keep(*found):
+            self._follower.seek(self.applied)
+            self._is_following = False
+            return True
+        ended, end = found
+        self._reached(end)
+        self._caught_up_s = time.monotonic()
+        return len(ended) == _CALLS_MAX
+
+    def _could_keep(self, ended: list[Ended], end: int) -> bool:
+        try:
+            self._keep([(each.record, each.json) for each in ended], end)
+        except (StoreError, ValueError, TypeError):
+            return False
+        return True
+
+    def _read_on(self, limit: int) -> bool:
+        """Applies the next records of the segments, up to `limit`. False: there are none."""
         if not self._pending:
             self._pending = self._follower.read(limit)
-        if self._pending:
-            self._apply(self._pending[:_ENTRIES_MAX], self._kept_before)
-            del self._pending[:_ENTRIES_MAX]
-        elif not self._is_recovered:
-            self._keep_cut_short()
-            self._is_recovered = True
-        else:
-            self._reached(limit)
-            self._caught_up_s = time.monotonic()
+        if not self._pending:
             return False
+        self._apply(self._pending[: 2 * _CALLS_MAX], self._kept_before or 0)
+        del self._pending[: 2 * _CALLS_MAX]
         return True
 
     def _apply(self, entries: list[Entry], kept_before: int) -> None:
@@ -159,24 +191,27 @@ class Applier:
         rejects: list[bytes] = []
         for entry in entries:
             match entry.type:
-                case types.CALL_STARTED:
+                case types.CALL_STARTED if not self._is_recovered:
                     self._open[_decode_id(entry.payload).id] = _Open(entry.lsn, entry.payload, [])
-                case types.ATTEMPT_STARTED:
+                case types.ATTEMPT_STARTED if not self._is_recovered:
                     attempt = _decode_attempt(entry.payload)
                     if (call := self._open.get(attempt.call_id)) is not None:
                         call.attempts.append(attempt)
                 case types.CALL_ENDED:
                     self._end(entry, ended, rejects, is_kept=entry.lsn < kept_before)
-                case _:  # a filler
+                case _:  # a filler, or what the journal itself knows of
                     pass
         end = entries[-1].end
+        self._keep(ended, end)
+        if rejects:
+            self._reject(rejects)
+        self._reached(end)
+
+    def _keep(self, ended: list[tuple[CallRecord, bytes]], end: int) -> None:
         if ended:
             with self._store.write() as connection:
                 calls.add(connection, ended)
                 meta.put(connection, self._place_name, str(end))
-        if rejects:
-            self._reject(rejects)
-        self._reached(end)
 
     def _end(self, entry: Entry, ended: list[tuple[CallRecord, bytes]], rejects: list[bytes], *, is_kept: bool) -> None:
         try:
@@ -194,7 +229,8 @@ class Applier:
         return f"journal {self._journal.id} applied"
 
     def _reached(self, lsn: int) -> None:
-        oldest = min((call.lsn for call in self._open.values()), default=lsn) >> OFFSET_BITS
+        begun = self._journal.oldest_begun(lsn) if self._is_recovered else lsn
+        oldest = min((call.lsn for call in self._open.values()), default=begun) >> OFFSET_BITS
         if oldest > self._oldest_segment:
             for number in segment_numbers(self._directory):
                 if number < oldest:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,7 @@ from headgate.ledger.segments import (
     CALL_STARTED,
     FILLER,
     OFFSET_MASK,
+    OVERHEAD,
     DamagedJournal,
     cut_off,
     damages,
@@ -41,6 +42,8 @@ Durability = Literal["os", "group", "sync"]
 _FORMAT = "headgate journal 1"
 _RETRY_S = 1.0
 _UNWRITTEN_MAX = 10_000
+_ENDED_MAX = 2048
+"""How many ended calls are kept for who follows: a moment's worth of a busy process."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -53,6 +56,15 @@ class JournalFailed(HeadgateError):
 
 class JournalInUse(ConfigError):
     """Another process writes this journal."""
+
+
+class Ended(NamedTuple):
+    """A call whose end is in the journal: where, and what was written."""
+
+    lsn: int
+    end: int
+    record: CallRecord
+    json: bytes
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +103,12 @@ class Journal:
         self.failure = ""
         """Why no new call is taken; empty: all is well."""
         self._can_resume = True
-        self._unwritten: deque[bytes] = deque(maxlen=_UNWRITTEN_MAX)
+        self._unwritten: deque[tuple[CallRecord, bytes]] = deque(maxlen=_UNWRITTEN_MAX)
+        self._begun: dict[str, int] = {}
+        """Where the calls under way were started, by their ids, oldest first."""
+        self._ended: deque[Ended] = deque()
+        self._overrun = 0
+        """Calls that ended before this place may be missing among `_ended`."""
         self._retired: list[int] = []
         self._is_name_synced = False
         self._lock = Lock()
@@ -101,19 +118,27 @@ class Journal:
 
     def call_started(self, start: CallStart) -> None:
         """A call was admitted and its first attempt is about to be sent. Raises `JournalFailed`: do not send it."""
-        self._begin(CALL_STARTED, _encode(start))
+        payload = _encode(start)
+        with self._lock:
+            lsn = self.end
+            if self.failure or not self._append(CALL_STARTED, payload):
+                raise JournalFailed()
+            self._begun[start.id] = lsn
 
     def attempt_started(self, start: AttemptStart) -> None:
         """A further attempt is about to be sent. Raises `JournalFailed`: do not send it."""
-        self._begin(ATTEMPT_STARTED, _encode(start))
+        payload = _encode(start)
+        with self._lock:
+            if self.failure or not self._append(ATTEMPT_STARTED, payload):
+                raise JournalFailed()
 
     def call_ended(self, record: CallRecord) -> bytes:
         """A call is over. Never fails for the disk's sake: what cannot be written waits for the disk, or, if the
         process ends before, is found again as a call that was cut short. Returns the record as JSON."""
         payload = _encode(record)
         with self._lock:
-            if self.failure or not self._append(CALL_ENDED, payload):
-                self._unwritten.append(payload)
+            if self.failure or not self._append_end(record, payload):
+                self._unwritten.append((record, payload))
         if not self._wake.is_set():
             self._wake.set()
         return payload
@@ -122,6 +147,23 @@ class Journal:
     def unwritten(self) -> int:
         """How many ended calls wait for the disk."""
         return len(self._unwritten)
+
+    def ended_since(self, applied: int, limit: int) -> tuple[list[Ended], int] | None:
+        """The calls that ended at or behind `applied`, at most `limit` of them, taken from what is at hand, and the
+        place up to which there are no others. None: more came than are kept; they are in the segments."""
+        ended = self._ended
+        with self._lock:
+            if self._overrun > applied:
+                return None
+            while ended and ended[0].lsn < applied:
+                ended.popleft()
+            taken = [ended.popleft() for _ in range(min(limit, len(ended)))]
+            return taken, taken[-1].end if ended else self.end
+
+    def oldest_begun(self, but: int) -> int:
+        """Where the oldest call under way was started; `but`: there is none."""
+        with self._lock:
+            return min(next(iter(self._begun.values()), but), but)
 
     def close(self) -> None:
         """Flushes, and lets go of the directory."""
@@ -134,10 +176,16 @@ class Journal:
         for file in (self._file, self._directory_file, self._lock_file):
             os.close(file)
 
-    def _begin(self, kind: int, payload: bytes) -> None:
-        with self._lock:
-            if self.failure or not self._append(kind, payload):
-                raise JournalFailed()
+    def _append_end(self, record: CallRecord, payload: bytes) -> bool:
+        lsn = self.end
+        if not self._append(CALL_ENDED, payload):
+            return False
+        self._begun.pop(record.id, None)
+        ended = self._ended
+        if len(ended) >= _ENDED_MAX:
+            self._overrun = ended.popleft().end
+        ended.append(Ended(lsn, lsn + OVERHEAD + len(payload), record, payload))
+        return True
 
     def _append(self, kind: int, payload: bytes) -> bool:
         data = pack(kind, self.end, payload)
@@ -219,7 +267,7 @@ class Journal:
             if not self._can_resume:
                 return
             is_writable = self._append(FILLER, b"")
-            while is_writable and self._unwritten and (is_writable := self._append(CALL_ENDED, self._unwritten[0])):
+            while is_writable and self._unwritten and (is_writable := self._append_end(*self._unwritten[0])):
                 self._unwritten.popleft()
             if is_writable:
                 self.failure = ""

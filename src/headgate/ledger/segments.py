@@ -162,6 +162,12 @@ class Follower:
             self.close()
         return []
 
+    def seek(self, lsn: int) -> None:
+        """Goes to the beginning of a record."""
+        self.close()
+        self._file = os.open(segment_path(self._directory, lsn >> OFFSET_BITS), os.O_RDONLY | os.O_CLOEXEC)
+        self.lsn = lsn
+
     def close(self) -> None:
         """Leaves the segment it is in."""
         if self._file >= 0:

@@ -265,3 +265,42 @@ def test_it_applies_by_itself(tmp_path: Path, store: Store):
     assert kept(store) == [record("a")]
     applier.close()
     journal.close()
+
+
+def test_more_than_is_kept_at_hand_is_read_from_the_segments(tmp_path: Path, store: Store):
+    moody = Moody(store)
+    journal = open_journal(tmp_path, segment_bytes=100_000)
+    applier = Applier(journal, moody)
+    for number in range(5000):
+        journal.call_started(start(str(number)))
+        journal.call_ended(record(str(number)))
+    assert not applier.drain(timeout_s=0.1)
+
+    moody.is_out_of_order = False
+    assert applier.drain()
+    journal.call_ended(record("last"))
+    assert applier.drain()
+
+    with store.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(CALLS)) == 5001
+    assert len(list(tmp_path.glob("*.journal"))) == 1
+    applier.close()
+    journal.close()
+
+
+def test_the_segment_of_a_call_under_way_stays(tmp_path: Path, store: Store):
+    journal = open_journal(tmp_path, segment_bytes=2000)
+    applier = Applier(journal, store)
+    journal.call_started(start("long"))
+    for number in range(50):
+        journal.call_ended(record(str(number)))
+    assert applier.drain()
+    first = min(tmp_path.glob("*.journal"))
+    assert b'"long"' in first.read_bytes()
+
+    journal.call_ended(record("long"))
+    assert applier.drain()
+
+    assert not first.exists()
+    applier.close()
+    journal.close()
