@@ -26,14 +26,16 @@ _BUCKETS = 64
 _STEP = log(1.12)
 _LOWEST = log(0.02)
 _SCALE_MAX = 1e12
+_GROWTH_LEAST = 2.0 ** (1.0 / SAMPLES_HALF_LIFE_MAX)
+_AGE_LEAST_S = HALF_LIFE_S / SAMPLES_HALF_LIFE_MAX
 _EAGER, _LAZY = 4, 64
-"""Quantiles are computed again once an eighth of the samples are new: so many at least, and at the most."""
+"""Line and quantiles are computed again once an eighth of the samples are new: so many at least, and at the most."""
 _LEVEL_PRIOR, _SLOPE_PRIOR = 3.0, 20.0
 """How many samples the prior's level and slope are worth."""
 _SLOPE_MAX = 2.0
 _Z95, _Z99, _Z999 = 1.645, 2.326, 3.090
 _NORMAL = NormalDist()
-_MISS_STEP, _MISS_RATE = 0.06, 0.05
+_MISS_RAISES, _HIT_LOWERS = 0.06 * 0.95, -0.06 * 0.05
 _BIAS_MIN, _BIAS_MAX = -0.7, 1.5
 _TIME_MIN_S = 1e-4
 _SPREAD_MIN = 0.1
@@ -115,11 +117,16 @@ class Estimator:
         p95_s = max(p50_s, exp(middle + q95) * bias)
         return Prediction(p50_s, p95_s, p95_s * exp(q99 - q95), p95_s * exp(q999 - q95))
 
+    def usual_s(self, tokens: int) -> float:
+        """The median alone."""
+        q50 = self._quantiles[(tokens >= CLASSES[0]) + (tokens >= CLASSES[1])][0]
+        return exp(self._level + self._slope * log1p(tokens / 1000.0) + q50)
+
     def observe(self, tokens: int, taken_s: float, now_s: float, predicted_p95_s: float) -> None:
         """An answer whose first token took `taken_s`, where at its start p95 had been predicted so."""
-        self._bias += _MISS_STEP * ((taken_s > predicted_p95_s) - _MISS_RATE)
-        self._bias = min(max(self._bias, _BIAS_MIN), _BIAS_MAX)
-        x, y = log1p(tokens / 1000.0), log(max(taken_s, _TIME_MIN_S))
+        bias = self._bias + (_MISS_RAISES if taken_s > predicted_p95_s else _HIT_LOWERS)
+        self._bias = _BIAS_MIN if bias < _BIAS_MIN else _BIAS_MAX if bias > _BIAS_MAX else bias
+        x, y = log1p(tokens / 1000.0), log(taken_s if taken_s > _TIME_MIN_S else _TIME_MIN_S)
         self._learn(tokens, x, y, now_s)
         kind = (tokens >= CLASSES[0]) + (tokens >= CLASSES[1])
         self._keep(self._seen, kind, y - self._level - self._slope * x)
@@ -130,7 +137,7 @@ class Estimator:
         The line takes it at the middle of what is thinkable beyond that.
         """
         if waited_s > predicted_p95_s:
-            self._bias = min(self._bias + _MISS_STEP * (1 - _MISS_RATE), _BIAS_MAX)
+            self._bias = min(self._bias + _MISS_RAISES, _BIAS_MAX)
         kind = (tokens >= CLASSES[0]) + (tokens >= CLASSES[1])
         x, y = log1p(tokens / 1000.0), log(max(waited_s, _TIME_MIN_S))
         residual = y - self._level - self._slope * x
@@ -140,20 +147,26 @@ class Estimator:
         self._keep(self._censored, kind, residual)
 
     def _learn(self, tokens: int, x: float, y: float, now_s: float) -> None:
-        """Lets the past fade, and the line follow."""
+        """Lets the past fade, and remembers what the line is fitted to."""
         age_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
         self._last_s = now_s
-        fade = min(max(age_s / HALF_LIFE_S, 1.0 / SAMPLES_HALF_LIFE_MAX), 1.0 / SAMPLES_HALF_LIFE_MIN)
-        self._scale *= 2.0**fade
+        if age_s > _AGE_LEAST_S:
+            self._scale *= 2.0 ** min(age_s / HALF_LIFE_S, 1.0 / SAMPLES_HALF_LIFE_MIN)
+        else:
+            self._scale *= _GROWTH_LEAST
         if self._scale > _SCALE_MAX:
             self._rescale()
         w, sums = self._scale, self._sums
+        wx = w * x
         sums[0] += w
-        sums[1] += w * x
+        sums[1] += wx
         sums[2] += w * y
-        sums[3] += w * x * x
-        sums[4] += w * x * y
-        prior = self._prior
+        sums[3] += wx * x
+        sums[4] += wx * y
+
+    def _fit(self) -> None:
+        """The line by least squares, drawn towards the prior's."""
+        prior, w, sums = self._prior, self._scale, self._sums
         s0, s1, s3 = sums[0] + _LEVEL_PRIOR * w, sums[1], sums[3] + _SLOPE_PRIOR * w
         s2, s4 = sums[2] + _LEVEL_PRIOR * w * prior.level, sums[4] + _SLOPE_PRIOR * w * prior.slope
         slope = (s0 * s4 - s1 * s2) / (s0 * s3 - s1 * s1)
@@ -177,6 +190,7 @@ class Estimator:
         if self._fresh > 0:
             return
         self._fresh = min(max(int(self.samples / 8), _EAGER), _LAZY)
+        self._fit()
         self._quantiles[-1] = pooled = self._shrunk(-1, _prior_quantiles(self._prior.spread))
         for each in range(len(CLASSES) + 1):
             self._quantiles[each] = self._shrunk(each, pooled)

@@ -27,6 +27,7 @@ TOKENS_PER_S_MAX: Final = 5_000.0
 _REFUSED: Final = frozenset({Outcome.RATE, Outcome.OVERLOAD})
 _GIVEN_UP: Final = frozenset({Outcome.SLOW, Outcome.STALL, Outcome.CLIENT_GONE, Outcome.LOCAL})
 """It would have taken longer: how much is not known."""
+_UNLIMITED: Final = Concurrency.LIMIT_MAX
 LIMIT_MARK: Final = "ratelimit"
 """What the name of a header field that tells of quotas holds."""
 TOLD_INTERVAL_S: Final = 0.1
@@ -83,15 +84,13 @@ class Member:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing at all is to be minded: no failure lately, no limit, no quota told."""
-        quota = self.quota
+        """Whether nothing at all is to be minded: no failure lately, no limit, no quota told. Asked for every call."""
+        health, host, account, quota = self.health, self.host, self.account, self.quota
         return (
-            self.health.is_plain
-            and self.host.is_plain
-            and self.account.is_plain
-            and not quota.is_known
+            health.state is host.state is account.state is State.HEALTHY
+            and not (health.bad or host.bad or account.bad or quota.buckets)
             and quota.not_before_s == -inf
-            and self.limit.limit == Concurrency.LIMIT_MAX
+            and self.limit.limit == _UNLIMITED
         )
 
     def estimator(self, *, is_stream: bool) -> Estimator:
@@ -351,6 +350,8 @@ class Fleet:
 
     def standing(self, member: Member, need: Need, now_s: float) -> Standing:
         """How a call of that size would meet it."""
+        if member.is_plain:
+            return Standing(member, State.HEALTHY, 1.0, 0.0, True, -inf, now_s - member.used_s)
         worst, weight, failed_s = State.HEALTHY, 1.0, -inf
         for domain in member.domains:
             state = domain.look(now_s)

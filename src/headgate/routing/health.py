@@ -80,7 +80,6 @@ class Domain:
     """One failure domain."""
 
     __slots__ = (
-        "_bad",
         "_calm_since_s",
         "_clean",
         "_good",
@@ -88,6 +87,7 @@ class Domain:
         "_last_s",
         "_row",
         "_scale",
+        "bad",
         "failed_s",
         "name",
         "opened",
@@ -120,14 +120,11 @@ class Domain:
         """Successes since a failure last counted."""
         self._good_in_a_row = 0
         self._row = 0.0
-        self._good = self._bad = 0.0
+        self._good = 0.0
+        self.bad = 0.0
+        """Failures lately, in units of their own; 0: none worth mentioning."""
         self._scale = 1.0
         self._last_s = 0.0
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is held against it."""
-        return self.state is State.HEALTHY and not self._bad
 
     def look(self, now_s: float) -> State:
         """Its state now: time alone ends some of them."""
@@ -150,21 +147,21 @@ class Domain:
         share = 1.0
         if self.state is State.RAMPING:
             share = min(1.0, RAMP_LEAST + (1.0 - RAMP_LEAST) * (now_s - self.since_s) / RAMP_S)
-        bad = self._bad / self._scale
+        bad = self.bad / self._scale
         if bad < _TELLING:
             return share
-        ok = self._good / (self._good + self._bad)
+        ok = self._good / (self._good + self.bad)
         return share * max(WEIGHT_LEAST, max(0.0, (ok - 0.5) / 0.5) ** 2)
 
     def failure_rate(self) -> float:
         """The share of requests that failed lately."""
-        seen = self._good + self._bad
-        return self._bad / seen if seen else 0.0
+        seen = self._good + self.bad
+        return self.bad / seen if seen else 0.0
 
     def succeeded(self, now_s: float, *, is_prompt: bool = True) -> None:
         """An answer has come; `is_prompt`: within what is usual."""
         if self.state is State.HEALTHY:
-            if self._bad:
+            if self.bad:
                 self._note(0.0, now_s)
                 self._row = 0.0
             else:  # a domain that never fails needs no more books than this
@@ -219,7 +216,7 @@ class Domain:
     def absolve(self, now_s: float) -> None:
         """It was ourselves, after all: as if nothing had been."""
         self.suspicion.clear()
-        self._row = self._good = self._bad = 0.0
+        self._row = self._good = self.bad = 0.0
         self.opened = max(0, self.opened - 1) if self.state is State.OPEN else self.opened
         self._enter(State.HEALTHY, now_s)
 
@@ -237,25 +234,25 @@ class Domain:
         self._good_in_a_row = 0
         self.suspicion.clear()
         if state in (State.HALF_OPEN, State.RAMPING):
-            self._row = self._good = self._bad = 0.0
+            self._row = self._good = self.bad = 0.0
 
     def _note(self, bad: float, now_s: float) -> None:
         """One more outcome; what was 30 s or 20 outcomes ago counts half."""
-        if not self._bad and bad:
+        if not self.bad and bad:
             self._good = min(float(self._clean), _MEMORY_SAMPLES) * self._scale
             self._clean = 0
         self._scale *= 2.0 ** min(40.0, max((now_s - self._last_s) / _MEMORY_S, 1.0 / _MEMORY_SAMPLES))
         self._last_s = now_s
-        self._bad += bad * self._scale
+        self.bad += bad * self._scale
         self._good += (1.0 - bad) * self._scale
-        if self._bad < _NEGLIGIBLE * self._scale:
-            self._clean, self._good, self._bad = int(_MEMORY_SAMPLES), 0.0, 0.0
+        if self.bad < _NEGLIGIBLE * self._scale:
+            self._clean, self._good, self.bad = int(_MEMORY_SAMPLES), 0.0, 0.0
         if self._scale > _SCALE_MAX:
-            self._good, self._bad, self._scale = self._good / self._scale, self._bad / self._scale, 1.0
+            self._good, self.bad, self._scale = self._good / self._scale, self.bad / self._scale, 1.0
 
     def _fails_mostly(self) -> bool:
         """Whether more than half of its requests fail for certain: the lower end of Wilson's interval (1927)."""
-        seen = (self._good + self._bad) / self._scale
+        seen = (self._good + self.bad) / self._scale
         return seen >= RATE_SAMPLES_MIN and wilson_least(self.failure_rate(), seen) > 0.5
 
 

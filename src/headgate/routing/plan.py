@@ -125,7 +125,7 @@ def _failed(candidate: Candidate) -> float:
 def _weighed(candidate: Candidate, why: str) -> Weighed:
     standing = candidate.standing
     cost = candidate.cost if candidate.cost < inf else -1.0
-    return Weighed(candidate.deployment.id, why, cost, round(standing.weight, 4), round(standing.wait_s, 3))
+    return Weighed(candidate.deployment.id, why, cost, standing.weight, standing.wait_s)
 
 
 def _panic(

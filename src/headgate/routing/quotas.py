@@ -169,10 +169,11 @@ class Bucket:
 class Quota:
     """One model of one account: its buckets, and until when it has asked to be left alone."""
 
-    __slots__ = ("_backoff_s", "_buckets", "_fills", "_flying", "not_before_s")
+    __slots__ = ("_backoff_s", "_fills", "_flying", "buckets", "not_before_s")
 
     def __init__(self) -> None:
-        self._buckets: dict[Kind, Bucket] = {}
+        self.buckets: dict[Kind, Bucket] = {}
+        """Those that the upstream has told of."""
         self._flying = {"requests": 0.0, "tokens": 0.0, "input": 0.0, "output": 0.0}
         self._fills = False
         """Whether the buckets have been seen to fill before their reset: told by the one whose debits are exact."""
@@ -180,15 +181,10 @@ class Quota:
         self.not_before_s = float("-inf")
         """No request before then."""
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the upstream tells what is left."""
-        return bool(self._buckets)
-
     def sent(self, need: Need, now_s: float) -> None:
         """A request goes out."""
         self._fly(need, 1.0)
-        for kind, bucket in self._buckets.items():
+        for kind, bucket in self.buckets.items():
             bucket.debit(need.of(kind), now_s)
 
     def landed(self, need: Need) -> None:
@@ -198,9 +194,9 @@ class Quota:
     def told(self, readings: Mapping[Kind, Reading], now_s: float) -> None:
         """What the head of an answer tells, after `landed`."""
         for kind, reading in readings.items():
-            bucket, in_flight = self._buckets.get(kind), self._flying[kind]
+            bucket, in_flight = self.buckets.get(kind), self._flying[kind]
             if bucket is None:
-                self._buckets[kind] = Bucket(reading, now_s, in_flight)
+                self.buckets[kind] = Bucket(reading, now_s, in_flight)
                 continue
             if kind == "requests" and bucket.exceeds(reading, now_s, in_flight):
                 self._fills = True
@@ -221,7 +217,7 @@ class Quota:
     def wait_s(self, need: Need, now_s: float) -> float:
         """How long until a request of that size may go; 0: now."""
         wait_s = max(self.not_before_s - now_s, 0.0)
-        for kind, bucket in self._buckets.items():
+        for kind, bucket in self.buckets.items():
             wait_s = max(wait_s, bucket.wait_s(need.of(kind), now_s, fills=self._fills))
         return wait_s
 

@@ -68,7 +68,8 @@ class Candidate(Struct, gc=False):
     @property
     def first_s(self) -> float:
         """Expected until the first token, or the whole answer."""
-        return self.standing.member.estimator(is_stream=self.is_stream).predict(self.need.input_tokens).p50_s
+        member = self.standing.member
+        return (member.stream if self.is_stream else member.whole).usual_s(self.need.input_tokens)
 
     @property
     def whole_s(self) -> float:
@@ -110,13 +111,22 @@ def _weighted(candidates: Sequence[Candidate], dice: Dice) -> list[Candidate]:
     """A draw without replacement: the chance of each place is in proportion to the weights that are left."""
     left, found = list(candidates), list[Candidate]()
     while left:
-        reach, at = dice() * sum(each.weight for each in left), 0
-        while at < len(left) - 1 and reach >= left[at].weight:
-            reach -= left[at].weight
-            at += 1
-        left[at].cost = float(len(found))
-        found.append(left.pop(at))
+        drawn = _draw(left, dice)
+        drawn.cost = float(len(found))
+        found.append(drawn)
     return found
+
+
+def _draw(left: list[Candidate], dice: Dice) -> Candidate:
+    """One of them by weight, which is taken out."""
+    total = 0.0
+    for each in left:
+        total += each.weight
+    reach, at = dice() * total - left[0].weight, 0
+    while reach >= 0.0 and at < len(left) - 1:
+        at += 1
+        reach -= left[at].weight
+    return left.pop(at)
 
 
 def _by(cost: Callable[[Candidate], float]) -> Callable[[Sequence[Candidate], Dice], list[Candidate]]:
@@ -160,23 +170,29 @@ def _balanced(candidates: Sequence[Candidate], dice: Dice) -> list[Candidate]:
     The power of two choices (Mitzenmacher 2001) over an expected cost in seconds: it spreads the load where a plain
     minimum sends every call of a moment to the same place.
     """
-    drawn = _weighted(candidates, dice)[:2]
-    fallback_s = min(each.first_s for each in candidates)
-    for each in candidates:
-        standing, member = each.standing, each.standing.member
-        predicted = member.estimator(is_stream=each.is_stream).predict(each.need.input_tokens)
+    left = list(candidates)
+    drawn = (_draw(left, dice), _draw(left, dice))
+    usual_s = [each.first_s for each in candidates]
+    fallback_s = min(usual_s)
+    for each, first_s in zip(candidates, usual_s, strict=True):
+        standing = each.standing
+        member, price = standing.member, each.price
         load = member.in_flight / min(member.limit.limit, ALONGSIDE)
-        fails = member.health.failure_rate()
-        writing_s = each.need.output_tokens / member.tokens_per_s if each.is_stream else 0.0
-        price_s = 0.0 if each.quote is None else each.price / SECOND_NANO_USD
-        each.cost = (
-            predicted.p50_s * (1.0 + load) / standing.weight
-            + writing_s
-            + price_s
-            + fails * (predicted.p95_s + fallback_s)
-        )
+        cost = first_s * (1.0 + load) / standing.weight
+        if each.is_stream:
+            cost += each.need.output_tokens / member.tokens_per_s
+        if price < inf:
+            cost += price / SECOND_NANO_USD
+        if member.health.bad:
+            predicted = member.estimator(is_stream=each.is_stream).predict(each.need.input_tokens)
+            cost += member.health.failure_rate() * (predicted.p95_s + fallback_s)
+        each.cost = cost
+    found = sorted(candidates, key=_cost)
     first = min(drawn, key=_cost)
-    return [first, *sorted((each for each in candidates if each is not first), key=_cost)]
+    if found[0] is not first:
+        found.remove(first)
+        found.insert(0, first)
+    return found
 
 
 def _cost(candidate: Candidate) -> float:

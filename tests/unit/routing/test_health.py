@@ -147,7 +147,7 @@ def test_a_brownout_is_weighted():
     for number in range(200):
         domain.succeeded(30.0 + number)
     assert domain.weight(230.0) == 1.0
-    assert domain.is_plain
+    assert domain.bad == 0.0
 
 
 def test_one_failure_among_many_costs_nothing():
@@ -209,7 +209,7 @@ def test_a_late_loop_is_us():
 def test_one_that_is_absolved_is_as_if_nothing_had_been():
     domain = opened()
     domain.absolve(0.5)
-    assert (domain.state, domain.opened, domain.is_plain) == (State.HEALTHY, 0, True)
+    assert (domain.state, domain.opened, domain.bad) == (State.HEALTHY, 0, 0.0)
     healthy = Domain("d")
     healthy.absolve(0.0)
     assert healthy.state is State.HEALTHY

@@ -83,7 +83,7 @@ def told(**readings: Reading) -> Quota:
 
 def test_what_is_not_told_is_not_limited():
     assert Quota().wait_s(SMALL, 0.0) == 0.0
-    assert not Quota().is_known
+    assert not Quota().buckets
 
 
 def test_a_request_is_debited_before_the_answer_tells():
