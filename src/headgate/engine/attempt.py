@@ -54,9 +54,9 @@ class Attempting:
             price_version=engine.metering.price_version,
         )
 
-    async def run(self, number: int, allowance_s: float, deadline_s: float) -> Problem | None:
+    async def run(self, number: int, allowance_s: float, deadline_s: float, others_left: int) -> Problem | None:
         """Makes the attempt. None: the client has its answer; else why not, and nothing has gone out unless the
-        answerer says so."""
+        answerer says so. `others_left`: how many deployments may be tried after it."""
         self._attempt.number = number
         self._sent_s = time.monotonic()
         self._write_ahead()
@@ -69,6 +69,8 @@ class Attempting:
                 request = await self._engine.signed(request, signer, timeouts.whole_s)
             flight = self._engine.transports[self._prepared.way.scheme].start(request, timeouts)
             self._answerer.watch(flight.abort)
+            if others_left:
+                watch.may_leave(flight)
             await flight.head()
             self._attempt.status = flight.status
             watch.head(flight)
@@ -233,6 +235,7 @@ class Attempting:
 
     def _win(self, dropped: set[str]) -> float:
         """This attempt's answer is the call's. Returns how many milliseconds it has taken so far."""
+        self._watch.stays()
         call, now_s = self._call, time.monotonic()
         record = call.record
         if dropped:

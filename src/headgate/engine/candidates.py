@@ -18,6 +18,7 @@ from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Upstr
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
+from headgate.engine.watching import move
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal
@@ -96,7 +97,7 @@ def _route(engine: "Engine", principal: Principal, name: str) -> Route:
 def planned(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
     """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
     fleet = engine.fleet
-    fleet.sweep(asked.now_s)
+    move(fleet.sweep(asked.now_s))
     if wishes is NO_WISHES:
         chosen = plan(routes[0], asked, fleet)
         if chosen.blocked is not None:

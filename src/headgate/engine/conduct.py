@@ -21,6 +21,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
+from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL
 from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Route
@@ -158,7 +159,9 @@ class _Conduct:
             while prepared is not None:
                 self._number += 1
                 attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
-                problem = await attempting.run(self._number, self._allowance_s(others_left), self._deadline_s)
+                left = min(others_left, route.attempts_max - self._number)
+                allowance_s = self._allowance_s(left, prepared)
+                problem = await attempting.run(self._number, allowance_s, self._deadline_s, left)
                 if problem is None:
                     return
                 self._problems.append(problem)
@@ -197,14 +200,17 @@ class _Conduct:
         prepared.dropped |= self._choice.dropped
         return prepared
 
-    def _allowance_s(self, others_left: int) -> float:
-        """How long this attempt may keep the client waiting: all that is left for the last candidate, else a share."""
-        settings = self._engine.settings
+    def _allowance_s(self, others_left: int, prepared: Prepared) -> float:
+        """How long this attempt may keep the client waiting: all that is left for the last candidate, else a share,
+        and not much longer than its deployment ever takes."""
+        engine, is_stream = self._engine, self._head.is_stream
         remaining = self._deadline_s - time.monotonic()
         if others_left == 0:
             return remaining
-        usual = settings.head_s if self._head.is_stream else settings.whole_s
-        return min(usual, remaining / (others_left + 1))
+        usual = engine.settings.head_s if is_stream else engine.settings.whole_s
+        fleet, tokens = engine.fleet, len(prepared.body) // BYTES_PER_TOKEN_USUAL
+        move_s = fleet.move_s(fleet.member(prepared.way.deployment), tokens, is_stream=is_stream)
+        return min(usual, remaining / (others_left + 1), move_s)
 
     def _situation(self, problem: Problem, others_left: int, repeats: int) -> Situation:
         return Situation(

@@ -4,7 +4,7 @@ Three events of an attempt go in: it was sent, its first token came, it ended. R
 `sweep`, before anything is decided. What is known is a `Standing` of a deployment, as one call would meet it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from math import inf
 from typing import Final
@@ -31,6 +31,14 @@ _UNLIMITED: Final = Concurrency.LIMIT_MAX
 LIMIT_MARK: Final = "ratelimit"
 """What the name of a header field that tells of quotas holds."""
 TOLD_INTERVAL_S: Final = 0.1
+OVERDUE_LEAST_S: Final = 0.3
+"""Nothing is overdue before: so near to us our own hiccups would count as an upstream's."""
+OVERDUE_MAX: Final = 64
+KNOWN_SAMPLES: Final = 30.0
+MOVE_FACTOR: Final = 1.5
+"""Of the time that one request in a thousand takes: after so long a request is given up for another deployment."""
+MOVE_S: Final = (2.0, 30.0)
+MOVE_WHOLE_S: Final = (5.0, 600.0)
 _LEARN: Final = 0.05
 """How much the last answer counts in what is usual of a deployment."""
 
@@ -49,6 +57,7 @@ class Member:
         "limit",
         "model",
         "output_tokens",
+        "overdue",
         "quota",
         "stream",
         "tokens_per_s",
@@ -67,6 +76,8 @@ class Member:
         self.quota = Quota()
         self.limit = Concurrency()
         self.in_flight = 0
+        self.overdue: list[Ticket] = []
+        """Requests that have passed their p95 and may still be on their way."""
         self.used_s = self.told_s = -inf
         self.cached_share = 0.0
         """Of the prompt's tokens, those that usually come from its cache."""
@@ -107,8 +118,10 @@ class Ticket:
         "is_over",
         "is_overdue",
         "is_stream",
+        "leave",
         "member",
         "need",
+        "patience_s",
         "predicted",
         "probing",
         "sent_s",
@@ -119,7 +132,11 @@ class Ticket:
         self.need = need
         self.predicted = predicted
         self.sent_s = sent_s
+        self.patience_s = predicted.p95_s if predicted.p95_s > OVERDUE_LEAST_S else OVERDUE_LEAST_S
+        """After so long without a token it is overdue."""
         self.is_stream = is_stream
+        self.leave: Callable[[], None] | None = None
+        """Gives it up, so that its call goes elsewhere; None: it may not."""
         self.first_s: float | None = None
         """When the first token came."""
         self.has_landed = False
@@ -207,7 +224,7 @@ class Fleet:
         health = member.health
         health.suspicion.sent(now_s)
         self._number += 1
-        heappush(self._due, (now_s + predicted.p95_s, self._number, ticket))
+        heappush(self._due, (now_s + ticket.patience_s, self._number, ticket))
         if health.state is not State.HEALTHY or member.host.state is not State.HEALTHY or member.account.opened:
             ticket.probing = tuple(each for each in member.domains if each.look(now_s) is State.HALF_OPEN)
             for domain in ticket.probing:
@@ -245,7 +262,7 @@ class Fleet:
         if self.blame.is_frozen(now_s):
             return
         member.estimator(is_stream=ticket.is_stream).observe(ticket.need.input_tokens, taken_s, now_s, p95_s)
-        if taken_s <= p95_s:
+        if taken_s <= ticket.patience_s:
             member.health.suspicion.in_time()
         elif not ticket.is_overdue:
             self._overdue(ticket, now_s)
@@ -310,15 +327,22 @@ class Fleet:
         return True
 
     def sweep(self, now_s: float) -> list[Ticket]:
-        """Counts the requests that have become overdue, and returns them."""
-        due, found = self._due, list[Ticket]()
+        """Counts the requests that have become overdue. Returns those that should go elsewhere at once: all that are
+        overdue at a deployment which is not well."""
+        due, moves = self._due, list[Ticket]()
         while due and due[0][0] <= now_s:
             ticket = heappop(due)[2]
             if ticket.is_over or ticket.first_s is not None or ticket.is_overdue:
                 continue
+            member = ticket.member
+            member.overdue.append(ticket)
             self._overdue(ticket, now_s)
-            found.append(ticket)
-        return found
+            if member.health.state is not State.HEALTHY and member.health.state is not State.RAMPING:
+                moves.extend(each for each in member.overdue if not each.is_over and each.first_s is None)
+                member.overdue.clear()
+            elif len(member.overdue) > OVERDUE_MAX:
+                member.overdue = [each for each in member.overdue if not each.is_over and each.first_s is None]
+        return moves
 
     def _overdue(self, ticket: Ticket, now_s: float) -> None:
         ticket.is_overdue = True
@@ -327,6 +351,14 @@ class Fleet:
             return
         if member.health.suspicion.overdue() and member.health.suspect(now_s):
             self._ejected(member, now_s)
+
+    def move_s(self, member: Member, input_tokens: int, *, is_stream: bool) -> float:
+        """How long a request is waited for while there is another deployment; without a limit until enough is known."""
+        estimator = member.estimator(is_stream=is_stream)
+        if estimator.samples < KNOWN_SAMPLES:
+            return inf
+        least_s, most_s = MOVE_S if is_stream else MOVE_WHOLE_S
+        return min(max(MOVE_FACTOR * estimator.predict(input_tokens).p999_s, least_s), most_s)
 
     def _blame(self, member: Member, outcome: Outcome, now_s: float, dice: float) -> None:
         blame = BLAME.get(outcome)

@@ -64,11 +64,39 @@ def test_requests_that_are_overdue_make_it_suspect_before_they_fail():
     tickets = [send(fleet, now_s=100.0 + number * 0.1) for number in range(8)]
     assert fleet.sweep(100.05) == []
     assert state(fleet, now_s=100.05) is State.HEALTHY
-    assert fleet.sweep(102.0) == tickets
+    assert set(fleet.sweep(102.0)) == set(tickets)
     assert fleet.sweep(103.0) == []
     assert state(fleet, now_s=102.0) is State.SUSPECT
     fleet.first(tickets[0], 103.0)
     assert tickets[0].is_overdue
+
+
+def test_what_is_overdue_at_a_well_deployment_is_left_there():
+    fleet = Fleet()
+    for number in range(200):
+        for _ in range(20):
+            answered(fleet, now_s=number * 1.0)
+        late = send(fleet, now_s=number * 1.0)
+        assert fleet.sweep(number + 0.95) == []
+        fleet.first(late, number + 0.96)
+        fleet.ended(late, Outcome.OK, number + 0.97, 0.5)
+    member = fleet.member(deployment("a"))
+    assert late.is_overdue
+    assert len(member.overdue) <= 65
+
+
+def test_a_request_is_given_up_after_longer_than_any_takes():
+    fleet = Fleet()
+    member = fleet.member(deployment("a"))
+    assert fleet.move_s(member, 200, is_stream=True) == float("inf")
+    for number in range(100):
+        answered(fleet, now_s=number * 1.0)
+    assert fleet.move_s(member, 200, is_stream=True) == 2.0
+    assert fleet.move_s(member, 200, is_stream=False) == float("inf")
+    for number in range(100):
+        ticket = send(fleet, now_s=number * 1.0, is_stream=False)
+        fleet.ended(ticket, Outcome.OK, number + 20.0, 0.5)
+    assert 30.0 < fleet.move_s(member, 200, is_stream=False) < 300.0
 
 
 def test_a_token_in_time_takes_suspicion_away_and_a_late_one_adds_to_it():
