@@ -17,10 +17,11 @@ from headgate.core.usage import Usage
 from headgate.providers.catalog import Deployment
 from headgate.routing.estimate import FIRST_TOKEN, WHOLE_ANSWER, Estimator, Prediction
 from headgate.routing.health import ANSWERED, BLAME, CONNECTS_MAX, FAILURES_MAX, Domain, SelfBlame, State
-from headgate.routing.quotas import Concurrency, Need, Quota, read_limits
+from headgate.routing.quotas import Concurrency, Mark, Need, Quota, read_limits
 
 MEMBERS_MAX: Final = 4096
 """Deployments that are remembered; names of models come from callers."""
+NO_MARK: Final = Mark(0.0, 0.0, 0.0)
 HOST_IDLE_S: Final = 60.0
 """A host without a request for so long does not count among those in use."""
 TOKENS_PER_S_MAX: Final = 5_000.0
@@ -35,6 +36,10 @@ OVERDUE_LEAST_S: Final = 0.3
 """Nothing is overdue before: so near to us our own hiccups would count as an upstream's."""
 OVERDUE_MAX: Final = 64
 KNOWN_SAMPLES: Final = 30.0
+SURE_SAMPLES: Final = 100.0
+"""With fewer, a 95th percentile may be a 70th: the fast answers come first. Then the 99th is taken for it."""
+PROBE_S: Final = 5.0
+"""How long a trial of a half-open deployment may keep its caller waiting."""
 MOVE_FACTOR: Final = 1.5
 """Of the time that one request in a thousand takes: after so long a request is given up for another deployment."""
 MOVE_S: Final = (2.0, 30.0)
@@ -56,6 +61,7 @@ class Member:
         "in_flight",
         "limit",
         "model",
+        "newest",
         "output_tokens",
         "overdue",
         "quota",
@@ -76,6 +82,8 @@ class Member:
         self.quota = Quota()
         self.limit = Concurrency()
         self.in_flight = 0
+        self.newest = 0
+        """The number of the latest request whose answer has begun."""
         self.overdue: list[Ticket] = []
         """Requests that have passed their p95 and may still be on their way."""
         self.used_s = self.told_s = -inf
@@ -114,13 +122,14 @@ class Ticket:
 
     __slots__ = (
         "first_s",
-        "has_landed",
         "is_over",
         "is_overdue",
         "is_stream",
         "leave",
+        "mark",
         "member",
         "need",
+        "number",
         "patience_s",
         "predicted",
         "probing",
@@ -132,15 +141,15 @@ class Ticket:
         self.need = need
         self.predicted = predicted
         self.sent_s = sent_s
-        self.patience_s = predicted.p95_s if predicted.p95_s > OVERDUE_LEAST_S else OVERDUE_LEAST_S
+        self.number = 0
+        self.mark = NO_MARK
+        self.patience_s = 0.0
         """After so long without a token it is overdue."""
         self.is_stream = is_stream
         self.leave: Callable[[], None] | None = None
         """Gives it up, so that its call goes elsewhere; None: it may not."""
         self.first_s: float | None = None
         """When the first token came."""
-        self.has_landed = False
-        """Whether the upstream has counted it."""
         self.is_overdue = False
         self.is_over = False
         self.probing: tuple[Domain, ...] = ()
@@ -216,16 +225,20 @@ class Fleet:
 
     def sent(self, member: Member, need: Need, now_s: float, *, is_stream: bool) -> Ticket:
         """An attempt goes out."""
-        predicted = member.estimator(is_stream=is_stream).predict(need.input_tokens)
+        estimator = member.stream if is_stream else member.whole
+        predicted = estimator.predict(need.input_tokens)
         ticket = Ticket(member, need, predicted, now_s, is_stream=is_stream)
+        patience_s = predicted.p95_s if estimator.samples >= SURE_SAMPLES else predicted.p99_s
+        ticket.patience_s = patience_s if patience_s > OVERDUE_LEAST_S else OVERDUE_LEAST_S
         member.in_flight += 1
         member.used_s = member.host.used_s = now_s
-        member.quota.sent(need, now_s)
+        ticket.mark = member.quota.sent(need, now_s)
         health = member.health
         health.suspicion.sent(now_s)
         self._number += 1
+        ticket.number = self._number
         heappush(self._due, (now_s + ticket.patience_s, self._number, ticket))
-        if health.state is not State.HEALTHY or member.host.state is not State.HEALTHY or member.account.opened:
+        if not health.state is member.host.state is member.account.state is State.HEALTHY:
             ticket.probing = tuple(each for each in member.domains if each.look(now_s) is State.HALF_OPEN)
             for domain in ticket.probing:
                 domain.probes += 1
@@ -234,8 +247,10 @@ class Fleet:
     def landed(self, ticket: Ticket, now_s: float) -> bool:
         """The head of the answer has come. True: what it says of quotas is wanted, by `told`: now and then is enough,
         since in between every request is debited here."""
-        self._land(ticket)
         member = ticket.member
+        if ticket.number < member.newest:
+            return False  # what it says of quotas is older than what we know
+        member.newest = ticket.number
         if now_s < member.told_s + TOLD_INTERVAL_S:
             return False
         member.told_s = now_s
@@ -245,12 +260,7 @@ class Fleet:
         """The header fields of an answer, names in lower case, whose names hold `LIMIT_MARK`; others do no harm."""
         readings = read_limits(fields, now_unix_s)
         if readings:
-            ticket.member.quota.told(readings, now_s)
-
-    def _land(self, ticket: Ticket) -> None:
-        if not ticket.has_landed:
-            ticket.has_landed = True
-            ticket.member.quota.landed(ticket.need)
+            ticket.member.quota.told(readings, ticket.mark, now_s)
 
     def first(self, ticket: Ticket, now_s: float) -> None:
         """The first token, or the whole answer, has come."""
@@ -276,7 +286,6 @@ class Fleet:
             return
         ticket.is_over = True
         member = ticket.member
-        self._land(ticket)
         member.in_flight -= 1
         for domain in ticket.probing:
             domain.probes -= 1
@@ -289,13 +298,17 @@ class Fleet:
         if outcome in ANSWERED:
             is_prompt = ticket.first_s is None or ticket.first_s - ticket.sent_s <= ticket.predicted.p99_s
             for domain in member.domains:
-                domain.succeeded(now_s, is_prompt=is_prompt)
+                if domain.state is State.HALF_OPEN and domain not in ticket.probing:
+                    continue  # sent before it was out of order: proves nothing
+                seen_s = ticket.sent_s if domain is member.host else now_s  # a connection is made at the beginning
+                domain.succeeded(now_s, seen_s=seen_s, is_prompt=is_prompt)
             return
         if outcome is Outcome.RATE:
             member.quota.limited(None if problem is None else problem.retry_after_s, now_s)
-            member.host.succeeded(now_s)
+            member.host.succeeded(now_s, seen_s=ticket.sent_s)
             return
-        if ticket.first_s is None and outcome in _GIVEN_UP and not self.blame.is_frozen(now_s):
+        is_well = member.health.state in (State.HEALTHY, State.RAMPING)
+        if ticket.first_s is None and outcome in _GIVEN_UP and is_well and not self.blame.is_frozen(now_s):
             waited_s = now_s - ticket.sent_s
             member.estimator(is_stream=ticket.is_stream).censor(
                 ticket.need.input_tokens, waited_s, now_s, ticket.predicted.p95_s
@@ -354,6 +367,8 @@ class Fleet:
 
     def move_s(self, member: Member, input_tokens: int, *, is_stream: bool) -> float:
         """How long a request is waited for while there is another deployment; without a limit until enough is known."""
+        if is_stream and member.health.state is State.HALF_OPEN:
+            return PROBE_S
         estimator = member.estimator(is_stream=is_stream)
         if estimator.samples < KNOWN_SAMPLES:
             return inf

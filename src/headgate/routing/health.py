@@ -8,7 +8,7 @@ SUSPECT comes from requests that are still on their way, so nobody has to wait f
 """
 
 from enum import StrEnum
-from math import sqrt
+from math import inf, sqrt
 from typing import Final
 
 from msgspec import Struct
@@ -106,9 +106,9 @@ class Domain:
         """When it came into its state."""
         self.until_s = 0.0
         """When OPEN or SUSPECT ends."""
-        self.failed_s = float("-inf")
+        self.failed_s = -inf
         """When it failed last."""
-        self.used_s = float("-inf")
+        self.used_s = -inf
         """When a request went there last."""
         self.opened = 0
         """How often lately: the exponent of the eject time."""
@@ -158,12 +158,13 @@ class Domain:
         seen = self._good + self.bad
         return self.bad / seen if seen else 0.0
 
-    def succeeded(self, now_s: float, *, is_prompt: bool = True) -> None:
-        """An answer has come; `is_prompt`: within what is usual."""
+    def succeeded(self, now_s: float, *, seen_s: float = inf, is_prompt: bool = True) -> None:
+        """An answer has come; `is_prompt`: within what is usual. `seen_s`: when it showed that all is well; what showed
+        it before the last failure does not end a row of failures."""
         if self.state is State.HEALTHY:
             if self.bad:
                 self._note(0.0, now_s)
-                self._row = 0.0
+                self._row = 0.0 if seen_s >= self.failed_s else self._row
             else:  # a domain that never fails needs no more books than this
                 self._clean += 1
             if self.opened and now_s - self._calm_since_s >= CALM_S:
@@ -282,8 +283,8 @@ class SelfBlame:
     __slots__ = ("_failed", "_next_s", "frozen_until_s")
 
     def __init__(self) -> None:
-        self.frozen_until_s = float("-inf")
-        self._next_s = float("-inf")
+        self.frozen_until_s = -inf
+        self._next_s = -inf
         self._failed: dict[str, float] = {}
 
     def is_frozen(self, now_s: float) -> bool:

@@ -19,7 +19,7 @@ from headgate.routing.health import State
 from headgate.routing.quotas import Need
 from headgate.routing.strategies import Candidate, Dice, Order, Quote, ranked, why_not
 
-PANIC_INTERVAL_S: Final = 0.5
+PANIC_INTERVAL_S: Final = 1.0
 """With every deployment of a route out of order, one call in so long still tries the one that has been well longest."""
 PANIC_RETRY_S: Final = 1.0
 """What the others are told to wait."""

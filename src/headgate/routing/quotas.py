@@ -17,6 +17,7 @@ Kind = Literal["requests", "tokens", "input", "output"]
 """What a bucket counts."""
 HEADROOM: Final = 0.05
 """A member with less of its limit than this left after the request is passed over while there is another."""
+SLACK: Final = 2.0
 RESET_S: Final = 60.0
 """Where an upstream does not say when its bucket is full again."""
 RESET_S_MAX: Final = 86_400.0
@@ -113,21 +114,54 @@ def _amount(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
+class Mark(Struct, frozen=True, gc=False):
+    """What had been sent in all, a request included: what was sent after it is the difference to now."""
+
+    requests: float
+    input: float
+    output: float
+
+    def of(self, kind: Kind) -> float:
+        """In the unit of a bucket."""
+        return _SENT[kind](self)
+
+
+_SENT: Final[dict[Kind, Callable[[Mark], float]]] = {
+    "requests": lambda mark: mark.requests,
+    "tokens": lambda mark: mark.input + mark.output,
+    "input": lambda mark: mark.input,
+    "output": lambda mark: mark.output,
+}
+
+
 class Bucket:
     """A shadow of one of an upstream's buckets. Some are full again all at once at their reset, some fill evenly."""
 
-    __slots__ = ("_at_s", "_left", "_missing", "_reset_at_s", "limit")
+    __slots__ = ("_at_s", "_left", "_missing", "_reset_at_s", "_told", "limit")
 
-    def __init__(self, reading: Reading, now_s: float, in_flight: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.limit: float | None = None
-        self.tell(reading, now_s, in_flight)
+        self._left = self._missing = 0.0
+        self._at_s = self._reset_at_s = 0.0
+        self._told: tuple[float, float] | None = None
+        """What was left as told last, and what had been sent by then."""
 
-    def tell(self, reading: Reading, now_s: float, in_flight: float) -> None:
-        """What an answer says; the requests that it cannot know of yet, amounting to `in_flight`, are taken off."""
+    def tell(self, reading: Reading, sent: float, sent_after: float, now_s: float) -> bool:
+        """What an answer says to a request up to which `sent` had been sent; `sent_after` it cannot know of.
+
+        True: there is more than there can be if nothing flows in before the reset, by more than requests may have
+        overtaken each other.
+        """
+        told, is_new = self._told, now_s >= self._reset_at_s
+        self._told = reading.remaining, sent
+        flows_in = (
+            told is not None and not is_new and reading.remaining > told[0] - (sent - told[1]) + max(SLACK, sent_after)
+        )
         self.limit = reading.limit if reading.limit is not None else self.limit
-        self._left, self._at_s = reading.remaining - in_flight, now_s
+        self._left, self._at_s = reading.remaining - sent_after, now_s
         self._missing = max(0.0, (self.limit or 0.0) - reading.remaining)
         self._reset_at_s = now_s + (RESET_S if reading.reset_s is None else reading.reset_s)
+        return flows_in
 
     def left(self, now_s: float, *, fills: bool) -> float:
         """What is left now. After its reset it is full, and without a known limit nothing is held against it."""
@@ -138,13 +172,9 @@ class Bucket:
     def debit(self, amount: float, now_s: float) -> None:
         """A request goes out."""
         if now_s >= self._reset_at_s and self.limit is not None:
-            self._left, self._at_s, self._missing = self.limit, now_s, 0.0
+            self._left, self._at_s, self._missing, self._told = self.limit, now_s, 0.0, None
             self._reset_at_s = now_s + RESET_S
         self._left -= amount
-
-    def exceeds(self, reading: Reading, now_s: float, in_flight: float) -> bool:
-        """Whether an answer tells of more than there can be if nothing flows in before the reset."""
-        return now_s < self._reset_at_s and reading.remaining - in_flight > self._left + 0.5
 
     def wait_s(self, amount: float, now_s: float, *, fills: bool) -> float:
         """How long until a request of that amount fits with some headroom; 0: now.
@@ -169,38 +199,35 @@ class Bucket:
 class Quota:
     """One model of one account: its buckets, and until when it has asked to be left alone."""
 
-    __slots__ = ("_backoff_s", "_fills", "_flying", "buckets", "not_before_s")
+    __slots__ = ("_backoff_s", "_fills", "_sent", "buckets", "not_before_s")
 
     def __init__(self) -> None:
         self.buckets: dict[Kind, Bucket] = {}
         """Those that the upstream has told of."""
-        self._flying = {"requests": 0.0, "tokens": 0.0, "input": 0.0, "output": 0.0}
+        self._sent = Mark(0.0, 0.0, 0.0)
         self._fills = False
         """Whether the buckets have been seen to fill before their reset: told by the one whose debits are exact."""
         self._backoff_s = 0.0
         self.not_before_s = float("-inf")
         """No request before then."""
 
-    def sent(self, need: Need, now_s: float) -> None:
-        """A request goes out."""
-        self._fly(need, 1.0)
+    def sent(self, need: Need, now_s: float) -> Mark:
+        """A request goes out. The mark is to be given back with what its answer tells."""
+        sent = self._sent
+        self._sent = sent = Mark(sent.requests + 1.0, sent.input + need.input_tokens, sent.output + need.output_tokens)
         for kind, bucket in self.buckets.items():
             bucket.debit(need.of(kind), now_s)
+        return sent
 
-    def landed(self, need: Need) -> None:
-        """The head of that request's answer has come, or never will. To be called once for each `sent`."""
-        self._fly(need, -1.0)
-
-    def told(self, readings: Mapping[Kind, Reading], now_s: float) -> None:
-        """What the head of an answer tells, after `landed`."""
+    def told(self, readings: Mapping[Kind, Reading], mark: Mark, now_s: float) -> None:
+        """What the head of the answer to a request tells. Answers to later requests must not have been told before."""
         for kind, reading in readings.items():
-            bucket, in_flight = self.buckets.get(kind), self._flying[kind]
+            bucket = self.buckets.get(kind)
             if bucket is None:
-                self.buckets[kind] = Bucket(reading, now_s, in_flight)
-                continue
-            if kind == "requests" and bucket.exceeds(reading, now_s, in_flight):
+                bucket = self.buckets[kind] = Bucket()
+            sent = mark.of(kind)
+            if bucket.tell(reading, sent, self._sent.of(kind) - sent, now_s) and kind == "requests":
                 self._fills = True
-            bucket.tell(reading, now_s, in_flight)
 
     def limited(self, retry_after_s: float | None, now_s: float) -> None:
         """A 429: nothing until the time it names, else for a while that doubles."""
@@ -220,13 +247,6 @@ class Quota:
         for kind, bucket in self.buckets.items():
             wait_s = max(wait_s, bucket.wait_s(need.of(kind), now_s, fills=self._fills))
         return wait_s
-
-    def _fly(self, need: Need, sign: float) -> None:
-        flying = self._flying
-        flying["requests"] += sign
-        flying["tokens"] += sign * (need.input_tokens + need.output_tokens)
-        flying["input"] += sign * need.input_tokens
-        flying["output"] += sign * need.output_tokens
 
 
 class Concurrency:

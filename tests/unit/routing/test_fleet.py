@@ -191,6 +191,27 @@ def test_half_open_lets_one_try_at_a_time():
     assert fleet.standing(fleet.member(deployment("a")), NEED, 8.0).weight < 0.2
 
 
+def test_a_trial_may_not_keep_its_caller_waiting():
+    fleet = Fleet()
+    for _ in range(5):
+        ended(fleet, Outcome.SERVER)
+    member = fleet.member(deployment("a"))
+    assert member.health.look(6.0) is State.HALF_OPEN
+    assert fleet.move_s(member, 200, is_stream=True) == 5.0
+    assert fleet.move_s(member, 200, is_stream=False) == float("inf")
+
+
+def test_what_was_sent_before_it_was_out_of_order_proves_nothing():
+    fleet = Fleet()
+    early = [send(fleet) for _ in range(3)]
+    for _ in range(5):
+        ended(fleet, Outcome.SERVER)
+    assert state(fleet, now_s=6.0) is State.HALF_OPEN
+    for ticket in early:
+        fleet.ended(ticket, Outcome.OK, 6.0, 0.5)
+    assert state(fleet, now_s=6.0) is State.HALF_OPEN
+
+
 def test_quotas_are_read_from_answers_now_and_then():
     fleet = Fleet()
     ticket = send(fleet)

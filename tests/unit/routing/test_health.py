@@ -48,6 +48,15 @@ def test_a_success_between_them_starts_the_row_anew():
     assert domain.state is State.HEALTHY
 
 
+def test_what_was_well_before_the_failures_does_not_end_their_row():
+    domain = Domain("d")
+    told: list[bool] = []
+    for number in range(FAILURES_MAX):
+        told.append(domain.failed(1.0, 10.0 + number, 0.5))
+        domain.succeeded(10.5 + number, seen_s=9.0)
+    assert told[-1]
+
+
 def test_one_of_which_most_fail_opens_though_never_in_a_row():
     domain, count = Domain("d"), 0
     while domain.state is State.HEALTHY and count < 200:

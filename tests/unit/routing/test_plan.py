@@ -105,7 +105,7 @@ def test_when_all_are_out_of_order_one_call_in_a_while_tries_the_one_that_failed
     assert told.deployments == ()
     assert told.blocked is not None
     assert (told.blocked.outcome, told.blocked.retry_after_s) == (Outcome.OVERLOAD, 3.8)
-    assert order(both, no_dice, fleet, 2.6) == ["p1"]
+    assert order(both, no_dice, fleet, 3.2) == ["p1"]
 
 
 def test_a_sole_target_is_always_tried():

@@ -9,6 +9,7 @@ from headgate.routing.quotas import (
     RESET_S_MAX,
     RETRY_AFTER_S_MAX,
     Concurrency,
+    Mark,
     Need,
     Quota,
     Reading,
@@ -77,7 +78,7 @@ def test_anthropic_fields_are_read():
 
 def told(**readings: Reading) -> Quota:
     quota = Quota()
-    quota.told(readings, 0.0)  # pyright: ignore[reportArgumentType]
+    quota.told(readings, Mark(0.0, 0.0, 0.0), 0.0)  # pyright: ignore[reportArgumentType]
     return quota
 
 
@@ -109,14 +110,12 @@ def test_after_the_reset_the_bucket_is_full_and_debited_again():
 
 def test_an_answer_does_not_know_of_the_requests_behind_it():
     quota = told(requests=Reading(40.0, 40.0, 60.0))
-    for _ in range(3):
-        quota.sent(SMALL, 1.0)
-    quota.landed(SMALL)
-    quota.told({"requests": Reading(30.0, 40.0, 50.0)}, 2.0)
+    first, *_ = [quota.sent(SMALL, 1.0) for _ in range(3)]
+    quota.told({"requests": Reading(30.0, 40.0, 50.0)}, first, 2.0)
     for _ in range(26):
         assert quota.wait_s(SMALL, 2.0) == 0.0
         quota.sent(SMALL, 2.0)
-    assert quota.wait_s(SMALL, 2.0) > 0.0  # 30 told, less two on their way, less 26: within the headroom of two
+    assert quota.wait_s(SMALL, 2.0) > 0.0  # 30 told, less two behind it, less 26: within the headroom of two
 
 
 def test_tokens_in_and_out_have_buckets_of_their_own():
@@ -136,10 +135,21 @@ def test_a_request_that_is_larger_than_the_limit_is_left_to_the_upstream():
 def test_a_bucket_that_is_seen_to_fill_is_waited_for_less():
     quota = told(requests=Reading(0.0, 60.0, 60.0))
     assert quota.wait_s(SMALL, 0.0) == 60.0
-    quota.told({"requests": Reading(10.0, 60.0, 50.0)}, 10.0)  # nothing was to flow in before the reset
-    quota.told({"requests": Reading(0.0, 60.0, 60.0)}, 11.0)
+    quota.told({"requests": Reading(10.0, 60.0, 50.0)}, quota.sent(SMALL, 9.0), 10.0)  # more than there can be
+    quota.told({"requests": Reading(0.0, 60.0, 60.0)}, quota.sent(SMALL, 10.0), 11.0)
     assert quota.wait_s(SMALL, 11.0) == pytest.approx(4.0)  # one, and a headroom of three, at one a second
     assert quota.wait_s(SMALL, 15.1) == 0.0
+
+
+def test_a_bucket_that_only_falls_is_not_taken_to_fill():
+    quota, marks = told(requests=Reading(40.0, 40.0, 60.0)), list[Mark]()
+    for number in range(12):
+        marks.append(quota.sent(SMALL, number * 1.0))
+        if number >= 3:
+            quota.told({"requests": Reading(42.0 - number, 40.0, 60.0 - number)}, marks[number - 3], number * 1.0)
+    for _ in range(26):
+        quota.sent(SMALL, 12.0)
+    assert quota.wait_s(SMALL, 12.0) > 40.0
 
 
 def test_a_reset_that_is_now_fills_nothing():
@@ -192,19 +202,15 @@ def test_concurrency_is_cut_by_refusals_and_grows_by_answers():
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("srl"), st.floats(0, 30), st.floats(0, 100)), max_size=60),
+    st.lists(st.tuples(st.booleans(), st.floats(0, 30), st.floats(0, 100)), max_size=60),
     st.floats(1, 100),
 )
-def test_no_wait_is_negative_or_longer_than_a_reset(events: list[tuple[str, float, float]], limit: float):
-    quota, now_s, flying = Quota(), 0.0, 0
-    for kind, pause_s, amount in events:
+def test_no_wait_is_negative_or_longer_than_a_reset(events: list[tuple[bool, float, float]], limit: float):
+    quota, now_s, mark = Quota(), 0.0, Mark(0.0, 0.0, 0.0)
+    for is_sent, pause_s, amount in events:
         now_s += pause_s
-        if kind == "s":
-            quota.sent(SMALL, now_s)
-            flying += 1
-        elif kind == "l" and flying:
-            quota.landed(SMALL)
-            flying -= 1
+        if is_sent:
+            mark = quota.sent(SMALL, now_s)
         else:
-            quota.told({"requests": Reading(min(amount, limit), limit, 20.0)}, now_s)
+            quota.told({"requests": Reading(min(amount, limit), limit, 20.0)}, mark, now_s)
         assert 0.0 <= quota.wait_s(SMALL, now_s) <= 60.001

@@ -150,6 +150,18 @@ def test_balanced_leaves_the_busy_the_dear_and_the_failing():
     assert [first(change) for change in ("", "busy", "dear", "failing")] == ["a", "b", "b", "b"]
 
 
+def test_balanced_does_without_a_price_and_without_a_stream():
+    places = [Place("a", usd=None), Place("b", usd=None)]
+    fleet = learned(places)
+    for number in range(60):
+        for place, taken_s in zip(places, (4.0, 1.0), strict=True):
+            ticket = fleet.sent(fleet.member(place.deployment), NEED, number * 1.0, is_stream=False)
+            fleet.ended(ticket, Outcome.OK, number + taken_s, 0.5)
+    found = ranked("balanced", candidates(fleet, places, is_stream=False), lambda: 0.0)
+    assert [each.deployment.provider for each in found] == ["b", "a"]
+    assert 0.9 < found[0].cost < 1.2
+
+
 def test_balanced_draws_two_and_takes_the_better():
     places, dice = [Place(name, first_s=first_s) for name, first_s in (("a", 0.2), ("b", 0.4), ("c", 0.8))], Random(2)
     fleet = learned(places)
