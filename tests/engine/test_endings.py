@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headgate.core.problems import Outcome
-from headgate.server.incoming import Incoming
+from headgate.server.incoming import Incoming, RequestHead
 from headgate.store.queries.calls import CallFilter
 from headgate.transport.fake import HeadersThenSilence, Repeat, Send, StallAfter
 from tests.engine.harness import DIALECTS, bench, call
@@ -143,7 +143,7 @@ class Caller:
     is_congested = False
 
     def __init__(self, path: str, body: object) -> None:
-        self.incoming = Incoming("POST", path, b"", {b"authorization": b"Bearer anything"})
+        self.incoming = Incoming(RequestHead("POST", path, b"", {b"authorization": b"Bearer anything"}))
         self.incoming.body = json.dumps(body).encode()
         self.told: list[object] = []
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from headgate.server.incoming import Incoming, Reply
+from headgate.server.incoming import Incoming, Reply, RequestHead
 from headgate.server.listener import ClientListener
 from headgate.server.listening import Spawn
 
@@ -67,8 +67,8 @@ class _Visit:
 
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
         url = request.url
-        headers = {name.lower(): value for name, value in request.headers.raw}
-        self._incoming = Incoming(request.method, url.path, url.query, headers)
+        headers = {name.lower(): value for name, value in request.headers.raw if name.lower() != b"content-length"}
+        self._incoming = Incoming(RequestHead(request.method, url.path, url.query, headers), len(body))
         self._incoming.body = body
         self._head: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]]
         self._pieces: deque[bytes] = deque()

@@ -1,5 +1,7 @@
 """A client request under way: what the server knows of it before the engine takes over."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct, field
 
 from headgate.core.principal import Principal
@@ -19,7 +21,7 @@ class Call(Struct, kw_only=True, gc=False):
     record: CallRecord
     started_s: float
     """Of the monotonic clock, when the request had been read."""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """The client's own header fields that may travel on (`Dialect.headers` chooses among them)."""
     query: str = ""
     """The client's query string without credentials."""

@@ -72,7 +72,7 @@ class Http1Exchange:
 
     def write(self, data: bytes) -> None:
         """More of the body."""
-        if data and self._connection is not None and self.incoming.method != "HEAD":
+        if data and self._connection is not None and self.incoming.head.method != "HEAD":
             self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
 
     def end(self, data: bytes = b"") -> None:
@@ -84,7 +84,7 @@ class Http1Exchange:
             return
         if self._is_chunked:
             data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        if data and self.incoming.method != "HEAD":
+        if data and self.incoming.head.method != "HEAD":
             connection.write(data)
         connection.answered(self, keeps_alive=self._keeps_alive)
 

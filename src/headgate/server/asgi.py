@@ -28,8 +28,7 @@ class AsgiListener:
     def greet(self, incoming: Incoming) -> Reply | None:
         """Everyone comes in, as far as the length of what they bring allows."""
         incoming.body_bytes_max = self._body_bytes_max
-        declared = incoming.headers.get(b"content-length", b"0")
-        return _TOO_LARGE if declared.isdigit() and int(declared) > self._body_bytes_max else None
+        return _TOO_LARGE if incoming.declared_bytes > self._body_bytes_max else None
 
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a longer body."""
@@ -59,7 +58,7 @@ class _Visit:
             "raw_path": incoming.path.encode(),
             "query_string": incoming.query,
             "root_path": "",
-            "headers": list(incoming.headers.items()),
+            "headers": [*incoming.headers.items(), (b"content-length", b"%d" % len(incoming.body))],
             "client": None,
             "server": None,
         }

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from headgate.server.answering import STATUS_LINES, Http1Exchange
-from headgate.server.incoming import Incoming, Reply
+from headgate.server.heads import KnownHeads, split
+from headgate.server.incoming import Incoming, Reply, RequestHead
 from headgate.server.listening import Bounds, Listener, Spawn
 
 
@@ -27,6 +28,7 @@ class Connections:
         self.spawn = spawn
         self.bounds = bounds or Bounds()
         self.is_closing = False
+        self.heads = KnownHeads()
         self.open: set[ClientConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
 
@@ -68,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_chunk_bytes",
         "_errand",
+        "_head",
         "_head_bytes",
         "_headers",
         "_idle_since_s",
@@ -98,6 +101,8 @@ class ClientConnection(asyncio.Protocol):
         self._parser = HttpRequestParser(self)
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
+        self._head: RequestHead | None = None
+        """The one parsed last, if another like it may be served without the parser."""
         self._is_in_head = False
         self._is_deaf = False
         """Nothing that comes is of use any more."""
@@ -143,7 +148,15 @@ class ClientConnection(asyncio.Protocol):
         if self._is_deaf:
             return
         if self._reading is None and not self._is_in_head:
-            data = without_h2c(data)
+            found = split(data)
+            if found is None:
+                data = without_h2c(data)
+            else:
+                self._take(data, *found)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._chunk_bytes = len(data)
         self._looked_bytes += self._chunk_bytes
         if self._is_in_head:
@@ -200,18 +213,12 @@ class ClientConnection(asyncio.Protocol):
         self._looked_bytes = bounds.body_bytes_per_look_min  # the first look only starts the count
         parser = self._parser
         path, query = _target(self._url)
-        incoming = Incoming(parser.get_method().decode(), path, query, headers)
+        declared = int(headers.pop(b"content-length", b"0"))  # the parser takes digits only
+        head = RequestHead(parser.get_method().decode(), path, query, headers)
         version, keeps_alive = parser.get_http_version(), parser.should_keep_alive()
-        exchange = self._reading = Http1Exchange(self, incoming, version, keeps_alive=keeps_alive)
-        greeting = self._shared.listener.greet(incoming)
-        if isinstance(greeting, Reply):
-            exchange.reply = greeting
-        elif greeting is not None:
-            exchange.is_greeted = False
-            self._transport.pause_reading()
-            self._shared.spawn(self._await_greeting(exchange, greeting))
-        elif b"expect" in headers:
-            self._go_on(exchange)
+        self._head = head if keeps_alive and version == "1.1" else None
+        self._reading = Http1Exchange(self, Incoming(head, declared), version, keeps_alive=keeps_alive)
+        self._greet(self._reading)
 
     def on_body(self, body: bytes) -> None:
         exchange = self._reading
@@ -230,11 +237,7 @@ class ClientConnection(asyncio.Protocol):
         parts = exchange.parts
         exchange.incoming.body = parts[0] if len(parts) == 1 else b"".join(parts)
         exchange.parts = []
-        if self._serving is None and not self._waiting and exchange.is_greeted:
-            self._begin(exchange)
-            return
-        self._waiting.append(exchange)
-        self._transport.pause_reading()
+        self._line_up(exchange)
 
     # What others ask for
 
@@ -271,6 +274,46 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
 
     # Helpers
+
+    def _take(self, data: bytes, key: bytes, body_at: int) -> None:
+        """A whole request and nothing else. Without the parser, if it has read such a head before."""
+        head = self._shared.heads.find(key)
+        if head is None:
+            self._head = None
+            self._parse(without_h2c(data))
+            if self._head is not None:
+                self._shared.heads.remember(key, self._head)
+            return
+        incoming = Incoming(head, len(data) - body_at)
+        exchange = Http1Exchange(self, incoming, "1.1", keeps_alive=True)
+        exchange.is_complete = True
+        exchange.body_bytes = incoming.declared_bytes
+        self._greet(exchange)
+        if exchange.reply is None:
+            incoming.body = data[body_at:]
+            if exchange.body_bytes > incoming.body_bytes_max and exchange.is_greeted:
+                self._forget(exchange, self._shared.listener.too_large(incoming))
+        self._line_up(exchange)
+
+    def _greet(self, exchange: Http1Exchange) -> None:
+        greeting = self._shared.listener.greet(exchange.incoming)
+        if greeting is None:
+            if b"expect" in exchange.incoming.head.headers:
+                self._go_on(exchange)
+        elif isinstance(greeting, Reply):
+            exchange.reply = greeting
+        else:
+            exchange.is_greeted = False
+            self._transport.pause_reading()
+            self._shared.spawn(self._await_greeting(exchange, greeting))
+
+    def _line_up(self, exchange: Http1Exchange) -> None:
+        """A request is here whole: its turn is now, or after those before it."""
+        if self._serving is None and not self._waiting and exchange.is_greeted:
+            self._begin(exchange)
+            return
+        self._waiting.append(exchange)
+        self._transport.pause_reading()
 
     def _begin(self, exchange: Http1Exchange) -> None:
         self._serving = exchange

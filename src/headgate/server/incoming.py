@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from headgate.core.principal import Principal
+from headgate.dialects.base import Envelope
 from headgate.server.paths import Endpoint
 
 NOWHERE = Endpoint("hello")
@@ -28,10 +29,10 @@ class Reply(Struct, frozen=True):
         return b"content-type: application/json\r\ncontent-length: %d\r\n%b" % (len(self.body), self.fields)
 
 
-class Incoming:
-    """One request. Its head is complete from the start; `body` once it is served."""
+class RequestHead:
+    """How a request begins. One value may stand for many requests: what a listener finds out about it stays here."""
 
-    __slots__ = ("body", "body_bytes_max", "endpoint", "headers", "method", "path", "principal", "query", "started_s")
+    __slots__ = ("headers", "manner", "meaning", "method", "path", "query")
 
     def __init__(self, method: str, path: str, query: bytes, headers: Headers) -> None:
         self.method = method
@@ -39,6 +40,42 @@ class Incoming:
         """Percent-decoded."""
         self.query = query
         self.headers = headers
+        """Without `content-length`: see `Incoming.declared_bytes`."""
+        self.meaning: Meaning | None = None
+        self.manner: Manner | None = None
+
+
+class Meaning(Struct, frozen=True, gc=False):
+    """Where to, and by whom as they say."""
+
+    endpoint: Endpoint
+    presented: bytes
+    """The key."""
+
+
+class Manner(Struct, frozen=True, kw_only=True, gc=False):
+    """What a head says of the call beyond the endpoint."""
+
+    envelope: Envelope
+    user: str
+    session: str
+    headers: Mapping[str, str]
+    """Those that may travel on."""
+    query: str
+    """Without the credential."""
+    framing: str
+    timeout_s: float | None
+
+
+class Incoming:
+    """One request. Its head is complete from the start; `body` once it is served."""
+
+    __slots__ = ("body", "body_bytes_max", "declared_bytes", "endpoint", "head", "principal", "started_s")
+
+    def __init__(self, head: RequestHead, declared_bytes: int = 0) -> None:
+        self.head = head
+        self.declared_bytes = declared_bytes
+        """How long a body the client announced; 0: it did not say."""
         self.body: bytes = b""
         self.body_bytes_max = 0
         """How long a body the listener takes of this caller."""
@@ -46,6 +83,22 @@ class Incoming:
         self.principal = NOBODY
         """Where to and from whom: set by a listener that wants to know."""
         self.started_s = time.monotonic()
+
+    @property
+    def method(self) -> str:
+        return self.head.method
+
+    @property
+    def path(self) -> str:
+        return self.head.path
+
+    @property
+    def query(self) -> bytes:
+        return self.head.query
+
+    @property
+    def headers(self) -> Headers:
+        return self.head.headers
 
 
 def render_fields(fields: Sequence[tuple[bytes, bytes]]) -> bytes:

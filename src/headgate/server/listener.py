@@ -23,7 +23,7 @@ from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
 from headgate.server import paths
-from headgate.server.incoming import Headers, Incoming, Reply, render_fields
+from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
 
 _log = logging.getLogger("headgate")
@@ -90,19 +90,22 @@ class ClientListener:
     def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
         """By the head alone: a refusal, None for a caller that memory knows, or a look for the key in the store."""
         incoming.body_bytes_max = self._settings.body_bytes_max
-        endpoint = paths.find(incoming.method, incoming.path)
-        if not isinstance(endpoint, paths.Endpoint):
-            return _nowhere(endpoint, incoming)
-        incoming.endpoint = endpoint
+        head = incoming.head
+        meaning = head.meaning
+        if meaning is None:
+            endpoint = paths.find(head.method, head.path)
+            if not isinstance(endpoint, paths.Endpoint):
+                return _nowhere(endpoint, incoming)
+            meaning = head.meaning = Meaning(endpoint, presented_key(incoming))
+        endpoint = incoming.endpoint = meaning.endpoint
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
-        presented = presented_key(incoming)
-        if not presented:
+        if not meaning.presented:
             return _refusal(incoming, Unauthenticated().problem)
-        principal = self._doors.keys.recall(presented)
+        principal = self._doors.keys.recall(meaning.presented)
         if principal is None:
-            return self._introduce(incoming, presented)
+            return self._introduce(incoming, meaning.presented)
         incoming.principal = principal
         return self._check_body(incoming)
 
@@ -130,14 +133,10 @@ class ClientListener:
         return self._check_body(incoming)
 
     def _check_body(self, incoming: Incoming) -> Reply | None:
-        headers = incoming.headers
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        if incoming.head.headers.get(b"content-encoding", b"identity") != b"identity":
             problem = InvalidRequest("Compressed request bodies are not accepted. Send the body without encoding.")
             return _refusal(incoming, structs.replace(problem.problem, status=415))
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > incoming.body_bytes_max:
-            return self.too_large(incoming)
-        return None
+        return self.too_large(incoming) if incoming.declared_bytes > incoming.body_bytes_max else None
 
     def _generate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return self._doors.engine.serve(call_of(incoming, "generate"), exchange)
@@ -192,10 +191,12 @@ def presented_key(incoming: Incoming) -> bytes:
 
 def call_of(incoming: Incoming, operation: str) -> Call:
     """The call that a request makes."""
-    endpoint, headers, query = incoming.endpoint, incoming.headers, incoming.query
+    endpoint, head = incoming.endpoint, incoming.head
+    manner = head.manner
+    if manner is None:
+        manner = head.manner = manner_of(endpoint, head)
     now_ns = time.time_ns()
     call_id = new_id(now_ns)
-    is_plain = headers.keys().isdisjoint(_TELLING)
     record = CallRecord(
         id=call_id,
         started_us=now_ns // 1000,
@@ -204,21 +205,35 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         operation=operation,
         model=endpoint.argument,
         is_stream=bool(endpoint.is_stream),
+        user=manner.user,
+        session=manner.session,
     )
-    if not is_plain:
-        record.user, record.session = text_of(headers, b"x-headgate-user"), session_of(headers)
     return Call(
         id=call_id,
         dialect=DIALECTS[endpoint.dialect],
-        envelope=_envelope(endpoint, headers),
+        envelope=manner.envelope,
         body=incoming.body,
         principal=incoming.principal,
         record=record,
         started_s=incoming.started_s,
-        headers=travelling(headers) if endpoint.dialect == "anthropic" else _NOTHING,
+        headers=manner.headers,
+        query=manner.query,
+        framing=manner.framing,
+        timeout_s=manner.timeout_s,
+    )
+
+
+def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
+    """What a head says of a call."""
+    headers, query = head.headers, head.query
+    return Manner(
+        envelope=_envelope(endpoint, headers),
+        user=text_of(headers, b"x-headgate-user"),
+        session=session_of(headers),
+        headers=travelling(headers) if endpoint.dialect == "anthropic" else {},
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
-        timeout_s=None if is_plain else timeout_of(headers),
+        timeout_s=timeout_of(headers),
     )
 
 
@@ -230,13 +245,10 @@ def _envelope(endpoint: paths.Endpoint, headers: Headers) -> Envelope:
 
 
 _NO_ENVELOPE = Envelope()
-_NOTHING: dict[str, str] = {}
 
 
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
-_TELLING = frozenset({b"x-headgate-user", b"x-headgate-timeout-ms", *_SESSIONS})
-"""Header fields that say something of the call."""
 
 
 def new_id(now_ns: int) -> str:

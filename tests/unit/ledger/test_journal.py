@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -337,3 +338,21 @@ def test_durability_decides_when_the_disk_is_flushed(tmp_path: Path):
     assert flushed["os"] == []
     assert at_once["sync"] >= 3
     assert 0 < len(flushed["group"]) < 6
+
+
+def test_what_ended_is_at_hand_until_more_came_than_is_kept(tmp_path: Path):
+    with closing(Journal(settings_in(tmp_path, durability="os"))) as journal:
+        journal.call_ended(record("a"))
+        middle = journal.end
+        journal.call_ended(record("b"))
+
+        found = journal.ended_since(middle, 10)
+        assert found is not None
+        assert [each.record.id for each in found[0]] == ["b"]
+        assert found[1] == journal.end
+        assert journal.ended_since(journal.end, 10) == ([], journal.end)
+
+        for number in range(3000):
+            journal.call_ended(record(str(number)))
+        assert journal.ended_since(middle, 10) is None
+        assert journal.ended_since(journal.end, 10) == ([], journal.end)
