@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -299,6 +300,28 @@ class TargetEntry(Section):
     `least_busy`."""
 
 
+def _some_targets(targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
+    if not 0 < len(targets) <= TARGETS_MAX:
+        raise refusal(f"must have from 1 to {TARGETS_MAX} entries")
+    return targets
+
+
+Targets = Annotated[
+    tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
+    Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),
+    AfterValidator(_some_targets),
+]
+
+
+class RuleEntry(Section):
+    """Other targets for calls that meet a condition."""
+
+    query: Annotated[dict[str, object], WithJsonSchema({"type": "object"})]
+    """The condition, in Portkey's form: `{metadata.plan: {$eq: paid}}`."""
+    then: Targets
+    """The targets of calls that meet it."""
+
+
 class RouteEntry(Section):
     """A model name of your own, and where it is served."""
 
@@ -306,10 +329,7 @@ class RouteEntry(Section):
     """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest.
     `cheapest`: by the price of the call. `fastest`: by the time it will probably take. `balanced`: the better of two
     random ones, by time, load, price and failures. `least_busy`: the fewest calls on their way for its weight."""
-    targets: Annotated[
-        tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
-        Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),
-    ]
+    targets: Targets
     """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model` and `weight`."""
     timeout_s: Seconds = 600.0
     """Deadline of a whole call, its retries included, in seconds."""
@@ -317,15 +337,14 @@ class RouteEntry(Section):
     """The most attempts that one call may take. Not given: 3, or one for each target if those are more."""
     retry_same_first: bool = False
     """Repeat once at the same target, after a short wait, before going on to the next."""
+    conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
+    """Which calls go to other targets: the first condition that holds decides."""
+    on_context: Targets | None = None
+    """Where a call goes on whose prompt is too long for a target."""
+    on_policy: Targets | None = None
+    """Where a call goes on whose content a target's policy refuses. Not given: the refusal is the answer."""
     on_loss: Literal["report", "refuse"] = "report"
     """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
-
-    @field_validator("targets")
-    @classmethod
-    def _some_targets(cls, targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
-        if not 0 < len(targets) <= TARGETS_MAX:
-            raise refusal(f"must have from 1 to {TARGETS_MAX} entries")
-        return targets
 
 
 def _named(entries: dict[str, Entry], form: str, meaning: str) -> dict[str, Entry]:

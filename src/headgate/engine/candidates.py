@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from operator import is_
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
 from msgspec import Struct, structs
 
 from headgate.core.needs import NO_WISHES, Ability, Wishes
@@ -22,14 +23,16 @@ from headgate.engine.watching import move
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal
+from headgate.routing.conditions import Subject
 from headgate.routing.names import Directory
-from headgate.routing.plan import Asked, Plan, Route, plan, with_able
+from headgate.routing.plan import Asked, Plan, Route, plan, ruled, with_able
 from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
 
 
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object]).decode
 _WISHED: Final[frozenset[Ability]] = frozenset({"reasoning"})
 
 
@@ -41,6 +44,8 @@ class Choice(Struct, frozen=True):
     plan: Plan
     dropped: set[str]
     """Wishes that mean nothing here."""
+    demand: Demand
+    """What it takes to answer."""
 
 
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
@@ -48,7 +53,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     wishes = NO_WISHES
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    named = meant(engine, call.principal, head.model, wishes)
+    named = meant(engine, call, head.model, wishes)
     demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
     routes = _able(engine, call.principal, named, demand)
     asked = Asked(
@@ -62,7 +67,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     chosen = planned(engine, routes, wishes, asked)
     if len(chosen.deployments) > 1 and routes is not named.routes:
         chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
-    return Choice(named.model, chosen, named.dropped)
+    return Choice(named.model, chosen, named.dropped, demand)
 
 
 class Named(Struct, frozen=True):
@@ -75,23 +80,44 @@ class Named(Struct, frozen=True):
     dropped: set[str]
 
 
-def meant(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Named:
+def meant(engine: "Engine", call: Call, model: str, wishes: Wishes) -> Named:
     """Raises a `ClientError` where nothing has such a name, or the wishes leave nothing."""
     if model and wishes is NO_WISHES:
-        return Named(model, (_route(engine, principal, model),), set())
+        return Named(model, (_route(engine, call, model),), set())
     names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
-    routes = [_route(engine, principal, name) for name in names]
+    routes = [_route(engine, call, name) for name in names]
     directory = engine.directory
     scope = Scope(partial(provider_slugs, directory), engine.metering.quote)
     return Named(names[0], wished(routes, wishes, scope), unmet(directory, wishes))
 
 
-def _route(engine: "Engine", principal: Principal, name: str) -> Route:
+def _route(engine: "Engine", call: Call, name: str) -> Route:
     route = engine.route(name)
-    may_use(principal, name)
-    return route
+    may_use(call.principal, name)
+    return ruled(route, partial(subject_of, call))
+
+
+def subject_of(call: Call) -> Subject:
+    """What conditions may ask about."""
+    body = _OBJECT(call.body)
+    metadata, principal, record = body.get("metadata"), call.principal, call.record
+    return Subject(
+        {
+            "metadata": cast("dict[str, object]", metadata) if isinstance(metadata, dict) else {},
+            "params": body,
+            "url": {"pathname": call.path},
+            "tenant": {
+                "key": principal.key_id,
+                "name": principal.name,
+                "team": principal.team,
+                "user": record.user,
+                "session": record.session,
+            },
+            "prompt": {"tokens": len(call.body) // BYTES_PER_TOKEN_USUAL},
+        }
+    )
 
 
 def planned(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:

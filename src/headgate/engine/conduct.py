@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -24,7 +25,7 @@ from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL
 from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Route
+from headgate.routing.plan import Route, instead
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Signer, Transport, UpstreamRequest
 
@@ -138,6 +139,7 @@ class _Conduct:
         self._number = 0
         self._choice = choose(engine, call, head)
         route = self._route = self._choice.plan.route
+        self._attempts_max = route.attempts_max
         timeout_s = call.timeout_s
         self._deadline_s = call.started_s + (
             route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
@@ -152,23 +154,27 @@ class _Conduct:
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in deployments]
         record.weighed = self._choice.plan.weighed
-        others_left = len(deployments)
-        for deployment in deployments:
-            others_left -= 1
+        left = deque(deployments)
+        while left:
+            deployment, others_left = left.popleft(), len(left)
             prepared, repeats = self._prepared(deployment), 0
             while prepared is not None:
                 self._number += 1
                 attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
-                left = min(others_left, route.attempts_max - self._number)
-                allowance_s = self._allowance_s(left, prepared)
-                problem = await attempting.run(self._number, allowance_s, self._deadline_s, left)
+                more = min(others_left, self._attempts_max - self._number)
+                allowance_s = self._allowance_s(more, prepared)
+                problem = await attempting.run(self._number, allowance_s, self._deadline_s, more)
                 if problem is None:
                     return
                 self._problems.append(problem)
                 step = verdict(self._situation(problem, others_left, repeats))
                 if step.verdict is Verdict.GIVE_UP:
-                    self._tell()
-                    return
+                    instead = self._instead(problem)
+                    if instead is None:
+                        self._tell()
+                        return
+                    left.appendleft(instead)
+                    break
                 if step.verdict is Verdict.NEXT:
                     break
                 repeats += 1
@@ -177,6 +183,18 @@ class _Conduct:
             self._tell()
         elif self._refusal is not None:
             self._answerer.refuse(self._refusal)
+
+    def _instead(self, problem: Problem) -> Deployment | None:
+        """Where the operator lets a call go on that no other target would answer either."""
+        if self._answerer.is_committed or time.monotonic() >= self._deadline_s:
+            return None
+        record = self._call.record
+        tried = {f"{attempt.provider}/{attempt.model}" for attempt in record.attempts}
+        found = instead(self._route, problem.outcome, self._choice.demand, tried)
+        if found is not None:
+            record.candidates.append(found.id)
+            self._attempts_max += 1
+        return found
 
     def _prepared(self, deployment: Deployment) -> Prepared | None:
         """What to send, or None when this deployment cannot be asked such a thing."""
@@ -217,7 +235,7 @@ class _Conduct:
             outcome=problem.outcome,
             is_committed=self._answerer.is_committed,
             others_left=others_left,
-            attempts_left=self._route.attempts_max - self._number,
+            attempts_left=self._attempts_max - self._number,
             repeats=repeats,
             retries_same_first=self._route.retry_same_first,
             retry_after_s=problem.retry_after_s,

@@ -49,7 +49,7 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     if may_have_wishes(call.body):
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
-    routes = meant(engine, call.principal, request.model, wishes).routes
+    routes = meant(engine, call, request.model, wishes).routes
     for deployment in planned(engine, routes, wishes, asked).deployments:
         try:
             tokens = await _ask(engine, call, deployment)

@@ -4,7 +4,7 @@ Nothing is weighed while there is nothing to weigh: with every deployment well a
 else, the order is the operator's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 from typing import Final, Literal
 
@@ -14,6 +14,7 @@ from headgate.core.problems import ConfigError, Outcome, Problem
 from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import Demand, able
+from headgate.routing.conditions import Condition, Subject
 from headgate.routing.fleet import Fleet, Standing
 from headgate.routing.health import State
 from headgate.routing.quotas import Need
@@ -35,6 +36,13 @@ class Target(Struct, frozen=True):
     weight: float = 1.0
 
 
+class Rule(Struct, frozen=True):
+    """Other targets for calls that meet a condition."""
+
+    condition: Condition
+    targets: tuple[Target, ...]
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """A model name that clients ask for, and where it may be served."""
 
@@ -46,6 +54,10 @@ class Route(Struct, frozen=True, kw_only=True):
     attempts_max: int = 3
     retry_same_first: bool = False
     on_loss: Literal["report", "refuse"] = "report"
+    rules: tuple[Rule, ...] = ()
+    """The first whose condition holds says the targets; none: `targets`."""
+    instead: Mapping[Outcome, tuple[Target, ...]] = {}
+    """Where a call goes on that has ended so: CONTEXT (its prompt is too long) or POLICY (its content was refused)."""
     is_direct: bool = False
     """Made on the fly from a model's name, not configured."""
 
@@ -161,10 +173,28 @@ def _blocked(outcome: Outcome, wait_s: float) -> Problem:
     )
 
 
+def ruled(route: Route, subject: Callable[[], Subject]) -> Route:
+    """The route with the targets that its conditions choose. `subject` is asked only if there are any."""
+    if not route.rules:
+        return route
+    seen = subject()
+    targets = next((rule.targets for rule in route.rules if rule.condition(seen)), route.targets)
+    return structs.replace(route, targets=targets, attempts_max=max(route.attempts_max, len(targets)))
+
+
+def instead(route: Route, outcome: Outcome, demand: Demand, tried: Collection[str]) -> Deployment | None:
+    """Where to go on after a failure that is the call's own, if the operator has said so: the next that has not been
+    tried and can do what the call takes."""
+    targets = route.instead.get(outcome, ())
+    deployments = able(tuple(target.deployment for target in targets), demand)
+    return next((each for each in deployments if each.id not in tried), None)
+
+
 def check_route(route: Route) -> None:
     """Refuses a route that could not serve anything."""
-    if not any(target.weight > 0 for target in route.targets):
-        raise ConfigError(f"route {route.name!r} has no target with a weight above 0")
+    for targets in (route.targets, *(rule.targets for rule in route.rules)):
+        if not any(target.weight > 0 for target in targets):
+            raise ConfigError(f"route {route.name!r} has no target with a weight above 0")
 
 
 def with_able(route: Route, demand: Demand) -> Route:

@@ -4,14 +4,16 @@ from collections import Counter
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from headgate.core.needs import Ability
 from headgate.core.problems import ConfigError, Outcome, Problem
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 from headgate.routing.abilities import Demand
+from headgate.routing.conditions import Subject
 from headgate.routing.fleet import Fleet
-from headgate.routing.plan import Asked, Dice, Route, Target, check_route, plan, with_able
+from headgate.routing.plan import Asked, Dice, Route, Rule, Target, check_route, instead, plan, ruled, with_able
 from headgate.routing.quotas import Need
 
 
@@ -131,9 +133,52 @@ def test_targets_that_cannot_are_taken_out():
     assert with_able(both, Demand(frozenset())) is both
 
 
+def test_the_first_condition_that_holds_chooses_the_targets():
+    one, two, three = (Target(deployment(name)) for name in "abc")
+    rules = (
+        Rule(lambda subject: subject.get("metadata", "plan") == "free", (one,)),
+        Rule(lambda subject: subject.get("metadata", "plan") is not None, (one, two, three, one)),
+    )
+    chosen = Route(name="r", strategy="ordered", targets=(three,), rules=rules)
+
+    def targets(**metadata: object) -> tuple[Target, ...]:
+        return ruled(chosen, lambda: Subject({"metadata": metadata})).targets
+
+    assert targets(plan="free") == (one,)
+    assert targets(plan="paid") == (one, two, three, one)
+    assert targets() == (three,)
+    assert ruled(chosen, lambda: Subject({"metadata": {"plan": "paid"}})).attempts_max == 4
+
+
+def test_without_conditions_nothing_is_asked():
+    def never() -> Subject:
+        raise AssertionError("asked")
+
+    plain = route("ordered", [1])
+    assert ruled(plain, never) is plain
+
+
+def test_a_failure_of_the_calls_own_goes_where_the_operator_says():
+    small = Target(deployment("small", Facts(context_tokens=10)))
+    large, larger = Target(deployment("large")), Target(deployment("larger"))
+    chosen = Route(name="r", strategy="ordered", targets=(small,), instead={Outcome.CONTEXT: (small, large, larger)})
+    demand = Demand(frozenset(), tokens_least=20)
+
+    def name(outcome: Outcome, *tried: str) -> str:
+        found = instead(chosen, outcome, demand, tried)
+        return "" if found is None else found.provider
+
+    assert name(Outcome.CONTEXT) == "large"
+    assert name(Outcome.CONTEXT, "large/m") == "larger"
+    assert name(Outcome.CONTEXT, "large/m", "larger/m") == ""
+    assert name(Outcome.POLICY) == ""
+
+
 def test_a_route_that_leads_nowhere_is_refused():
     check_route(route("weighted", [0, 1]))
     with pytest.raises(ConfigError, match="no target with a weight"):
         check_route(route("weighted", [0, 0]))
     with pytest.raises(ConfigError, match="no target"):
         check_route(route("ordered", []))
+    with pytest.raises(ConfigError, match="no target"):
+        check_route(structs.replace(route("ordered", [1]), rules=(Rule(lambda _: True, ()),)))
