@@ -23,7 +23,8 @@ from pathlib import Path
 
 from bench.procs import Command, Running, environment
 from headgate.transport.fake import Attempt, FakeSettings, FakeUpstream
-from headgate.transport.fake.voices import answer_by_default, parse_ask
+from headgate.transport.fake.voice import parse_ask
+from headgate.transport.fake.voices import answer_by_default
 
 DELAY_MS_MAX = 20.0
 LEAVE_MS_MAX = 100.0

@@ -46,13 +46,13 @@ def blocks(kind: str) -> Iterator[tuple[str, str]]:
                 yield str(document.relative_to(ROOT)), match["body"]
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "cli.md", "errors.md", "providers.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "cli.md", "endpoints.md", "errors.md", "providers.md"])
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert (REFERENCE / name).read_text() == generator().page(name), "run make docs"
 
 
 def test_every_generated_page_is_compared() -> None:
-    assert set(generator().PAGES) == {"configuration.md", "cli.md", "errors.md", "providers.md"}
+    assert set(generator().PAGES) == {"configuration.md", "cli.md", "endpoints.md", "errors.md", "providers.md"}
 
 
 def test_every_header_has_its_heading() -> None:

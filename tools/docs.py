@@ -15,9 +15,12 @@ from headgate.app.config import Config
 from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
+from headgate.dialects.base import Dialect
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import FORM, TITLES, SideOperation
 from headgate.providers.spec import ProviderSpec, Speaks, Variable, packaged, ways
 from headgate.routing.verdicts import RULES
+from headgate.server import paths
 
 FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -307,9 +310,62 @@ def _linked(source: str) -> str:
     return re.sub(r"https?://[^\s,;)]+", lambda match: f"<{match[0]}>", source)
 
 
+_ACTIONS = {
+    "generate": "answer, whole or streamed",
+    "count": "count tokens",
+    "models": "list of models",
+    "model": "one model",
+    "generation": "what a call was and cost",
+    "live": "whether the process runs",
+    "ready": "whether calls can be served",
+    "hello": "who answers here",
+    "upgrade": "426: no WebSocket here",
+}
+
+
+def endpoints() -> str:
+    """Every path that clients may call, from the server's own table."""
+    rows = [
+        f"| `{method} {path}` | `{endpoint.dialect}` | {_meaning(endpoint)} |"
+        for method, path, endpoint in paths.listed()
+        if method != "HEAD"
+    ]
+    beside = "".join(_side_row(dialect, side) for dialect in DIALECTS.values() for side in dialect.sides.values())
+    return f"""# Endpoints
+
+{_NOTE}
+All that clients may call. The dialect is the one that requests, answers and errors are told in. Paths without their
+`/v1`, or with it twice, and those of Azure's clients (`/openai/deployments/{{model}}/…`) are understood.
+
+| endpoint | dialect | what for |
+|---|---|---|
+{chr(10).join(rows)}
+
+## Beside chat
+
+*Elsewhere*: whether services that only speak another dialect can be asked in its place. Where not, a call goes to
+services of this dialect alone, and its bytes pass as they are, with the model's name replaced. How to use them:
+[embed, draw and speak](../how-to/embed-draw-and-speak.md).
+
+| dialect | operation | body | streams | elsewhere |
+|---|---|---|---|---|
+{beside}"""
+
+
+def _meaning(endpoint: paths.Endpoint) -> str:
+    return f"{TITLES[endpoint.operation]}" if endpoint.operation else _ACTIONS.get(endpoint.action, endpoint.action)
+
+
+def _side_row(dialect: Dialect, side: SideOperation) -> str:
+    kinds = " or ".join("form" if kind == FORM else "JSON" for kind in side.bodies)
+    streams = "as it comes" if side.is_binary else "events" if side.streaming else "no"
+    return f"| `{dialect.name}` | `{side.name}` | {kinds} | {streams} | {'yes' if side.halves else 'no'} |\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "cli.md": commands,
+    "endpoints.md": endpoints,
     "errors.md": errors,
     "providers.md": providers,
 }

@@ -133,6 +133,8 @@ class Server(Section):
     """Host names under which the administration may be called, besides loopback."""
     body_bytes_max: Bytes = 20 * 1024 * 1024
     """The longest request body that is read, in bytes; a longer one is answered with 413."""
+    upload_bytes_max: Bytes = 32 * 1024 * 1024
+    """The longest request body with files in it (sound to transcribe, pictures to edit), in bytes, likewise."""
     answer_bytes_max: Bytes = 64 * 1024 * 1024
     """The longest whole answer that is read from a provider, in bytes; a longer one counts as failed."""
 
@@ -153,6 +155,25 @@ class Timeouts(Section):
     """A whole answer, while another candidate is left to try, in seconds."""
     idle_s: Seconds = 120.0
     """Silence within a stream, in seconds."""
+
+
+class Kept(Section):
+    """What providers keep for callers: files, batches, answers. Their ids lead to the provider that made them."""
+
+    unknown_ids: Literal["refuse", "pass"] = "refuse"
+    """Ids that were not made through this gateway by the same key or team. `refuse`: answer 404. `pass`: send them on
+    where only one provider comes into question; every key then reaches whatever that account keeps."""
+    provider: str = ""
+    """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    body_bytes_max: Bytes = 100 * 1024 * 1024
+    """The longest upload, and the longest body that is passed through, in bytes; a longer one is answered with 413."""
+
+
+class PassThrough(Section):
+    """`/PROVIDER/…`: whatever else a provider's API has, sent on as it is with the gateway's credential."""
+
+    providers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Providers that may be called so, by keys that `headgate keys pass-through` lets do it. Empty: none."""
 
 
 class RatesEntry(Section):
@@ -194,11 +215,22 @@ class PriceEntry(RatesEntry):
     """Each request, in USD."""
     web_search: Usd | None = None
     """Each web search, in USD."""
+    characters: Usd | None = None
+    """Speech: USD per million characters, instead of tokens."""
+    audio_hour: Usd | None = None
+    """Transcription: USD per hour of sound, instead of tokens."""
+    image: Usd | None = None
+    """Each picture made, in USD, instead of tokens."""
+    search: Usd | None = None
+    """Ranking: each query over up to 100 documents, in USD, instead of tokens."""
     tiers: Annotated[tuple[TierEntry, ...], Field(strict=False)] = ()
     """Rates for long input, by `above`, rising."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        fees = (self.characters, self.audio_hour, self.image, self.search)
+        if any(fee is not None for fee in fees) and self.input is None and self.output is None and not self.tiers:
+            return self
         for rates in (self, *self.tiers):
             if rates.input is None or rates.output is None:
                 raise refusal("needs both input and output; write 0 for what is free")
@@ -372,6 +404,10 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
+    """What providers keep for callers."""
+    pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()
+    """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}

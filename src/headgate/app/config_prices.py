@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from headgate.app.config_models import PriceEntry, Prices, ProviderEntry, RatesEntry
-from headgate.ledger.prices import OwnPrices, Price, PriceBook, Rates, Tier
-from headgate.policies.metering import Unpriced
+from headgate.ledger.prices import Fees, OwnPrices, Price, PriceBook, Rates, Tier
+from headgate.policies.metering import CEILING_FEES, Unpriced
 from headgate.providers.spec import ProviderSpec, packaged
 
 
@@ -37,7 +37,16 @@ def price(told: PriceEntry) -> Price:
         tiers=tuple(Tier(tier.above, rates(tier)) for tier in told.tiers),
         request=None if told.request is None else told.request * 1000,
         search=None if told.web_search is None else told.web_search * 1000,
+        fees=fees(told),
     )
+
+
+def fees(told: PriceEntry) -> Fees | None:
+    """What is billed instead of tokens; None: nothing is."""
+    amounts = (told.audio_hour, told.image, told.search)
+    audio_hour, image, search = (None if amount is None else amount * 1000 for amount in amounts)
+    made = Fees(character=told.characters, audio_hour=audio_hour, image=image, search=search)
+    return None if made == Fees() else made
 
 
 def rates(told: RatesEntry) -> Rates:
@@ -58,4 +67,4 @@ def rates(told: RatesEntry) -> Rates:
 
 def unpriced(told: Prices) -> Unpriced:
     """The policy for models without a price."""
-    return Unpriced(told.unpriced, Price(rates(told.ceiling)))
+    return Unpriced(told.unpriced, Price(rates(told.ceiling), fees=CEILING_FEES))

@@ -13,9 +13,11 @@ from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 from headgate.app.demo_answers import Script, input_tokens, script
+from headgate.app.demo_sides import side_answer
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.dialects.base import Dialect, Envelope, ReplyTo
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import Sent
 from headgate.server import paths
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 
@@ -73,6 +75,8 @@ def _spoken(dialect: Dialect, endpoint: paths.Endpoint, request: UpstreamRequest
     if endpoint.action == "count" and dialect.counting is not None:
         counted = dialect.counting.parse_request(request.body, envelope)
         return _whole(200, dialect.counting.render_response(input_tokens(counted)))
+    if endpoint.action == "operate":
+        return _beside_chat(dialect, endpoint, request, now_s)
     asked = dialect.parse_request(request.body, envelope)
     told = script(asked, asked.model)
     if isinstance(told, Problem):
@@ -89,6 +93,15 @@ def _spoken(dialect: Dialect, endpoint: paths.Endpoint, request: UpstreamRequest
         events = [event for step in told.steps for event in step]
         return _whole(200, dialect.render_response(events, reply_to, set()), told.duration_s)
     return _Telling(200, dialect.stream_type, _streamed(dialect, told, reply_to), 0.0, told.gap_s)
+
+
+def _beside_chat(dialect: Dialect, endpoint: paths.Endpoint, request: UpstreamRequest, now_s: int) -> _Telling:
+    content_type = next((value for name, value in request.headers if name == "content-type"), "")
+    sent = Sent(body=request.body, envelope=Envelope(model=endpoint.argument), content_type=content_type)
+    told = side_answer(dialect.sides[endpoint.operation], sent, now_s)
+    if isinstance(told, Problem):
+        return _refused(dialect, told)
+    return _Telling(200, told.content_type, iter(told.pieces), 0.0, 0.0)
 
 
 def _streamed(dialect: Dialect, told: Script, reply_to: ReplyTo) -> Iterator[bytes]:

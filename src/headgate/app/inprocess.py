@@ -68,14 +68,16 @@ class _Visit:
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
         url = request.url
         headers = {name.lower(): value for name, value in request.headers.raw if name.lower() != b"content-length"}
-        self._incoming = Incoming(RequestHead(request.method, url.path, url.query, headers), len(body))
+        head = RequestHead(request.method, url.path, url.query, headers)
+        head.raw_path = url.raw_path.partition(b"?")[0].decode("latin-1")
+        self._incoming = Incoming(head, len(body))
         self._incoming.body = body
         self._head: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]]
         self._pieces: deque[bytes] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._callback: Callable[[], None] | None = None
-        self._is_over = self._is_left = False
+        self._is_over = self._is_left = self._is_ended = False
 
     async def begin(self, spawn: Spawn, listener: ClientListener) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Status and headers, when they are known; a caller who does not wait so long has left."""
@@ -111,10 +113,12 @@ class _Visit:
             self._finish()
 
     async def next(self) -> bytes:
-        """More of the body; b"" at its end."""
+        """More of the body; b"" at its end. Raises `RemoteProtocolError` where it breaks off."""
         while not self._pieces and not self._is_over:
             self._news.clear()
             await self._news.wait()
+        if not self._pieces and not self._is_ended and not self._is_left:
+            raise httpx2.RemoteProtocolError("the answer ended before it was whole")
         data = self._pieces.popleft() if self._pieces else b""
         self._room.set()
         return data
@@ -150,6 +154,7 @@ class _Visit:
     def end(self, data: bytes = b"") -> None:
         """The last of the body."""
         self._callback = None
+        self._is_ended = True
         self.write(data)
         self._finish()
 

@@ -17,6 +17,7 @@ from headgate.server.listener import Settings as ListenerSettings
 from headgate.server.listening import Spawn
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
+from headgate.transport.sockets import Sockets
 
 
 @asynccontextmanager
@@ -26,10 +27,13 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         spawn = await stack.enter_async_context(_tasks())
         pool = Pool()
         stack.push_async_callback(pool.aclose)
+        sockets = Sockets(pool)
+        stack.push_async_callback(sockets.aclose)
         demo = DemoTransport()
         stack.push_async_callback(demo.aclose)
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
         engine = Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config))
+        engine.sockets = sockets
         engine.signers = make_signers(core.compiled.directory.providers.values())
         spawn(keep_watch(engine.fleet))
         yield engine, spawn
@@ -43,6 +47,9 @@ def _bounds(config: Config) -> EngineSettings:
         head_s=timeouts.head_s,
         whole_s=timeouts.whole_s,
         idle_s=timeouts.idle_s,
+        keeper=config.kept.provider,
+        passing=frozenset(config.pass_through.providers),
+        passes_unknown_ids=config.kept.unknown_ids == "pass",
     )
 
 
@@ -70,4 +77,10 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
     )
-    return ClientListener(doors, ListenerSettings(body_bytes_max=core.setup.config.server.body_bytes_max))
+    config = core.setup.config
+    settings = ListenerSettings(
+        body_bytes_max=config.server.body_bytes_max,
+        upload_bytes_max=config.server.upload_bytes_max,
+        relay_bytes_max=config.kept.body_bytes_max,
+    )
+    return ClientListener(doors, settings)

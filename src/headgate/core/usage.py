@@ -1,4 +1,4 @@
-"""What a call consumed, in tokens. Must not know prices."""
+"""What a call consumed, in tokens and otherwise. Must not know prices."""
 
 from typing import Literal
 
@@ -12,6 +12,19 @@ _TIERS: dict[str, ServiceTier] = {"batch": "batch", "flex": "flex", "priority": 
 def tier_of(word: str | None) -> ServiceTier:
     """The tier that a service names; its words for the usual one (`default`, `standard`, `auto`, …) are none."""
     return _TIERS.get(word, "") if word else ""
+
+
+class Measures(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a call consumed that some services bill instead of tokens; 0: it is not that kind of call."""
+
+    characters: int = 0
+    """Of a text that is spoken."""
+    audio_ms: int = 0
+    """Sound that was listened to, in milliseconds."""
+    images: int = 0
+    """Pictures that were made."""
+    searches: int = 0
+    """Queries over up to 100 documents that were ranked: Cohere's search units."""
 
 
 class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -30,12 +43,18 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
+    """All of them, cached ones included."""
     output_audio_tokens: int = 0
     input_image_tokens: int = 0
     output_image_tokens: int = 0
+    cached_audio_tokens: int = 0
+    """The part of `cached_tokens` that is audio, where that is told."""
+    cached_image_tokens: int = 0
     web_searches: int = 0
     tier: ServiceTier = ""
     is_estimated: bool = False
+    measures: Measures | None = None
+    """What else it may be billed by; None: by nothing but tokens."""
     extras: dict[str, Raw] = field(default_factory=dict)
     """The usage object as the wire said it, for rendering back to the same dialect."""
 

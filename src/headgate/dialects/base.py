@@ -5,18 +5,19 @@ an upstream's malformed answer raises `Malformed`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from headgate.core.embedding import Embeddings, EmbedRequest
 from headgate.core.events import Event
 from headgate.core.needs import NO_NEEDS, Needs
 from headgate.core.problems import HeadgateError, Outcome, Problem, ProblemKind
-from headgate.core.ranking import Ranking, RankRequest
 from headgate.core.request import Request
 from headgate.core.signatures import SEAL
 from headgate.core.usage import Usage
+
+if TYPE_CHECKING:
+    from headgate.dialects.side import SideOperation
 
 Headers = Mapping[str, str]
 """HTTP header fields by lower-case name."""
@@ -51,6 +52,10 @@ class Head(Struct, frozen=True, kw_only=True, gc=False):
     """What a model must be able to do to answer it."""
     has_wishes: bool = False
     """Whether it may say where it wants to run (`dialects/wishes.py`)."""
+    refers: tuple[str, ...] = ()
+    """Ids of what some upstream keeps, which the request names (`dialects/kept.py`)."""
+    is_kept: bool = False
+    """Whether the upstream will keep the answer under its id."""
 
 
 class Target(Struct, frozen=True, kw_only=True, gc=False):
@@ -129,7 +134,7 @@ Reply = TypeVar("Reply")
 
 
 class Operation(Struct, Generic[Question, Reply], frozen=True, kw_only=True):
-    """Another operation of a dialect beside talking: its endpoint and its halves. It is never streamed, and its errors
+    """Another operation of a dialect beside talking, told in words: its halves. It is never streamed, and its errors
     are the dialect's."""
 
     address: Callable[[Question, Target], str]
@@ -181,8 +186,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     counting: Counting | None = None
     seals: tuple[bytes, ...] = (SEAL,)
     """How the JSON of another service's proof may begin in a client's request."""
-    embeddings: Operation[EmbedRequest, Embeddings] | None = None
-    ranking: Operation[RankRequest, Ranking] | None = None
+    sides: Mapping[str, "SideOperation"] = field(default_factory=dict[str, "SideOperation"])
+    """What it offers beside talking, by the operation's name."""
     quirks: Mapping[str, "Quirk"] = field(default_factory=dict[str, "Quirk"])
 
 

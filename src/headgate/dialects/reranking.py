@@ -9,12 +9,12 @@ Must not know who speaks it.
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.ranking import Ranked, RankedDocument, Ranking, RankRequest
 from headgate.core.request import Extras
-from headgate.core.usage import Usage
+from headgate.core.usage import Measures, Usage
 from headgate.dialects.base import Envelope, Malformed, Operation, Target
 from headgate.dialects.members import Members, merged, opened, read_body, shape
 from headgate.dialects.vectors import answer_members, leave
@@ -100,7 +100,7 @@ class Speaker(Struct, frozen=True, kw_only=True):
             id=told.get("id", ""),
             model=told.get("model", ""),
             usage=_usage(members),
-            search_units=_numbers(_inner(members, "meta"), "billed_units").get("search_units", 0),
+            search_units=_searches(members),
             dialect=self.dialect,
             form=place,
             extras=members,
@@ -171,6 +171,18 @@ def _given(result: Ranked, request: RankRequest, *, is_own: bool) -> Wire:
 
 def _is_text(raw: Raw | None) -> bool:
     return raw is not None and bytes(raw)[:1] == b'"'
+
+
+def usage_of_ranking(members: Extras) -> Usage | None:
+    """The tokens, or the searches, that an answer tells beside its results."""
+    usage, searches = _usage(members), _searches(members)
+    if not searches:
+        return usage
+    return structs.replace(usage or Usage(), measures=Measures(searches=searches))
+
+
+def _searches(members: Extras) -> int:
+    return _numbers(_inner(members, "meta"), "billed_units").get("search_units", 0)
 
 
 def _usage(members: Extras) -> Usage | None:

@@ -4,7 +4,7 @@ Decides before anything is sent or held; does no I/O.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
 from operator import is_
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, object]).decode
+NO_DEMAND: Final = Demand(frozenset())
 _WISHED: Final[frozenset[Ability]] = frozenset({"reasoning"})
 
 
@@ -53,7 +54,9 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     wishes = NO_WISHES
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    named = meant(engine, call, head.model, wishes)
+    named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
+    if call.keeper:
+        named = kept_at(call.keeper, named)
     demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
     routes = _able(engine, call.principal, named, demand)
     asked = Asked(
@@ -64,7 +67,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
         input_tokens=len(call.body) // BYTES_PER_TOKEN_USUAL,
         max_tokens=head.max_tokens or 0,
     )
-    chosen = planned(engine, routes, wishes, asked)
+    chosen = ordered(engine, routes, wishes, asked)
     if len(chosen.deployments) > 1 and routes is not named.routes:
         chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
     return Choice(named.model, chosen, named.dropped, demand)
@@ -80,47 +83,68 @@ class Named(Struct, frozen=True):
     dropped: set[str]
 
 
-def meant(engine: "Engine", call: Call, model: str, wishes: Wishes) -> Named:
+def meant(engine: "Engine", principal: Principal, model: str, wishes: Wishes, subject: Callable[[], Subject]) -> Named:
     """Raises a `ClientError` where nothing has such a name, or the wishes leave nothing."""
     if model and wishes is NO_WISHES:
-        return Named(model, (_route(engine, call, model),), set())
+        return Named(model, (_route(engine, principal, model, subject),), set())
     names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
-    routes = [_route(engine, call, name) for name in names]
+    routes = [_route(engine, principal, name, subject) for name in names]
     directory = engine.directory
     scope = Scope(partial(provider_slugs, directory), engine.metering.quote)
     return Named(names[0], wished(routes, wishes, scope), unmet(directory, wishes))
 
 
-def _route(engine: "Engine", call: Call, name: str) -> Route:
+def kept_at(keeper: str, named: Named) -> Named:
+    """The choice without what runs elsewhere than where things are that the call refers to."""
+    left = [
+        structs.replace(route, targets=tuple(each for each in route.targets if each.deployment.provider == keeper))
+        for route in named.routes
+    ]
+    if not any(route.targets for route in left):
+        raise InvalidRequest(
+            f"What this call refers to is kept by {keeper}, and {named.model!r} does not run there. "
+            f"Ask for a model at {keeper}, or send the content itself.",
+            param="model",
+        )
+    return Named(named.model, tuple(route for route in left if route.targets), named.dropped)
+
+
+def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+    """What the names and the wishes of a call come to, whatever it needs."""
+    named = meant(engine, principal, model, wishes, partial(_subject, principal))
+    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
+    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND)
+
+
+def _route(engine: "Engine", principal: Principal, name: str, subject: Callable[[], Subject]) -> Route:
     route = engine.route(name)
-    may_use(call.principal, name)
-    return ruled(route, partial(subject_of, call))
+    may_use(principal, name)
+    return ruled(route, subject)
 
 
 def subject_of(call: Call) -> Subject:
     """What conditions may ask about."""
-    body = _OBJECT(call.body)
-    metadata, principal, record = body.get("metadata"), call.principal, call.record
+    body, record = _OBJECT(call.body), call.record
+    metadata = body.get("metadata")
+    subject = _subject(call.principal).values
     return Subject(
         {
             "metadata": cast("dict[str, object]", metadata) if isinstance(metadata, dict) else {},
             "params": body,
             "url": {"pathname": call.path},
-            "tenant": {
-                "key": principal.key_id,
-                "name": principal.name,
-                "team": principal.team,
-                "user": record.user,
-                "session": record.session,
-            },
+            "tenant": {**subject["tenant"], "user": record.user, "session": record.session},
             "prompt": {"tokens": len(call.body) // BYTES_PER_TOKEN_USUAL},
         }
     )
 
 
-def planned(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
+def _subject(principal: Principal) -> Subject:
+    return Subject({"tenant": {"key": principal.key_id, "name": principal.name, "team": principal.team}})
+
+
+def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
     """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
     fleet = engine.fleet
     move(fleet.sweep(asked.now_s))

@@ -9,12 +9,11 @@ from headgate.dialects.registry import DIALECTS
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import meant, planned
+from headgate.engine.candidates import planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment
-from headgate.routing.plan import Asked
 from headgate.routing.verdicts import RULES
 from headgate.transport.base import Timeouts, UpstreamRequest
 
@@ -48,9 +47,7 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     wishes = NO_WISHES
     if may_have_wishes(call.body):
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
-    routes = meant(engine, call, request.model, wishes).routes
-    for deployment in planned(engine, routes, wishes, asked).deployments:
+    for deployment in planned(engine, call.principal, request.model, wishes).plan.deployments:
         try:
             tokens = await _ask(engine, call, deployment)
         except (UpstreamError, Malformed) as error:

@@ -3,12 +3,13 @@
 A token is billed on exactly one line. What the price does not tell apart is billed as what it is a part of: cached and
 written input as input, reasoning, audio and images as the input or output they belong to. A token kind without any
 rate is named in `unpriced`, never taken as free; so is a tier of service without prices, which is billed as usual.
+What is measured otherwise (sound, characters, pictures, searches) is billed instead of tokens where it has a fee.
 """
 
 from typing import NamedTuple
 
 from headgate.core.usage import Usage
-from headgate.ledger.prices import Price, Rates
+from headgate.ledger.prices import Fees, Price, Rates
 
 
 class CostItem(NamedTuple):
@@ -36,23 +37,12 @@ def cost(price: Price, usage: Usage) -> Cost:
     price = served or price
     rates = price.rates_for(usage.input_tokens)
     items: list[CostItem] = []
-    total = 0
-    for name, tokens, rate in _input_lines(rates, usage) + _output_lines(rates, usage):
-        if tokens <= 0:
-            continue
-        if rate is None:
+    for name, quantity, nano in (_measured(price, usage) or _by_tokens(rates, usage)) + _extra(price, usage):
+        if nano is None:
             unpriced.append(name)
-            continue
-        nano = nano_usd(tokens * rate)
-        total += nano
-        items.append(CostItem(name, tokens, nano))
-    for name, count, fee in _fee_lines(price, usage):
-        if fee is None:
-            unpriced.append(name)
-            continue
-        total += count * fee
-        items.append(CostItem(name, count, count * fee))
-    return Cost(total, tuple(items), tuple(unpriced))
+        else:
+            items.append(CostItem(name, quantity, nano))
+    return Cost(sum(item.nano_usd for item in items), tuple(items), tuple(unpriced))
 
 
 class Total(NamedTuple):
@@ -68,7 +58,7 @@ def total(price: Price, usage: Usage) -> Total:
     # 3.4 µs → 0.9 µs per call
     inputs = usage.cached_tokens or usage.cache_write_tokens or usage.input_audio_tokens or usage.input_image_tokens
     outputs = usage.reasoning_tokens or usage.output_audio_tokens or usage.output_image_tokens
-    if not (inputs or outputs or usage.tier or usage.web_searches or price.request):
+    if not (inputs or outputs or usage.tier or usage.web_searches or usage.measures or price.request):
         rates = price.rates_for(usage.input_tokens) if price.tiers else price.rates
         if rates.input is not None and rates.output is not None and usage.input_tokens >= 0 <= usage.output_tokens:
             return Total(
@@ -84,15 +74,54 @@ def nano_usd(pico_usd: int) -> int:
     return nano + (rest > 500 or (rest == 500 and nano & 1))
 
 
+def divided(amount: int, unit: int) -> int:
+    """`amount / unit`, likewise."""
+    whole, rest = divmod(amount, unit)
+    return whole + (2 * rest > unit or (2 * rest == unit and whole & 1))
+
+
 _Line = tuple[str, int, int | None]
+"""A name, a quantity, and a rate or a cost; None: not known."""
+_MS_PER_HOUR = 3_600_000
+_NO_FEES = Fees()
+_FREE = Fees(character=0, audio_hour=0, image=0, search=0)
 
 
-def _fee_lines(price: Price, usage: Usage) -> list[_Line]:
-    lines: list[_Line] = []
-    if price.request:
-        lines.append(("request", 1, price.request))
+def _measured(price: Price, usage: Usage) -> list[_Line]:
+    """What is billed instead of tokens; empty: the tokens are. Where neither has a price, it is the measures' that is
+    not known; where tokens cost nothing, neither do they."""
+    if usage.measures is None:
+        return []
+    is_free = price.rates.input == 0 == price.rates.output
+    measures, fees = usage.measures, price.fees or (_FREE if is_free else _NO_FEES)
+    used = (
+        ("characters", measures.characters, fees.character, 1000),
+        ("audio_ms", measures.audio_ms, fees.audio_hour, _MS_PER_HOUR),
+        ("images", measures.images, fees.image, 1),
+        ("searches", measures.searches, fees.search, 1),
+    )
+    lines: list[_Line] = [
+        (name, count, None if fee is None else divided(count * fee, unit))
+        for name, count, fee, unit in used
+        if count > 0
+    ]
+    is_priced = any(nano is not None for _, _, nano in lines)
+    return lines if is_priced or not usage.total_tokens else []
+
+
+def _by_tokens(rates: Rates, usage: Usage) -> list[_Line]:
+    lines = _input_lines(rates, usage) + _output_lines(rates, usage)
+    return [
+        (name, tokens, None if rate is None else nano_usd(tokens * rate)) for name, tokens, rate in lines if tokens > 0
+    ]
+
+
+def _extra(price: Price, usage: Usage) -> list[_Line]:
+    """What is billed besides."""
+    lines: list[_Line] = [("request", 1, price.request)] if price.request else []
     if usage.web_searches > 0:
-        lines.append(("web_search", usage.web_searches, price.search))
+        count, fee = usage.web_searches, price.search
+        lines.append(("web_search", count, None if fee is None else count * fee))
     return lines
 
 
@@ -102,12 +131,19 @@ def _input_lines(rates: Rates, usage: Usage) -> list[_Line]:
         return [("input", plain, rates.input)]
     lines: list[_Line] = []
     long_lived = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    audio, image = usage.cached_audio_tokens, usage.cached_image_tokens
+    apart = (audio if rates.cached_audio is not None else 0) + (image if rates.cached_image is not None else 0)
+    if rates.cached is None:  # what came from the cache is billed as what it is
+        audio = audio if rates.cached_audio is not None else 0
+        image = image if rates.cached_image is not None else 0
     for name, tokens, rate in (
-        ("cached_input", usage.cached_tokens, rates.cached),
+        ("cached_input", usage.cached_tokens - apart, rates.cached),
+        ("cached_audio", audio, rates.cached_audio),
+        ("cached_image", image, rates.cached_image),
         ("cache_write", usage.cache_write_tokens - long_lived, rates.write),
         ("cache_write_1h", long_lived, _long_lived_rate(rates)),
-        ("input_audio", usage.input_audio_tokens, rates.audio_input),
-        ("input_image", usage.input_image_tokens, rates.image_input),
+        ("input_audio", usage.input_audio_tokens - audio, rates.audio_input),
+        ("input_image", usage.input_image_tokens - image, rates.image_input),
     ):
         if rate is not None:
             part = min(tokens, plain)

@@ -32,6 +32,8 @@ class Rates(Struct, frozen=True, array_like=True, gc=False):
     audio_output: int | None = None
     image_input: int | None = None
     image_output: int | None = None
+    cached_audio: int | None = None
+    cached_image: int | None = None
 
 
 class Tier(Struct, frozen=True, array_like=True):
@@ -39,6 +41,19 @@ class Tier(Struct, frozen=True, array_like=True):
 
     above: int
     rates: Rates
+
+
+class Fees(Struct, frozen=True, array_like=True, gc=False):
+    """What is asked for things that are no tokens, each a whole amount; None: it has no price of its own."""
+
+    character: int | None = None
+    """Pico-USD per character spoken."""
+    audio_hour: int | None = None
+    """Nano-USD per hour of sound listened to."""
+    image: int | None = None
+    """Nano-USD per picture made."""
+    search: int | None = None
+    """Nano-USD per query over up to 100 documents."""
 
 
 class Price(Struct, frozen=True, array_like=True):
@@ -53,6 +68,8 @@ class Price(Struct, frozen=True, array_like=True):
     """Nano-USD per web search."""
     tiers_of_service: Mapping[str, "Price"] = {}
     """What holds instead when a call is processed otherwise than usual: `batch`, `flex`, `priority`, `fast`."""
+    fees: Fees | None = None
+    """What is billed instead of tokens, where a call tells one of these measures."""
 
     def rates_for(self, input_tokens: int) -> Rates:
         """The rates that hold for a call with so much input."""
@@ -70,7 +87,8 @@ class Price(Struct, frozen=True, array_like=True):
     def shown(self) -> dict[str, str]:
         """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search."""
         shown = _shown_rates(self.rates)
-        for name, fee in (("request", self.request), ("web_search", self.search)):
+        image = self.fees and self.fees.image
+        for name, fee in (("request", self.request), ("web_search", self.search), ("image", image)):
             if fee is not None:
                 shown[name] = _usd(fee * 1000)
         return shown
@@ -159,6 +177,36 @@ _DEMO = _Provider(
 """Made up, so that limits, budgets and pages can be tried without any provider: USD 1 and 2 per million tokens."""
 
 
+def _fees(**amounts: int) -> Price:
+    return Price(Rates(), fees=Fees(**amounts))
+
+
+_NOT_BY_TOKENS: dict[str, dict[str, Price]] = {
+    # https://openai.com/api/pricing (2026-11): USD 0.006 per minute, 15 and 30 per million characters; free
+    "openai": {
+        "whisper-1": _fees(audio_hour=360_000_000),
+        "tts-1": _fees(character=15_000_000),
+        "tts-1-1106": _fees(character=15_000_000),
+        "tts-1-hd": _fees(character=30_000_000),
+        "tts-1-hd-1106": _fees(character=30_000_000),
+        "omni-moderation-latest": Price(Rates(input=0, output=0)),
+        "omni-moderation-2024-09-26": Price(Rates(input=0, output=0)),
+    },
+    # https://groq.com/pricing (2026-11): USD 0.111 and 0.04 per hour
+    "groq": {
+        "whisper-large-v3": _fees(audio_hour=111_000_000),
+        "whisper-large-v3-turbo": _fees(audio_hour=40_000_000),
+    },
+    # https://cohere.com/pricing (2026-11): USD 2 per thousand searches
+    "cohere": {
+        "rerank-v3.5": _fees(search=2_000_000),
+        "rerank-english-v3.0": _fees(search=2_000_000),
+        "rerank-multilingual-v3.0": _fees(search=2_000_000),
+    },
+}
+"""What is sold otherwise than by the token, which neither source of the data has."""
+
+
 class OwnPrices(Struct, frozen=True):
     """What an operator pays at a provider, by model in lower case; `*` is any other model."""
 
@@ -244,7 +292,10 @@ class PriceBook:
         known = self._match(provider, name)
         if known is None and (dashed := _COMPACT_DATE.sub(r"-\1-\2-\3", name)) != name:
             known = self._match(provider, dashed)
-        return known if known is not None and known.prices else self._list_price(provider, name) or known
+        if known is not None and known.prices:
+            return known
+        price = _NOT_BY_TOKENS.get(provider, {}).get(name)
+        return self._list_price(provider, name) or (known if price is None else _priced(known, name, price))
 
     def _list_price(self, provider: str, name: str) -> _Model | None:
         """A price that is only known from a list: those are kept by exact name."""

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal
-from headgate.ledger.meter import total
-from headgate.ledger.prices import Price, PriceBook, Rates
+from headgate.ledger.meter import cost, total
+from headgate.ledger.minted import MintedIds
+from headgate.ledger.prices import Fees, Price, PriceBook, Rates
 from headgate.providers.catalog import Deployment
 from headgate.routing.strategies import Quote
 
@@ -18,25 +19,38 @@ CHARS_PER_TOKEN = 4
 """A rough rule for text whose tokens nobody reported; every figure made with it is marked as estimated."""
 
 
+CEILING_FEES = Fees(character=300_000_000, audio_hour=5_000_000_000, image=500_000_000, search=10_000_000)
+"""USD 300 per million characters, 5 per hour of sound, 0.50 per picture, 10 per thousand searches: likewise."""
+
+
 class Unpriced(Struct, frozen=True):
     """What to do about a model without a known price, which is not free."""
 
     policy: Literal["ceiling", "report", "refuse"] = "ceiling"
     """Held at the ceiling, only reported as not priced, or not used at all."""
-    ceiling: Price = Price(Rates(input=15_000_000, output=75_000_000))
+    ceiling: Price = Price(Rates(input=15_000_000, output=75_000_000), fees=CEILING_FEES)
     """USD 15 and 75 per million tokens: above almost everything that is sold."""
 
 
 class Metering:
     """Writes what happens to the journal and puts a price on it. Synchronous: nothing here waits."""
 
-    def __init__(self, journal: Journal, prices: PriceBook, calls: Calls, unpriced: Unpriced | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        prices: PriceBook,
+        calls: Calls,
+        unpriced: Unpriced | None = None,
+        minted: MintedIds | None = None,
+    ) -> None:
         self._journal = journal
         self._unpriced = unpriced or Unpriced()
         self.refuses_unpriced = self._unpriced.policy == "refuse"
         """Whether a model without a price may not be used."""
         self._prices = prices
         self._calls = calls
+        self.minted = minted or MintedIds()
+        """Where the ids that callers name mean something."""
         self.call_started: Callable[[CallStart], None] = journal.call_started
         """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
         self.attempt_started: Callable[[AttemptStart], None] = journal.attempt_started
@@ -56,9 +70,21 @@ class Metering:
         if price is None:
             attempt.is_priced = False
             if self._unpriced.policy != "report":
-                attempt.cost_nano_usd = total(self._unpriced.ceiling, usage).nano_usd
+                attempt.cost_nano_usd = self._most(usage)
             return
         attempt.cost_nano_usd, attempt.is_priced = total(price, usage)
+        if not attempt.is_priced and self._unpriced.policy != "report":
+            attempt.cost_nano_usd += self._held(price, usage)
+
+    def _most(self, usage: Usage) -> int:
+        """What the ceiling holds for it, by whatever it may be billed."""
+        by_tokens = structs.replace(usage, measures=None) if usage.measures is not None else usage
+        return max(total(self._unpriced.ceiling, told).nano_usd for told in (usage, by_tokens))
+
+    def _held(self, price: Price, usage: Usage) -> int:
+        """What the ceiling holds for the part of a bill that has no known price."""
+        missing = set(cost(price, usage).unpriced)
+        return sum(item.nano_usd for item in cost(self._unpriced.ceiling, usage).items if item.name in missing)
 
     def is_priced(self, prices: str, model: str) -> bool:
         """Whether a price is known."""

@@ -65,6 +65,8 @@ class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
     paths: Paths | None = None
     query: dict[str, str] = {}
     """Query parameters of every call; one that comes out empty is left out."""
+    sides: tuple[str, ...] | None = None
+    """The operations beside talking that are offered here; not given: it is not known, and each may be asked for."""
     headers: dict[str, str] = {}
     """Header fields of every call, but the credential; one that comes out empty is left out."""
 
@@ -80,6 +82,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     tier: Literal["recorded", "documented", "builtin"]
     auth: Auth
     speaks: tuple[Speaks, ...]
+    realtime: Speaks | None = None
+    """Where its models are spoken to live, over a WebSocket with OpenAI's realtime events; None: nowhere."""
     alternatives: tuple[Auth, ...] = ()
     """Other ways to present a credential, in the order in which their variables are looked for."""
     vars: dict[str, Variable] = {}

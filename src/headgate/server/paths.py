@@ -9,9 +9,27 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-Action = Literal["generate", "count", "models", "model", "generation", "live", "ready", "hello", "upgrade"]
+from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import FORM, SideOperation
+
+Action = Literal[
+    "generate",
+    "count",
+    "operate",
+    "keep",
+    "pass",
+    "models",
+    "model",
+    "generation",
+    "live",
+    "ready",
+    "hello",
+    "converse",
+    "realtime",
+    "secret",
+]
 
 
 class Endpoint(Struct, frozen=True):
@@ -21,6 +39,9 @@ class Endpoint(Struct, frozen=True):
     dialect: str = "openai_chat"
     argument: str = ""
     is_stream: bool | None = None
+    operation: str = ""
+    """Of `operate`: the row in the dialect's table."""
+    takes_files: bool = False
 
 
 class WrongMethod(Struct, frozen=True):
@@ -30,12 +51,20 @@ class WrongMethod(Struct, frozen=True):
     dialect: str = "openai_chat"
 
 
+def _operate(dialect: str, side: SideOperation) -> Endpoint:
+    return Endpoint("operate", dialect, operation=side.name, takes_files=FORM in side.bodies)
+
+
 _EXACT: dict[str, dict[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
     "/v1/responses": {
         "POST": Endpoint("generate", "openai_responses"),
-        "GET": Endpoint("upgrade", "openai_responses"),
+        "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/realtime": {"GET": Endpoint("realtime")},
+    "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
+    "/v1/realtime/sessions": {"POST": Endpoint("secret", argument="session")},
+    "/v1/realtime/transcription_sessions": {"POST": Endpoint("secret", argument="transcription_session")},
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
     "/v2/chat": {"POST": Endpoint("generate", "cohere")},
@@ -48,17 +77,42 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     "/": {"GET": Endpoint("hello"), "HEAD": Endpoint("hello")},
 }
 
+for _dialect in DIALECTS.values():
+    for _side in _dialect.sides.values():
+        for _path in _side.paths:
+            _EXACT[_path] = {"POST": _operate(_dialect.name, _side)}
+
 _VERBS: dict[str, Endpoint] = {
     "generateContent": Endpoint("generate", "gemini", is_stream=False),
     "streamGenerateContent": Endpoint("generate", "gemini", is_stream=True),
     "countTokens": Endpoint("count", "gemini"),
+    "embedContent": Endpoint("operate", "gemini", operation="embeddings"),
+    "batchEmbedContents": Endpoint("operate", "gemini", operation="embeddings"),
 }
 
 _GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
-_AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/chat/completions)")
+_AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
+_KEPT = re.compile(
+    r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
+    r"|assistants|threads|messages/batches)(?:/.+)?)"
+)
+"""Things that providers keep: see `dialects/resources.py`."""
+_KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
-_BARE = ("/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/models")
+_BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
+
+
+def listed() -> list[tuple[str, str, Endpoint]]:
+    """Every method and path with what it means; `{model}` and `{id}` stand for the variable parts."""
+    exact = [(method, path, endpoint) for path, methods in _EXACT.items() for method, endpoint in methods.items()]
+    verbs = [("POST", f"/v1beta/models/{{model}}:{verb}", endpoint) for verb, endpoint in _VERBS.items()]
+    items = [
+        ("GET", "/v1/models/{id}", Endpoint("model")),
+        ("GET", "/v1beta/models/{id}", Endpoint("model", "gemini")),
+        ("GET", "/v1/generations/{id}", Endpoint("generation")),
+    ]
+    return [*exact, *verbs, *items]
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +122,9 @@ def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     methods = _EXACT.get(path)
     if methods is not None:
         return methods.get(method) or WrongMethod(tuple(methods), next(iter(methods.values())).dialect)
+    if match := _KEPT.fullmatch(path):
+        dialect = "anthropic" if match["path"].startswith("/messages/") else "openai_chat"
+        return Endpoint("keep", dialect, match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, dialect)
     found = _variable(path)
     if found is None:
         return None
@@ -88,9 +145,11 @@ def _plain(path: str) -> str:
 def _variable(path: str) -> tuple[str, Endpoint] | None:
     """The endpoints with a name in their path, with their method."""
     if (match := _GEMINI.fullmatch(path)) and (verb := _VERBS.get(match["verb"])):
-        return "POST", Endpoint(verb.action, verb.dialect, unquote(match["model"]), verb.is_stream)
+        return "POST", structs.replace(verb, argument=unquote(match["model"]))
     if match := _AZURE.fullmatch(path):
-        return "POST", Endpoint("generate", "openai_chat", unquote(match["model"]))
+        endpoint = _EXACT.get("/v1" + match["rest"], {}).get("POST")
+        if endpoint is not None and endpoint.dialect == "openai_chat":
+            return "POST", structs.replace(endpoint, argument=unquote(match["model"]))
     if match := _ITEM.fullmatch(path):
         dialect = "gemini" if match["version"] == "v1beta" else "openai_chat"
         action: Action = "model" if match["kind"] == "models" else "generation"

@@ -7,8 +7,8 @@ import pytest
 from headgate.app.config import build
 from headgate.app.config_prices import own_prices, unpriced
 from headgate.core.problems import ConfigError
-from headgate.ledger.prices import OwnPrices, Price, Rates, Tier
-from headgate.policies.metering import Unpriced
+from headgate.ledger.prices import Fees, OwnPrices, Price, Rates, Tier
+from headgate.policies.metering import CEILING_FEES, Unpriced
 from headgate.providers.spec import packaged
 
 
@@ -47,6 +47,15 @@ def setup(prices: Any = None, **top: Any) -> Any:
                 search=1000,
             ),
         ),
+        (
+            {"input": 1, "output": 2, "audio_hour": "0.36"},
+            Price(Rates(1_000_000, 2_000_000), fees=Fees(audio_hour=360_000_000)),
+        ),
+        (
+            {"characters": 15, "audio_hour": 1, "image": "0.04", "search": "0.002"},
+            Price(Rates(), fees=Fees(15_000_000, 10**9, 40_000_000, 2_000_000)),
+        ),
+        ({"image": 0}, Price(Rates(), fees=Fees(image=0))),
     ],
 )
 def test_prices_are_read_exactly(told: dict[str, Any], price: Price):
@@ -66,6 +75,7 @@ def test_a_provider_without_prices_has_the_price_books():
     ("prices", "told"),
     [
         ({"m": {"input": 1}}, "$.providers.gemini.prices.m: needs both input and output; write 0 for what is free"),
+        ({"m": {"input": 1, "image": 1}}, "$.providers.gemini.prices.m: needs both input and output"),
         ({"m": {"input": "0.0000001", "output": 1}}, "m.input: may have six decimals at most, not '0.0000001'"),
         ({"m": {"input": -1, "output": 1}}, "m.input: must be from 0 to 1000000 USD, not -1"),
         ({"m": {"input": "cheap", "output": 1}}, "m.input: must be an amount in USD such as 0.15, not 'cheap'"),
@@ -90,13 +100,15 @@ def test_a_price_that_cannot_be_meant_is_refused(prices: Any, told: str):
 
 
 def test_what_has_no_price_is_held_at_a_ceiling_by_default():
-    assert unpriced(setup().config.prices) == Unpriced("ceiling", Price(Rates(15_000_000, 75_000_000)))
+    assert unpriced(setup().config.prices) == Unpriced(
+        "ceiling", Price(Rates(15_000_000, 75_000_000), fees=CEILING_FEES)
+    )
 
 
 def test_the_ceiling_can_be_set():
     told = {"unpriced": "refuse", "ceiling": {"input": 1, "output": 2}}
     config = build({"prices": told}, environ={"HOME": "/nowhere"}).config
-    assert unpriced(config.prices) == Unpriced("refuse", Price(Rates(1_000_000, 2_000_000)))
+    assert unpriced(config.prices) == Unpriced("refuse", Price(Rates(1_000_000, 2_000_000), fees=CEILING_FEES))
 
 
 def test_a_ceiling_needs_both_sides():

@@ -33,7 +33,9 @@ REQUESTS = [
 
 
 def test_two_dialects_rank() -> None:
-    ranking = {name: dialect.ranking for name, dialect in DIALECTS.items() if dialect.ranking is not None}
+    ranking = {
+        name: dialect.sides["ranking"].halves for name, dialect in DIALECTS.items() if "ranking" in dialect.sides
+    }
     request = read(COHERE, REQUESTS[0])
 
     assert {name: found.address(request, Target(model="m")) for name, found in ranking.items()} == {

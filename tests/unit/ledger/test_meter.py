@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.usage import ServiceTier, Usage
+from headgate.core.usage import Measures, ServiceTier, Usage
 from headgate.ledger.meter import Cost, CostItem, Total, cost, nano_usd, total
-from headgate.ledger.prices import Price, Rates, Tier
+from headgate.ledger.prices import Fees, Price, Rates, Tier
 
 OPENAI = Price(Rates(input=2_500_000, output=10_000_000, cached=1_250_000))
 CLAUDE = Price(
@@ -15,8 +15,22 @@ CLAUDE = Price(
     search=10_000_000,
 )
 AUDIO = Price(Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000, audio_output=12_000_000))
+LIVE = Price(
+    Rates(
+        input=4_000_000,
+        cached=400_000,
+        audio_input=32_000_000,
+        image_input=5_000_000,
+        cached_audio=500_000,
+        cached_image=500_000,
+    )
+)
 SONAR = Price(Rates(input=2_000_000, output=8_000_000, reasoning=3_000_000), request=12_000_000)
 CHEAP = Price(Rates(input=37_500, output=150_000))
+SPOKEN = Price(Rates(), fees=Fees(character=15_000_000))
+HEARD = Price(Rates(), fees=Fees(audio_hour=111_000_000))
+DRAWN = Price(Rates(input=1_000_000, output=1_000_000), fees=Fees(image=70_000_000))
+RANKED = Price(Rates(), fees=Fees(search=2_000_000), request=5)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,48 @@ CHEAP = Price(Rates(input=37_500, output=150_000))
             ),
         ),
         (
+            # cached audio is billed as cached, once: 46 text, 40 audio, 64 cached
+            AUDIO,
+            Usage(input_tokens=150, input_audio_tokens=60, cached_tokens=64, cached_audio_tokens=20),
+            Cost(
+                13_800 + 1_920 + 40_000,
+                (
+                    CostItem("input", 46, 13_800),
+                    CostItem("cached_input", 64, 1_920),
+                    CostItem("input_audio", 40, 40_000),
+                ),
+            ),
+        ),
+        (
+            # … at a rate of its own where it has one, images too
+            LIVE,
+            Usage(
+                input_tokens=100,
+                input_audio_tokens=40,
+                input_image_tokens=20,
+                cached_tokens=30,
+                cached_audio_tokens=10,
+                cached_image_tokens=5,
+            ),
+            Cost(
+                100_000 + 6_000 + 5_000 + 2_500 + 960_000 + 75_000,
+                (
+                    CostItem("input", 25, 100_000),
+                    CostItem("cached_input", 15, 6_000),
+                    CostItem("cached_audio", 10, 5_000),
+                    CostItem("cached_image", 5, 2_500),
+                    CostItem("input_audio", 30, 960_000),
+                    CostItem("input_image", 15, 75_000),
+                ),
+            ),
+        ),
+        (
+            # without any rate for the cache, audio from there is audio
+            Price(Rates(input=300_000, audio_input=1_000_000)),
+            Usage(input_tokens=100, input_audio_tokens=40, cached_tokens=20, cached_audio_tokens=20),
+            Cost(58_000, (CostItem("input", 60, 18_000), CostItem("input_audio", 40, 40_000))),
+        ),
+        (
             CLAUDE,
             Usage(input_tokens=1, web_searches=3),
             Cost(30_003_000, (CostItem("input", 1, 3_000), CostItem("web_search", 3, 30_000_000))),
@@ -117,6 +173,39 @@ CHEAP = Price(Rates(input=37_500, output=150_000))
             Usage(input_tokens=1),
             Cost(38, (CostItem("input", 1, 38),)),
         ),
+        (
+            # 11 × $15/M characters, whatever the tokens may have been
+            SPOKEN,
+            Usage(input_tokens=3, output_tokens=16, measures=Measures(characters=11)),
+            Cost(165_000, (CostItem("characters", 11, 165_000),)),
+        ),
+        (
+            # 9.5 s × $0.111/h: 292,916.67 nano-USD
+            HEARD,
+            Usage(measures=Measures(audio_ms=9_500)),
+            Cost(292_917, (CostItem("audio_ms", 9_500, 292_917),)),
+        ),
+        (
+            DRAWN,
+            Usage(input_tokens=40, measures=Measures(images=3)),
+            Cost(210_000_000, (CostItem("images", 3, 210_000_000),)),
+        ),
+        (
+            RANKED,
+            Usage(measures=Measures(searches=2)),
+            Cost(4_000_005, (CostItem("searches", 2, 4_000_000), CostItem("request", 1, 5))),
+        ),
+        (
+            Price(Rates(input=0, output=0)),
+            Usage(measures=Measures(audio_ms=9_500)),
+            Cost(0, (CostItem("audio_ms", 9_500, 0),)),
+        ),
+        (
+            # a measure without a fee, beside tokens: the tokens are what is billed
+            OPENAI,
+            Usage(input_tokens=100, output_tokens=10, measures=Measures(images=1)),
+            Cost(350_000, (CostItem("input", 100, 250_000), CostItem("output", 10, 100_000))),
+        ),
         (CHEAP, Usage(input_tokens=3), Cost(112, (CostItem("input", 3, 112),))),
         (Price(Rates(input=20_000)), Usage(input_tokens=50), Cost(1000, (CostItem("input", 50, 1000),))),
     ],
@@ -131,6 +220,8 @@ def test_hand_computed(price: Price, usage: Usage, expected: Cost):
         (Price(Rates(input=1)), Usage(output_tokens=5), ("output",)),
         (Price(Rates(output=1)), Usage(input_tokens=5, cached_tokens=2), ("input",)),
         (OPENAI, Usage(web_searches=1), ("web_search",)),
+        (OPENAI, Usage(measures=Measures(audio_ms=1)), ("audio_ms",)),
+        (Price(Rates(input=1)), Usage(measures=Measures(characters=4, searches=1)), ("characters", "searches")),
     ],
 )
 def test_what_has_no_rate_is_named(price: Price, usage: Usage, unpriced: tuple[str, ...]):
@@ -160,15 +251,26 @@ def test_halves_go_to_the_even_neighbour(pico: int, nano: int):
 
 
 COUNTS = st.integers(-5, 10**7)
-NAMES = [name for name in Usage.__struct_fields__ if name not in ("is_estimated", "extras")]
-USAGES = st.fixed_dictionaries({name: COUNTS for name in NAMES}).map(lambda counts: Usage(**counts))
+NAMES = [name for name in Usage.__struct_fields__ if name not in ("is_estimated", "measures", "extras")]
+MEASURES = st.none() | st.lists(COUNTS, min_size=4, max_size=4).map(
+    lambda counts: Measures(**dict(zip(Measures.__struct_fields__, counts, strict=True)))
+)
+USAGES = st.builds(
+    lambda counts, measures: Usage(**counts, measures=measures),
+    st.fixed_dictionaries({name: COUNTS for name in NAMES}),
+    MEASURES,
+)
 RATE = st.none() | st.integers(0, 10**8)
 PRICES = st.builds(
-    lambda rates, request, search: Price(Rates(*rates), request=request, search=search),
+    lambda rates, request, search, fees: Price(Rates(*rates), request=request, search=search, fees=fees),
     st.lists(RATE, max_size=10),
     RATE,
     RATE,
+    st.none() | st.lists(RATE, max_size=4).map(lambda amounts: Fees(*amounts)),
 )
+
+
+NOT_TOKENS = ("request", "web_search", *Measures.__struct_fields__)
 
 
 @given(PRICES, USAGES)
@@ -190,7 +292,7 @@ def test_the_sum_is_the_items_and_nothing_is_negative(price: Price, usage: Usage
 
     assert bill.nano_usd == sum(item.nano_usd for item in bill.items)
     assert all(item.quantity > 0 and item.nano_usd >= 0 for item in bill.items)
-    tokens = sum(item.quantity for item in bill.items if item.name not in ("request", "web_search"))
+    tokens = sum(item.quantity for item in bill.items if item.name not in NOT_TOKENS)
     assert tokens <= max(usage.input_tokens, 0) + max(usage.output_tokens, 0)
 
 

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from headgate.ledger.prices import OwnPrices, Price, PriceBook, Rates, Tier
+from headgate.ledger.prices import Fees, OwnPrices, Price, PriceBook, Rates, Tier
 
 BOOK = PriceBook()
 
@@ -34,7 +34,7 @@ BOOK = PriceBook()
         (
             "google",
             "gemini-2.5-flash",
-            Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000),
+            Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000, cached_audio=100_000),
         ),
         ("demo", "echo", Rates(input=1_000_000, output=2_000_000, cached=100_000)),
         ("demo", "lorem@50ms", Rates(input=1_000_000, output=2_000_000, cached=100_000)),
@@ -179,3 +179,21 @@ def test_a_star_is_the_price_of_all_others():
 def test_the_edition_is_named():
     assert BOOK.version.startswith("genai-prices ")
     assert "models.dev " in BOOK.version
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "price"),
+    [
+        ("openai", "whisper-1", Price(Rates(), fees=Fees(audio_hour=360_000_000))),
+        ("openai", "tts-1-hd", Price(Rates(), fees=Fees(character=30_000_000))),
+        ("openai", "omni-moderation-latest", Price(Rates(input=0, output=0))),
+        ("groq", "whisper-large-v3-turbo", Price(Rates(), fees=Fees(audio_hour=40_000_000))),
+        ("cohere", "rerank-v3.5", Price(Rates(), fees=Fees(search=2_000_000))),
+    ],
+)
+def test_what_is_not_sold_by_the_token(provider: str, model: str, price: Price):
+    assert PriceBook().find(provider, model) == price
+
+
+def test_the_price_of_a_picture_is_shown():
+    assert Price(Rates(), fees=Fees(image=40_000_000)).shown() == {"image": "0.04"}

@@ -201,3 +201,17 @@ def test_what_is_unfilled_is_found_and_nothing_else():
     fault = unfilled(Settings(name="mine", spec=CLOUD))
     assert fault is not None
     assert fault.variable == "project"
+
+
+def test_what_a_door_offers_beside_talking():
+    unknown, listed = Door("d", "https://x"), Door("d", "https://x", sides=("speech",))
+    elsewhere = Door("d", "https://x", paths=Paths("/a", "/b"))
+    assert [door.offers("ranking") for door in (unknown, listed, elsewhere)] == [True, False, False]
+    assert listed.offers("speech")
+
+
+def test_a_provider_pointed_elsewhere_may_offer_more():
+    speaks = (Speaks("openai_chat", "https://a.example/v1", sides=("speech",)),)
+    spec = ProviderSpec("a", "A", "https://a", "2026-11-01", "documented", Auth("none"), speaks)
+    at_home, moved = (configure(Settings(name="a", spec=spec, base_url=url)) for url in ("", "http://lab/v1"))
+    assert [provider.doors[0].sides for provider in (at_home, moved)] == [("speech",), None]

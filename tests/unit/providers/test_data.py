@@ -106,3 +106,9 @@ def test_a_file_with_an_unknown_scheme_or_a_wrong_variable_is_refused():
     with pytest.raises(ConfigError, match="unknown field `envs`"):
         parse_spec(text.replace("[[speaks]]", '[vars]\nx = { envs = ["X"] }\n[[speaks]]', 1), where="a.toml")
     assert Variable().default is None
+
+
+@every_service
+def test_operations_beside_talking_are_known_ones(spec: ProviderSpec):
+    for door in spec.speaks:
+        assert set(door.sides or ()) <= set(DIALECTS[door.dialect].sides), door.dialect

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
-from headgate.dialects.cohere.embeddings import EMBEDDINGS
+from headgate.dialects.cohere.embeddings import EMBEDDINGS, usage_of
 from headgate.dialects.cohere.errors import parse_error, render_error
 from headgate.dialects.cohere.renderer import StreamRenderer
 from headgate.dialects.cohere.rendering import render_request
@@ -12,7 +12,11 @@ from headgate.dialects.cohere.response import parse_response, render_response
 from headgate.dialects.cohere.stream import StreamParser
 from headgate.dialects.cohere.tap import tap
 from headgate.dialects.cohere.wire import NAME
-from headgate.dialects.reranking import Speaker
+from headgate.dialects.halves import embeddings_row, ranking_row
+from headgate.dialects.reranking import Speaker, usage_of_ranking
+from headgate.dialects.side import by_name
+
+RANKING = Speaker(dialect=NAME, path="/v2/rerank", gives_back=False).operation
 
 
 def _address(_: Target) -> str:
@@ -38,8 +42,12 @@ DIALECT = Dialect(
     stream_renderer=StreamRenderer,
     parse_error=parse_error,
     render_error=render_error,
-    embeddings=EMBEDDINGS,
-    ranking=Speaker(dialect=NAME, path="/v2/rerank", gives_back=False).operation,
+    sides=by_name(
+        (
+            embeddings_row(("/v2/embed",), EMBEDDINGS, ("embeddings",), usage_of),
+            ranking_row(("/v2/rerank",), RANKING, ("results",), usage_of_ranking),
+        )
+    ),
 )
 
 __all__ = [

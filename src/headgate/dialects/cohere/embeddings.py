@@ -132,14 +132,15 @@ def parse_response(body: bytes) -> Embeddings:
         members["embeddings"] = Raw(ENCODE(types))
     return Embeddings(
         vectors=vectors,
-        usage=_usage(members),
+        usage=usage_of(members),
         dialect=NAME,
         form="list" if is_list else told or "",
         extras=members,
     )
 
 
-def _usage(members: Extras) -> Usage | None:
+def usage_of(members: Extras) -> Usage | None:
+    """What is billed."""
     billed = billed_units(members.get("meta"))
     pictures = billed.get("image_tokens", 0)
     tokens = billed.get("input_tokens", 0) + pictures

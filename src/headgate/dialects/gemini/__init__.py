@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
 from headgate.dialects.gemini.counting import COUNTING
-from headgate.dialects.gemini.embeddings import EMBEDDINGS
+from headgate.dialects.gemini.embeddings import EMBEDDINGS, patch_embeddings, usage_of
 from headgate.dialects.gemini.errors import parse_error, render_error
 from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.request import address, parse_request, patch, peek, render_request
@@ -14,6 +14,8 @@ from headgate.dialects.gemini.stream import StreamParser
 from headgate.dialects.gemini.tap import tap
 from headgate.dialects.gemini.wire import NAME
 from headgate.dialects.gemini.writing import StreamRenderer
+from headgate.dialects.halves import embeddings_row
+from headgate.dialects.side import by_name
 
 
 def headers(_target: Target, _client: Headers) -> Sequence[tuple[str, str]]:
@@ -42,7 +44,17 @@ DIALECT = Dialect(
     ping=b"\r\n",
     counting=COUNTING,
     quirks=QUIRKS,
-    embeddings=EMBEDDINGS,
+    sides=by_name(
+        (
+            embeddings_row(
+                (),
+                EMBEDDINGS,
+                ("embedding", "embeddings"),
+                lambda members: usage_of(members.get("usageMetadata")),
+                patch_embeddings,
+            ),
+        )
+    ),
 )
 
 __all__ = [

@@ -16,6 +16,7 @@ from headgate.dialects.base import Envelope, Malformed, Operation, Target
 from headgate.dialects.gemini.request import model_path
 from headgate.dialects.gemini.wire import ENCODER, NAME, OBJECT
 from headgate.dialects.members import Members, merged, opened, read_body
+from headgate.dialects.side import Asked, Sent
 from headgate.dialects.vectors import answer_members, leave, text_of, vector_of
 
 Wire = dict[str, object]
@@ -113,6 +114,13 @@ def _foreign(entry: Words | Tokens | Other, request: EmbedRequest, model: str) -
     return wire | ({} if request.dimensions is None else {"outputDimensionality": request.dimensions})
 
 
+def patch_embeddings(sent: Sent, asked: Asked, target: Target) -> bytes:
+    """The body as it came; for another model rendered, since each content may name it once more."""
+    if target.model == asked.model:
+        return sent.body
+    return render_request(asked.question, target, set())
+
+
 def parse_response(body: bytes) -> Embeddings:
     """The answer of a service, of either form."""
     members = answer_members(body, ("embedding", "embeddings"))
@@ -125,7 +133,7 @@ def parse_response(body: bytes) -> Embeddings:
     vectors: tuple[Vector, ...] = tuple(vector_of(entry.pop("values", Raw(b"[]"))) for entry in entries)
     return Embeddings(
         vectors=vectors,
-        usage=_usage(members.get("usageMetadata")),
+        usage=usage_of(members.get("usageMetadata")),
         dialect=NAME,
         form=SINGLE if is_single else "",
         items=tuple(entries),
@@ -133,7 +141,8 @@ def parse_response(body: bytes) -> Embeddings:
     )
 
 
-def _usage(raw: Raw | None) -> Usage | None:
+def usage_of(raw: Raw | None) -> Usage | None:
+    """The count, where one is told."""
     if raw is None or bytes(raw)[:1] != b"{":
         return None
     count = OBJECT.decode(raw).get("promptTokenCount", Raw(b"0"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.halves import embeddings_row
 from headgate.dialects.ollama.embeddings import EMBEDDINGS
 from headgate.dialects.ollama.errors import parse_error, render_error
 from headgate.dialects.ollama.renderer import StreamRenderer
@@ -11,7 +12,9 @@ from headgate.dialects.ollama.request import parse_request, patch, peek
 from headgate.dialects.ollama.response import parse_response, render_response
 from headgate.dialects.ollama.stream import StreamParser
 from headgate.dialects.ollama.tap import tap
+from headgate.dialects.ollama.usage import read_usage
 from headgate.dialects.ollama.wire import NAME
+from headgate.dialects.side import by_name
 
 
 def _address(_: Target) -> str:
@@ -41,7 +44,7 @@ DIALECT = Dialect(
     render_error=render_error,
     # A line of its own must be an object; white space before one is allowed in JSON, and clients let it pass
     ping=b" ",
-    embeddings=EMBEDDINGS,
+    sides=by_name((embeddings_row(("/api/embed",), EMBEDDINGS, ("embeddings",), read_usage),)),
 )
 
 __all__ = [

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
-from headgate.dialects.openai_chat.embeddings import EMBEDDINGS
 from headgate.dialects.openai_chat.errors import parse_error, render_error
 from headgate.dialects.openai_chat.quirks import QUIRKS
 from headgate.dialects.openai_chat.renderer import StreamRenderer
 from headgate.dialects.openai_chat.rendering import render_request
 from headgate.dialects.openai_chat.request import parse_request
 from headgate.dialects.openai_chat.response import parse_response, render_response
+from headgate.dialects.openai_chat.sides import SIDES
 from headgate.dialects.openai_chat.stream import StreamParser
 from headgate.dialects.openai_chat.tap import tap
 from headgate.dialects.openai_chat.verbatim import UsageFilter, patch, peek
 from headgate.dialects.openai_chat.wire import NAME
-from headgate.dialects.reranking import Speaker
 
 
 def _address(_: Target) -> str:
@@ -42,9 +41,7 @@ DIALECT = Dialect(
     render_error=render_error,
     usage_filter=UsageFilter,
     quirks=QUIRKS,
-    embeddings=EMBEDDINGS,
-    # as Jina, Voyage, vLLM and llama.cpp have it beside this dialect
-    ranking=Speaker(dialect=NAME, path="/rerank", gives_back=True).operation,
+    sides=SIDES,
 )
 
 __all__ = [

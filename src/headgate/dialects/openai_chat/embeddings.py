@@ -34,7 +34,7 @@ def parse_request(body: bytes, envelope: Envelope) -> EmbedRequest:
     """The call of a client."""
     members = read_body(body)
     inputs, form = _inputs(members)
-    encoding = members.word("encoding_format")
+    encoding = members.text("encoding_format")
     if encoding is not None and encoding not in ("float", "base64"):
         members.rest["encoding_format"] = Raw(ENCODE(encoding))
         encoding = None
@@ -115,7 +115,7 @@ def parse_response(body: bytes) -> Embeddings:
         vectors.append(vector_of(raw))
         items.append(entry)
     usage = members.get("usage", Raw(b"null"))
-    counts = _usage(usage)
+    counts = usage_of(usage)
     if counts is not None:
         del members["usage"]
     told = {
@@ -133,7 +133,7 @@ def parse_response(body: bytes) -> Embeddings:
     )
 
 
-def _usage(raw: Raw) -> Usage | None:
+def usage_of(raw: Raw) -> Usage | None:
     """Voyage and Jina tell the total alone, https://docs.voyageai.com/reference/embeddings-api (2026-11)."""
     members = OBJECT.decode(raw) if bytes(raw)[:1] == b"{" else {}
     told = (members[name] for name in ("prompt_tokens", "total_tokens") if bytes(members.get(name, b""))[:1].isdigit())

@@ -10,6 +10,7 @@ from msgspec.json import Decoder
 from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing, needs_of
 from headgate.dialects.base import Envelope, Head, Target
 from headgate.dialects.depth import check_depth
+from headgate.dialects.kept import may_refer, references
 from headgate.dialects.openai_chat.quirks import QUIRKS, Wire, raw_of
 from headgate.dialects.openai_chat.request import parse_request
 from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
@@ -170,6 +171,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         max_tokens=seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
         needs=_needs(seen, kinds),
         has_wishes=seen.models is not _NONE or seen.provider is not _NONE,
+        refers=references(body) if "file" in kinds else (),
     )
 
 
@@ -237,6 +239,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
         max_tokens=request.knobs.max_tokens,
         needs=needs_of(request),
         has_wishes=may_have_wishes(body),
+        refers=references(body) if may_refer(body, b"file_id") else (),
     )
 
 
@@ -249,7 +252,7 @@ def patch(body: bytes, target: Target) -> bytes:
         if wire.get("stream") != _TRUE:
             wire["stream"] = True
         if wire.get("stream_options") != _ASKED:
-            wire["stream_options"] = _asking(wire.get("stream_options"))
+            wire["stream_options"] = asking(wire.get("stream_options"))
     elif wire.get("stream") == _TRUE:
         wire["stream"] = False
     for name in target.quirks:
@@ -261,7 +264,7 @@ _TRUE: Final = Raw(b"true")
 _ASKED: Final = Raw(b'{"include_usage":true}')
 
 
-def _asking(options: object) -> object:
+def asking(options: object) -> object:
     """The stream's options with the wish for usage, its other members as they were."""
     raw = raw_of(options)
     if bytes(raw)[:1] != b"{":

@@ -10,7 +10,8 @@ from msgspec import Struct
 from headgate.transport.fake.answers import Answer
 from headgate.transport.fake.faults import Fault
 from headgate.transport.fake.steps import Send, Step
-from headgate.transport.fake.voices import Ask, answer_by_default
+from headgate.transport.fake.voice import Ask
+from headgate.transport.fake.voices import answer_by_default
 
 
 class _ScriptedAnswer(Struct):
@@ -81,6 +82,15 @@ class Playbook:
             shaped = answer if isinstance(answer, Answer) else answer_by_default(ask, self._gap_s)
             return _play(fault.steps(shaped), fault.name)
         return _play(answer.steps() if isinstance(answer, Answer) else list(answer), None)
+
+    def play_instead(self, ask: Ask) -> Play | None:
+        """What a wish for a WebSocket gets in plain HTTP: a fault or an answer that is planned; None: its wish."""
+        fault = self._fault(ask)
+        if fault is not None:
+            return _play(fault.steps(answer_by_default(ask, self._gap_s)), fault.name)
+        if any(scripted.fits(ask) for scripted in [*self._once, *self._always]):
+            return self.play(ask)
+        return None
 
     def _answer(self, ask: Ask) -> Answer | Sequence[Step]:
         for scripted in [*self._once, *self._always]:

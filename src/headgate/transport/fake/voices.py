@@ -3,75 +3,30 @@ from the providers' pages, each named at its voice; must not be taken for a refe
 """
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final, cast
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from headgate.transport.fake.answers import Answer, streamed, whole
+from headgate.transport.fake.side_voices import SIDE_VOICES
+from headgate.transport.fake.voice import Ask, Voice, sse
 
 _CREATED: Final = 1_760_000_000
 
 
-class Ask(Struct, frozen=True, kw_only=True):
-    """What the default answers look at in a request, and the text to answer with."""
-
-    path: str
-    query: str
-    model: str
-    wants_stream: bool
-    wants_usage: bool
-    prompt_tokens: int
-    text: str
-
-    @property
-    def words(self) -> list[str]:
-        """The text in the pieces in which it is streamed: one word each, with the space before it."""
-        return re.findall(r"\s*\S+", self.text)
-
-
-class Voice(Struct, frozen=True, kw_only=True):
-    """One API: which paths it is at, how it answers whole and streamed, how it keeps alive and fails in a stream."""
-
-    path: re.Pattern[str]
-    whole: Callable[[Ask], object]
-    stream: Callable[[Ask], Sequence[bytes]]
-    ping: bytes = b": ping\n\n"
-    error: bytes
-    stream_type: str = "text/event-stream"
-
-
-def parse_ask(target: str, body: bytes, text: str) -> Ask:
-    """Reads as much of a request as there is to read; never fails."""
-    path, _, query = target.partition("?")
-    try:
-        decoded: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        decoded = None
-    members = cast(dict[str, object], decoded) if isinstance(decoded, dict) else {}
-    options = members.get("stream_options")
-    model = re.search(r"/models/([^/:]+)", path)
-    return Ask(
-        path=path,
-        query=query,
-        model=model[1] if model else str(members.get("model", "fake-model")),
-        wants_stream=members.get("stream", path.endswith((":streamGenerateContent", "/api/chat"))) is True,
-        wants_usage=isinstance(options, dict) and cast(dict[str, object], options).get("include_usage") is True,
-        prompt_tokens=max(1, len(body) // 4),
-        text=text,
-    )
-
-
 def answer_by_default(ask: Ask, gap_s: float) -> Answer:
     """What the API at this path would say."""
-    voice = next((voice for voice in VOICES if voice.path.fullmatch(ask.path)), None)
+    voice = next((voice for voice in (*VOICES, *SIDE_VOICES) if voice.path.fullmatch(ask.path)), None)
     if voice is None:
         missing = {"error": {"message": f"FakeUpstream has no answer for {ask.path}", "type": "not_found"}}
         return whole(msgspec.json.encode(missing), status=404)
-    answer = _streamed(voice, ask, gap_s) if ask.wants_stream else whole(msgspec.json.encode(voice.whole(ask)))
+    answer = _streamed(voice, ask, gap_s) if ask.wants_stream else _whole(voice.whole(ask))
     return replace(answer, ping=voice.ping, error=voice.error)
+
+
+def _whole(told: object) -> Answer:
+    return told if isinstance(told, Answer) else whole(msgspec.json.encode(told))
 
 
 def _streamed(voice: Voice, ask: Ask, gap_s: float) -> Answer:
@@ -82,11 +37,6 @@ def _streamed(voice: Voice, ask: Ask, gap_s: float) -> Answer:
         array = [(b"[" if index == 0 else b",\r\n") + item for index, item in enumerate(items)]
         return streamed([*array, b"]"], gap_s=gap_s, content_type="application/json")
     return streamed(chunks, gap_s=gap_s, content_type=voice.stream_type)
-
-
-def _event(data: object, name: str = "") -> bytes:
-    line = b"data: " + msgspec.json.encode(data) + b"\n\n"
-    return b"event: " + name.encode() + b"\n" + line if name else line
 
 
 # OpenAI chat completions: https://platform.openai.com/docs/api-reference/chat (2026-11)
@@ -131,7 +81,7 @@ def _chat_stream(ask: Ask) -> list[bytes]:
     if ask.wants_usage:
         chunks = [part | {"usage": None} for part in chunks]
         chunks.append(chunks[0] | {"choices": [], "usage": _chat_usage(ask)})
-    return [*map(_event, chunks), b"data: [DONE]\n\n"]
+    return [*map(sse, chunks), b"data: [DONE]\n\n"]
 
 
 # OpenAI responses: https://platform.openai.com/docs/api-reference/responses (2026-11)
@@ -186,9 +136,7 @@ def _responses_stream(ask: Ask) -> list[bytes]:
         ("response.output_item.done", {"output_index": 0, "item": _responses_item(ask)}),
         ("response.completed", {"response": _responses_whole(ask)}),
     ]
-    return [
-        _event({"type": name, "sequence_number": number, **data}, name) for number, (name, data) in enumerate(events)
-    ]
+    return [sse({"type": name, "sequence_number": number, **data}, name) for number, (name, data) in enumerate(events)]
 
 
 # Anthropic messages: https://docs.claude.com/en/api/messages and …/build-with-claude/streaming (2026-11)
@@ -229,7 +177,7 @@ def _messages_stream(ask: Ask) -> list[bytes]:
         },
         {"type": "message_stop"},
     ]
-    return [_event(event, str(event["type"])) for event in events]
+    return [sse(event, str(event["type"])) for event in events]
 
 
 # Gemini: https://ai.google.dev/api/generate-content (2026-11)
@@ -254,7 +202,7 @@ def _gemini_whole(ask: Ask) -> object:
 def _gemini_stream(ask: Ask) -> list[bytes]:
     words = ask.words
     last = len(words) - 1
-    return [_event(_gemini_part(ask, word, is_last=index == last)) for index, word in enumerate(words)]
+    return [sse(_gemini_part(ask, word, is_last=index == last)) for index, word in enumerate(words)]
 
 
 # Cohere chat: https://docs.cohere.com/v2/reference/chat and …/chat-stream (2026-11)
@@ -288,7 +236,7 @@ def _cohere_stream(ask: Ask) -> list[bytes]:
         {"type": "content-end", "index": 0},
         {"type": "message-end", "delta": _cohere_end(ask)},
     ]
-    return [*(_event(event, str(event["type"])) for event in events), b"data: [DONE]\n\n"]
+    return [*(sse(event, str(event["type"])) for event in events), b"data: [DONE]\n\n"]
 
 
 # Ollama chat: https://docs.ollama.com/api/chat and …/api/streaming (2026-11)
@@ -319,33 +267,33 @@ VOICES: Final = (
         path=re.compile(r".*/chat/completions"),
         whole=_chat_whole,
         stream=_chat_stream,
-        error=_event({"error": {"message": "The server is overloaded", "type": "server_error", "code": "overloaded"}}),
+        error=sse({"error": {"message": "The server is overloaded", "type": "server_error", "code": "overloaded"}}),
     ),
     Voice(
         # Vertex AI's path too: https://docs.claude.com/en/api/claude-on-vertex-ai (2026-11)
         path=re.compile(r".*/messages|.*/models/[^/]+:(?:r|streamR)awPredict"),
         whole=_messages_whole,
         stream=_messages_stream,
-        ping=_event({"type": "ping"}, "ping"),
-        error=_event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error"),
+        ping=sse({"type": "ping"}, "ping"),
+        error=sse({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error"),
     ),
     Voice(
         path=re.compile(r".*/models/[^/]+:(?:g|streamG)enerateContent"),
         whole=_gemini_whole,
         stream=_gemini_stream,
-        error=_event({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}),
+        error=sse({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}),
     ),
     Voice(
         path=re.compile(r".*/responses"),
         whole=_responses_whole,
         stream=_responses_stream,
-        error=_event({"type": "error", "code": "server_error", "message": "Overloaded", "param": None}, "error"),
+        error=sse({"type": "error", "code": "server_error", "message": "Overloaded", "param": None}, "error"),
     ),
     Voice(
         path=re.compile(r".*/v2/chat"),
         whole=_cohere_whole,
         stream=_cohere_stream,
-        error=_event(
+        error=sse(
             {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "Overloaded", "usage": {}}},
             "message-end",
         ),

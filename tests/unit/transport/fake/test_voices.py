@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from headgate.transport.fake.voices import answer_by_default, parse_ask
+from headgate.transport.fake.voice import parse_ask
+from headgate.transport.fake.voices import answer_by_default
 
 TEXT = "Good morning, dear tester."
 

@@ -1,0 +1,129 @@
+"""Streams of the endpoints beside chat: events with a `type`, or the chunks of the older completions.
+
+https://platform.openai.com/docs/api-reference/images-streaming, …/audio/transcript-text-delta-event and
+…/audio/speech-audio-delta-event (2026-11).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct, structs
+
+from headgate.core.problems import Problem
+from headgate.core.usage import Measures, Usage
+from headgate.dialects.base import Malformed
+from headgate.dialects.openai_chat.consumed import consumed
+from headgate.dialects.openai_chat.errors import error_object, problem_of_event
+from headgate.dialects.openai_chat.wire import ENCODE
+from headgate.dialects.side import Streaming
+from headgate.dialects.sse import ServerSentEvent, Splitter, event
+
+EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""An event may hold a whole picture."""
+_OVER: Final = ("speech.audio.done", "transcript.text.done")
+_ENDS: Final = (".completed", *_OVER)
+_NULL: Final = Raw(b"null")
+
+
+class _Choice(Struct):
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Told(Struct):
+    type: str | None = None
+    delta: Raw = _NULL
+    choices: list[_Choice] | None = None
+    usage: Raw = _NULL
+    error: Raw = _NULL
+
+
+_TOLD: Final = msgspec.json.Decoder(_Told)
+_TEXT: Final = msgspec.json.Decoder(str)
+
+
+class EventTap:
+    """Listens in on a stream."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.chars = 0
+        self.events = 0
+        self.is_finished = self.is_over = False
+        self.failed: Problem | None = None
+        self._images = 0
+        self._splitter = Splitter(EVENT_BYTES_MAX)
+
+    def feed(self, data: bytes) -> None:
+        """More of the stream; b"" at its end."""
+        for each in self._splitter.feed(data) if data else self._splitter.close():
+            self.events += 1
+            self._read(each)
+
+    def _read(self, each: ServerSentEvent) -> None:
+        if each.data.strip() == b"[DONE]":
+            self.is_finished = self.is_over = True
+            return
+        try:
+            told = _TOLD.decode(each.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise Malformed(f"the stream has an event that is none: {each.data[:60]!r}") from None
+        kind = told.type or each.name
+        if kind == "error" or bytes(told.error)[:1] in (b"{", b'"'):
+            is_inner = bytes(told.error)[:1] in (b"{", b'"')
+            self.failed = problem_of_event(told.error if is_inner else Raw(each.data), each.data)
+            return
+        self._count(told, kind)
+
+    def _count(self, told: _Told, kind: str) -> None:
+        usage = consumed(told.usage)
+        if kind.startswith("image") and kind.endswith(".completed"):
+            self._images += 1
+            self.usage = structs.replace(usage or Usage(), measures=Measures(images=self._images))
+        elif usage is not None:
+            self.usage = usage
+        if kind == "transcript.text.delta" and bytes(told.delta)[:1] == b'"':
+            self.chars += len(_TEXT.decode(told.delta))
+        for choice in told.choices or ():
+            self.chars += len(choice.text or "")
+            self.is_finished = self.is_finished or choice.finish_reason is not None
+        # after one picture, or one choice, others may come
+        self.is_finished = self.is_finished or kind.endswith(_ENDS)
+        self.is_over = self.is_over or kind.endswith(_OVER)
+
+
+class WholeEvents:
+    """Holds back an event that is not complete, so that an error event can follow at any time."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What may be forwarded now."""
+        rest = self._rest
+        data = rest + data if rest else data
+        start = max(0, len(rest) - 4)  # what was held has no end in it
+        end = max(at + len(mark) if (at := data.rfind(mark, start)) >= 0 else 0 for mark in (b"\n\n", b"\r\n\r\n"))
+        self._rest = data[end:]
+        return data[:end]
+
+    def close(self) -> bytes:
+        """What was held back at the end of the bytes."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def error_event(problem: Problem) -> bytes:
+    """What ends a stream that broke off, as it ends one of chat."""
+    return event(ENCODE(error_object(problem)))
+
+
+def named_error_event(problem: Problem) -> bytes:
+    """The same where events have types."""
+    return event(ENCODE({"type": "error", **error_object(problem)}), "error")
+
+
+def streaming(fail: Callable[[Problem], bytes] = named_error_event) -> Streaming:
+    """How events with types are streamed."""
+    return Streaming(tap=EventTap, filter=lambda _asked: WholeEvents(), fail=fail)

@@ -1,0 +1,193 @@
+"""Serves what is one request and one answer: embeddings, ranking, pictures, sound. Must not know any operation's wire.
+
+The table is in the dialects (`dialects/side.py`); here stands what holds for every row of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from headgate.core.needs import NO_WISHES, Wishes
+from headgate.core.problems import HeadgateError, InvalidRequest, MissingAbility, Outcome, Problem, Unpriced
+from headgate.dialects.base import Target
+from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import TITLES, Asked, Sent, SideOperation, check_content_type, is_form
+from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
+from headgate.engine.answer import Answerer
+from headgate.engine.attempt import STOPPED
+from headgate.engine.call import Call
+from headgate.engine.candidates import planned
+from headgate.engine.conduct import Engine
+from headgate.engine.errand import Errand, Errands, To
+from headgate.engine.exchange import Exchange
+from headgate.engine.lanes import with_query
+from headgate.engine.trying import Trying
+from headgate.providers.catalog import Deployment, Door
+from headgate.routing.plan import Plan
+
+_log = logging.getLogger("headgate")
+_NEVER_CHAT: Final = frozenset({"embeddings", "ranking"})
+"""No model that calls tools can do these."""
+
+
+async def operate(engine: Engine, call: Call, exchange: Exchange) -> None:
+    """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
+    record = call.record
+    answerer = Answerer(call, exchange)
+    try:
+        await _Operating(engine, call, answerer).run()
+    except HeadgateError as error:
+        answerer.refuse(error.problem)
+    except asyncio.CancelledError:
+        record.outcome, record.error = Outcome.LOCAL, STOPPED
+        raise
+    except Exception:
+        _log.exception("a bug in Headgate ended call %s", call.id)
+        answerer.refuse(Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL))
+    finally:
+        record.duration_ms = own_ms = (time.monotonic() - call.started_s) * 1e3
+        for attempt in record.attempts:
+            own_ms -= attempt.duration_ms
+        record.overhead_ms = max(own_ms, 0.0)
+        engine.metering.call_ended(record)
+
+
+class _Operating:
+    """One call, from its bytes to its attempts."""
+
+    def __init__(self, engine: Engine, call: Call, answerer: Answerer) -> None:
+        self._engine = engine
+        self._call = call
+        self._answerer = answerer
+        self._side: SideOperation = call.dialect.sides[call.record.operation]
+        content_type = call.headers.get("content-type", "")
+        check_content_type(self._side, content_type)
+        self._sent = Sent(body=call.body, envelope=call.envelope, content_type=content_type)
+        self._asked = self._side.peek(self._sent)
+        wishes = self._take_wishes()
+        record = call.record
+        record.model, record.is_stream = self._asked.model, self._asked.is_stream
+        choice = planned(engine, call.principal, self._asked.model, wishes)
+        self._dropped = choice.dropped
+        record.model = choice.model
+        self._plan = self._able(choice.model, choice.plan)
+
+    async def run(self) -> None:
+        """Attempts until one has answered."""
+        call, route = self._call, self._plan.route
+        record, settings = call.record, self._engine.settings
+        record.route = "model" if route.is_direct else route.name
+        record.strategy = route.strategy
+        record.candidates = [deployment.id for deployment in self._plan.deployments]
+        usual_s = settings.head_s if self._asked.is_stream else settings.whole_s
+        errands = Errands(self._engine, call, self._answerer, self._side, self._asked)
+        await Trying(call, self._answerer, self._plan, usual_s).run(
+            lambda deployment: self._prepared(errands, deployment)
+        )
+
+    def _take_wishes(self) -> Wishes:
+        """Where the call may run; what says so goes no further."""
+        if is_form(self._sent.content_type) or not may_have_wishes(self._sent.body):
+            return NO_WISHES
+        wishes = parse_wishes(self._sent.body)
+        self._sent = Sent(
+            body=without_wishes(self._sent.body),
+            envelope=self._sent.envelope,
+            content_type=self._sent.content_type,
+        )
+        self._asked = self._side.peek(self._sent)
+        return wishes
+
+    def _able(self, name: str, plan: Plan) -> Plan:
+        """The plan without those that do not offer it, or have no price where one is demanded."""
+        offering = tuple(each for each in plan.deployments if self._can(each))
+        if not offering:
+            raise MissingAbility(
+                f"The model {name!r} cannot {TITLES[self._side.name]}: not at {_listed(plan.deployments)}. "
+                f"Ask for a model that can.",
+                param="model",
+            )
+        metering = self._engine.metering
+        left = offering
+        if metering.refuses_unpriced:
+            left = tuple(each for each in offering if metering.is_priced(each.prices, each.model))
+        if not left:
+            raise Unpriced(
+                f"No price is known for {_listed(offering)}, and this gateway refuses what has none (prices.unpriced: "
+                f"refuse). Set one under providers.{offering[0].provider}.prices, or ask for another model.",
+                param="model",
+            )
+        return plan if left == plan.deployments else Plan(plan.route, left)
+
+    def _can(self, deployment: Deployment) -> bool:
+        facts = deployment.facts
+        if facts is not None and self._side.name in _NEVER_CHAT and "tools" in facts.can:
+            return False
+        return self._door(deployment) is not None
+
+    def _door(self, deployment: Deployment) -> tuple[Door, SideOperation] | None:
+        """Where a deployment offers it: in the client's own dialect, else in one that it can be told in."""
+        found: tuple[Door, SideOperation] | None = None
+        for door in deployment.doors:
+            side = DIALECTS[door.dialect].sides.get(self._side.name)
+            if side is None or not door.offers(side.name):
+                continue
+            if side is self._side:
+                return door, side
+            if found is None and side.halves is not None and self._side.halves is not None:
+                found = door, side
+        return found
+
+    def _prepared(self, errands: Errands, deployment: Deployment) -> Errand:
+        """What to send. Raises a `ClientError` when this deployment cannot be told."""
+        found = self._door(deployment)
+        if found is None:  # it was sorted out before
+            raise MissingAbility(f"{deployment.id} cannot {TITLES[self._side.name]}.", param="model")
+        door, side = found
+        dialect, asked = DIALECTS[door.dialect], self._asked
+        is_same = side is self._side
+        target = Target(
+            model=deployment.model, version=door.version, quirks=door.quirks, is_stream=self._asked.is_stream
+        )
+        dropped: set[str] = set()
+        if is_same:
+            body = side.patch(self._sent, asked, target)
+            content_type = self._sent.content_type if is_form(self._sent.content_type) else "application/json"
+            address = with_query(side.address(asked, target), self._call.query)
+        else:
+            body, address, content_type = _told_abroad(side, asked, target, dropped)
+        self._check_loss(deployment, dropped)
+        accept = "text/event-stream" if asked.is_stream else "*/*"
+        fields = (("content-type", content_type), ("accept", accept), *dialect.headers(target, {}), *door.headers)
+        to = To(
+            deployment=deployment,
+            door=door,
+            side=side,
+            url=door.url(address, deployment.model),
+            headers=fields,
+            body=body,
+            dropped=frozenset(dropped | self._dropped),
+        )
+        return Errand(errands, to)
+
+    def _check_loss(self, deployment: Deployment, dropped: set[str]) -> None:
+        if dropped and self._plan.route.on_loss == "refuse":
+            lost = ", ".join(sorted(dropped))
+            raise InvalidRequest(
+                f"{deployment.id} cannot be told: {lost}. This route refuses loss (on_loss: refuse).",
+                code="unsupported_parameter",
+            )
+
+
+def _told_abroad(side: SideOperation, asked: Asked, target: Target, dropped: set[str]) -> tuple[bytes, str, str]:
+    """Body, address and content type in another dialect than the client's."""
+    if side.halves is None:
+        raise MissingAbility(f"{target.model} cannot {TITLES[side.name]}.", param="model")
+    body = side.halves.render_request(asked.question, target, dropped)
+    return body, side.halves.address(asked.question, target), "application/json"
+
+
+def _listed(deployments: Sequence[Deployment]) -> str:
+    return ", ".join(each.id for each in deployments)

@@ -1,0 +1,137 @@
+"""Endpoints beside chat over real recorded exchanges: requests are read and patched, answers tell what they took."""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+
+from headgate.core.usage import Usage
+from headgate.dialects.base import Envelope, Target
+from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import Asked, Sent, SideOperation, is_form
+from tests.conformance.traffic import FOLDER, families
+
+SIDES = DIALECTS["openai_chat"].sides
+_PATHS = {
+    re.compile(rf"(?<!chat)(?<!agents)(?<!fim){re.escape(path.removeprefix('/v1'))}$"): side.name
+    for side in SIDES.values()
+    for path in side.paths
+    if side.halves is None
+}
+
+
+class Call(NamedTuple):
+    """One recorded exchange."""
+
+    id: str
+    name: str
+    content_type: str
+    request: bytes | None
+    status: int
+    answer_type: str
+    answer: bytes
+    is_stream: bool
+
+
+@cache
+def recorded() -> tuple[Call, ...]:
+    """Every exchange of an operation that only OpenAI's dialect has."""
+    return tuple(call for family in families() for call in _read(family))
+
+
+def _read(family: str) -> Iterator[Call]:
+    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            path = record["url"].partition("?")[0]
+            name = next((name for rule, name in _PATHS.items() if rule.search(path)), None)
+            if record["method"] == "POST" and name is not None:
+                asked = {key.lower(): value for key, value in (record["request_headers"] or {}).items()}
+                told = {key.lower(): value for key, value in (record["response_headers"] or {}).items()}
+                yield Call(
+                    record["id"],
+                    name,
+                    asked.get("content-type", ""),
+                    _bytes(record["request_body"], record.get("request_encoding")),
+                    record["status"],
+                    told.get("content-type", ""),
+                    _bytes(record["response_body"], record.get("response_encoding")) or b"",
+                    bool(record.get("streaming")),
+                )
+
+
+def _bytes(body: Any, encoding: str | None) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    if encoding == "base64":
+        return base64.b64decode(body)
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def asked_of(call: Call, side: SideOperation) -> Asked | None:
+    """The request, if it has been recorded as it was."""
+    is_whole = call.request is not None and (
+        call.request[:1] == b"{" if not is_form(call.content_type) else call.request.rstrip().endswith(b"--")
+    )
+    if not is_whole or call.status >= 400 or call.request is None:
+        return None
+    sent = Sent(body=call.request, envelope=Envelope(model="in the path"), content_type=call.content_type)
+    asked = side.peek(sent)
+    there = side.patch(sent, asked, Target(model="another/model"))
+    at = asked.model_at
+    if is_form(call.content_type) and at is None:
+        assert there.endswith(call.request)
+        assert side.peek(Sent(body=there, envelope=Envelope(), content_type=call.content_type)).model == "another/model"
+    elif at is None:
+        there_told = json.loads(there)
+        there_told.pop("stream_options", None)
+        wanted = {**json.loads(call.request), "model": "another/model"}
+        wanted.pop("stream_options", None)
+        assert there_told == wanted
+    else:
+        assert there == call.request[: at[0]] + b"another/model" + call.request[at[1] :]
+    return asked
+
+
+UNKNOWN = Asked(model="m", measured=Usage(input_tokens=1, is_estimated=True))
+
+
+@pytest.mark.skipif(not families(), reason=f"no recorded traffic at {FOLDER}: set HEADGATE_TRAFFIC to run over one")
+def test_there_is_traffic():
+    assert {call.name for call in recorded()} == {side.name for side in SIDES.values() if side.halves is None}
+
+
+@pytest.mark.parametrize("name", sorted({call.name for call in recorded()}))
+def test_every_exchange(name: str):
+    faults: list[str] = []
+    for call in recorded():
+        if call.name != name:
+            continue
+        try:
+            _check(call, SIDES[name])
+        except Exception as error:
+            faults.append(f"{call.id}: {type(error).__name__}: {str(error)[:200]}")
+    assert faults == []
+
+
+def _check(call: Call, side: SideOperation) -> None:
+    asked = asked_of(call, side) or UNKNOWN
+    if call.status >= 400:
+        problem = DIALECTS["openai_chat"].parse_error(call.status, {}, call.answer)
+        assert problem.message
+    elif call.is_stream and side.streaming is not None:
+        tap = side.streaming.tap()
+        tap.feed(call.answer)
+        tap.feed(b"")
+        assert tap.is_finished
+        assert tap.failed is None
+    elif not side.is_binary or call.answer[:1] == b"{":
+        usage = side.read(call.answer, call.answer_type or "application/json", asked)
+        told = re.search(rb'"(?:input|prompt)_tokens": *(\d+)', call.answer)
+        if told and usage is not None and b"prompt_audio_seconds" not in call.answer:
+            assert usage.input_tokens == int(told[1])
