@@ -125,6 +125,7 @@ def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
         attempts_max=entry.attempts_max if chosen else max(entry.attempts_max, len(targets)),
         retry_same_first=entry.retry_same_first,
         on_loss=entry.on_loss,
+        sticky=entry.sticky,
         rules=tuple(
             Rule(
                 compile_condition(rule.query, f"{place}.conditions[{number}].query"),

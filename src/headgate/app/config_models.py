@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
 from headgate.providers.spec import Scheme
+from headgate.routing.affinity import Sticky
 from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
@@ -371,6 +372,9 @@ class RouteEntry(Section):
     """Repeat once at the same target, after a short wait, before going on to the next."""
     conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     """Which calls go to other targets: the first condition that holds decides."""
+    sticky: Sticky | None = None
+    """Which calls go to the same target while it is well and not too busy: those of a `session`, a `user` or a `key`,
+    or with the same beginning of the `prompt`, which a provider's cache knows then."""
     on_context: Targets | None = None
     """Where a call goes on whose prompt is too long for a target."""
     on_policy: Targets | None = None

@@ -19,6 +19,7 @@ from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Upstr
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
+from headgate.engine.sticking import key_of
 from headgate.engine.watching import move
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
@@ -66,6 +67,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
         is_stream=head.is_stream,
         input_tokens=len(call.body) // BYTES_PER_TOKEN_USUAL,
         max_tokens=head.max_tokens or 0,
+        key=key_of(call, routes[0].sticky),
     )
     chosen = ordered(engine, routes, wishes, asked)
     if len(chosen.deployments) > 1 and routes is not named.routes:

@@ -14,6 +14,7 @@ from headgate.core.problems import ConfigError, Outcome, Problem
 from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import Demand, able
+from headgate.routing.affinity import Sticky, stuck
 from headgate.routing.conditions import Condition, Subject
 from headgate.routing.fleet import Fleet, Standing
 from headgate.routing.health import State
@@ -58,6 +59,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """The first whose condition holds says the targets; none: `targets`."""
     instead: Mapping[Outcome, tuple[Target, ...]] = {}
     """Where a call goes on that has ended so: CONTEXT (its prompt is too long) or POLICY (its content was refused)."""
+    sticky: Sticky | None = None
+    """What makes calls go to the same target as long as it is well and not too busy."""
     is_direct: bool = False
     """Made on the fly from a model's name, not configured."""
 
@@ -85,6 +88,8 @@ class Asked(Struct, frozen=True, kw_only=True, gc=False):
     """About so many."""
     max_tokens: int = 0
     """The answer may have so many; 0: the call does not say."""
+    key: str = ""
+    """Of the calls that it belongs to; empty: it belongs to none."""
 
 
 _BACK: Final = frozenset({"suspect", "busy"})
@@ -96,7 +101,11 @@ def plan(route: Route, asked: Asked, fleet: Fleet) -> Plan:
     targets = route.targets
     if len(targets) == 1:
         return Plan(route, (targets[0].deployment,))
-    if route.strategy == "ordered" and all(fleet.member(target.deployment).is_plain for target in targets):
+    if (
+        route.strategy == "ordered"
+        and not asked.key
+        and all(fleet.member(target.deployment).is_plain for target in targets)
+    ):
         return Plan(route, tuple(target.deployment for target in targets))
     candidates = [_candidate(target, asked, fleet) for target in targets if _takes_part(target, route)]
     if len(candidates) == 1:
@@ -104,7 +113,11 @@ def plan(route: Route, asked: Asked, fleet: Fleet) -> Plan:
     reasons = [why_not(each.standing) for each in candidates]
     free = [each for each, reason in zip(candidates, reasons, strict=True) if not reason]
     back = [each for each, reason in zip(candidates, reasons, strict=True) if reason in _BACK]
-    chosen = [*ranked(route.strategy, free, asked.dice), *sorted(back, key=_failed)]
+    order = ranked(route.strategy, free, asked.dice)
+    if asked.key and order:
+        order = stuck(order, asked.key)
+        reasons[candidates.index(order[0])] = "sticky"
+    chosen = [*order, *sorted(back, key=_failed)]
     blocked = None
     if not chosen:
         chosen, blocked = _panic(route.name, candidates, asked, fleet)
