@@ -8,6 +8,7 @@ from msgspec import Raw
 from headgate.core.needs import needs_of
 from headgate.core.request import Foreign, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.kept import may_refer, references
 from headgate.dialects.openai_responses.items import parse_items
 from headgate.dialects.openai_responses.needs import needs_in
@@ -20,7 +21,6 @@ from headgate.dialects.openai_responses.wire import (
     ELEMENTS,
     EMPTY_LIST,
     ENCODER,
-    MEMBERS,
     NAME,
     NOTHING,
     NULL,
@@ -165,7 +165,7 @@ def patch(body: bytes, target: Target) -> bytes:
         request = parse_request(body, Envelope())
         target = msgspec.structs.replace(target, is_stream=request.is_stream)
         return render_request(request, target, set())
-    members = cast("dict[str, object]", MEMBERS.decode(body))
+    members = cast("dict[str, object]", top_level(body))
     if target.model:
         members["model"] = target.model
     for name in target.quirks:
