@@ -5,7 +5,7 @@ Three events of an attempt go in: it was sent, its first token came, it ended. R
 """
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ TOLD_INTERVAL_S: Final = 0.1
 OVERDUE_LEAST_S: Final = 0.3
 """Nothing is overdue before: so near to us our own hiccups would count as an upstream's."""
 OVERDUE_MAX: Final = 64
+DUE_MIN: Final = 1024
 KNOWN_SAMPLES: Final = 30.0
 SURE_SAMPLES: Final = 100.0
 """With fewer, a 95th percentile may be a 70th: the fast answers come first. Then the 99th is taken for it."""
@@ -186,6 +187,7 @@ class Fleet:
         self._hosts: dict[str, Domain] = {}
         self._accounts: dict[str, Domain] = {}
         self._due: list[tuple[float, int, Ticket]] = []
+        self._due_max = DUE_MIN
         self._number = 0
         self._panics_s: dict[str, float] = {}
         self.blame = SelfBlame()
@@ -235,6 +237,8 @@ class Fleet:
         ticket.mark = member.quota.sent(need, now_s)
         health = member.health
         health.suspicion.sent(now_s)
+        if len(self._due) >= self._due_max:
+            self._compact()
         self._number += 1
         ticket.number = self._number
         heappush(self._due, (now_s + ticket.patience_s, self._number, ticket))
@@ -243,6 +247,12 @@ class Fleet:
             for domain in ticket.probing:
                 domain.probes += 1
         return ticket
+
+    def _compact(self) -> None:
+        """Forgets those that have been answered: their time comes long after their end."""
+        self._due = [each for each in self._due if not each[2].is_over and each[2].first_s is None]
+        heapify(self._due)
+        self._due_max = max(DUE_MIN, 2 * len(self._due))
 
     def landed(self, ticket: Ticket, now_s: float) -> bool:
         """The head of the answer has come. True: what it says of quotas is wanted, by `told`: now and then is enough,

@@ -85,6 +85,15 @@ def test_what_is_overdue_at_a_well_deployment_is_left_there():
     assert len(member.overdue) <= 65
 
 
+def test_answered_requests_are_forgotten_long_before_their_time():
+    fleet = Fleet()
+    waiting = [send(fleet) for _ in range(10)]
+    for _ in range(5000):
+        answered(fleet)
+    assert len(fleet._due) <= 1024  # pyright: ignore[reportPrivateUsage]
+    assert {each[2] for each in fleet._due if not each[2].is_over} == set(waiting)  # pyright: ignore[reportPrivateUsage]
+
+
 def test_a_request_is_given_up_after_longer_than_any_takes():
     fleet = Fleet()
     member = fleet.member(deployment("a"))
