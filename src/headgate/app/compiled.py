@@ -1,18 +1,19 @@
 """A configuration, compiled: routes, providers and the list of models as the rooms below want them. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from headgate.app.config import RouteEntry, Setup
-from headgate.core.problems import ConfigError, UnknownModel
+from headgate.app.config import RouteEntry, Setup, TargetEntry
+from headgate.core.problems import ConfigError, Outcome, UnknownModel
 from headgate.dialects.registry import DIALECTS
 from headgate.ledger.prices import Price, PriceBook
 from headgate.providers.catalog import Provider, configure
 from headgate.providers.models import Catalogue, Model, facts_of, packaged_catalogue
+from headgate.routing.conditions import compile_condition
 from headgate.routing.names import Directory, Entry, Hosting, find_route
-from headgate.routing.plan import Route, Target, check_route
+from headgate.routing.plan import Route, Rule, Target, check_route
 from headgate.server.listing import Listing
 from headgate.server.offers import Endpoint, Offer
 
@@ -112,25 +113,45 @@ class _Index:
 
 
 def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
-    targets: list[Target] = []
-    for place, target in enumerate(entry.targets):
-        try:
-            found = find_route(bare, target.model)
-        except UnknownModel as error:
-            raise ConfigError(f"$.routes.{name}.targets[{place}]: {error}") from None
-        targets.extend(Target(choice.deployment, target.weight) for choice in found.targets[:1])
+    place = f"$.routes.{name}"
+    targets = _targets(entry.targets, f"{place}.targets", bare)
+    others = {Outcome.CONTEXT: entry.on_context, Outcome.POLICY: entry.on_policy}
     chosen = "attempts_max" in entry.model_fields_set
     route = Route(
         name=name,
         strategy=entry.strategy,
-        targets=tuple(targets),
+        targets=targets,
         timeout_s=entry.timeout_s,
         attempts_max=entry.attempts_max if chosen else max(entry.attempts_max, len(targets)),
         retry_same_first=entry.retry_same_first,
         on_loss=entry.on_loss,
+        sticky=entry.sticky,
+        rules=tuple(
+            Rule(
+                compile_condition(rule.query, f"{place}.conditions[{number}].query"),
+                _targets(rule.then, f"{place}.conditions[{number}].then", bare),
+            )
+            for number, rule in enumerate(entry.conditions)
+        ),
+        instead={
+            outcome: _targets(chosen_ones, f"{place}.on_{outcome}", bare)
+            for outcome, chosen_ones in others.items()
+            if chosen_ones is not None
+        },
     )
     check_route(route)
     return route
+
+
+def _targets(entries: Sequence[TargetEntry], path: str, bare: Directory) -> tuple[Target, ...]:
+    targets: list[Target] = []
+    for place, target in enumerate(entries):
+        try:
+            found = find_route(bare, target.model)
+        except UnknownModel as error:
+            raise ConfigError(f"{path}[{place}]: {error}") from None
+        targets.extend(Target(choice.deployment, target.weight) for choice in found.targets[:1])
+    return tuple(targets)
 
 
 class _PriceOf:

@@ -19,6 +19,7 @@ from headgate.app.config_sources import Origins, Tree, from_environment, laid_ov
 from headgate.core.problems import ConfigError
 from headgate.providers.catalog import Settings as ProviderSettings
 from headgate.providers.spec import packaged
+from headgate.routing.strategies import WEIGHING
 
 USUAL_FILE = "headgate.yaml"
 
@@ -122,5 +123,5 @@ def _notes(config: Config) -> list[str]:
         f"$.routes.{name}.targets[{position}].weight: has no effect under the strategy {route.strategy!r}"
         for name, route in config.routes.items()
         for position, target in enumerate(route.targets)
-        if target.weight != 1 and route.strategy != "weighted"
+        if target.weight != 1 and route.strategy not in WEIGHING
     ]

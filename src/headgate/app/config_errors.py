@@ -1,5 +1,6 @@
 """What is wrong with a configuration, one line each: where, what, and what was probably meant. Prints nothing."""
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Final, cast, get_args, get_origin
@@ -9,10 +10,8 @@ from pydantic_core import ErrorDetails
 
 from headgate.app.config_sources import Origins
 
-NOT_YET: Final = frozenset(
-    {"cache", "hedge", "stream_upstream", "guards", "conditions", "cheapest", "fastest", "balanced", "least_busy"}
-)
-"""Settings and strategies that are planned and refused until they work."""
+NOT_YET: Final = frozenset({"cache", "hedge", "stream_upstream", "guards"})
+"""Settings that are planned and refused until they work."""
 
 
 def json_path(path: tuple[str | int, ...]) -> str:
@@ -70,9 +69,7 @@ def _unknown(detail: ErrorDetails, root: type[BaseModel]) -> str:
 
 def _not_one_of(detail: ErrorDetails, expected: str) -> str:
     seen: object = detail["input"]
-    if seen in NOT_YET:
-        return f"{seen!r} is not available yet; it must be {expected}"
-    near = get_close_matches(str(seen), expected.replace("'", "").split(" or "), n=1, cutoff=0.5)
+    near = get_close_matches(str(seen), re.split(r", | or ", expected.replace("'", "")), n=1, cutoff=0.5)
     return f"must be {expected}, not {seen!r}{f'; did you mean {near[0]}?' if near else ''}"
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,7 +24,8 @@ from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
 from headgate.providers.spec import Scheme
-from headgate.routing.plan import Strategy
+from headgate.routing.affinity import Sticky
+from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
@@ -327,18 +329,40 @@ class TargetEntry(Section):
     model: Annotated[str, Field(min_length=1)]
     """`provider/model`."""
     weight: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] = 1.0
-    """How often it comes first, in proportion to the others, under the strategy `weighted`."""
+    """How often it comes first, in proportion to the others, under `weighted`; its share under `balanced` and
+    `least_busy`."""
+
+
+def _some_targets(targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
+    if not 0 < len(targets) <= TARGETS_MAX:
+        raise refusal(f"must have from 1 to {TARGETS_MAX} entries")
+    return targets
+
+
+Targets = Annotated[
+    tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
+    Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),
+    AfterValidator(_some_targets),
+]
+
+
+class RuleEntry(Section):
+    """Other targets for calls that meet a condition."""
+
+    query: Annotated[dict[str, object], WithJsonSchema({"type": "object"})]
+    """The condition, in Portkey's form: `{metadata.plan: {$eq: paid}}`."""
+    then: Targets
+    """The targets of calls that meet it."""
 
 
 class RouteEntry(Section):
     """A model name of your own, and where it is served."""
 
     strategy: Strategy = "ordered"
-    """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest."""
-    targets: Annotated[
-        tuple[Annotated[TargetEntry, BeforeValidator(_target)], ...],
-        Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": TARGETS_MAX}),
-    ]
+    """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest.
+    `cheapest`: by the price of the call. `fastest`: by the time it will probably take. `balanced`: the better of two
+    random ones, by time, load, price and failures. `least_busy`: the fewest calls on their way for its weight."""
+    targets: Targets
     """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model` and `weight`."""
     timeout_s: Seconds = 600.0
     """Deadline of a whole call, its retries included, in seconds."""
@@ -346,15 +370,17 @@ class RouteEntry(Section):
     """The most attempts that one call may take. Not given: 3, or one for each target if those are more."""
     retry_same_first: bool = False
     """Repeat once at the same target, after a short wait, before going on to the next."""
+    conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
+    """Which calls go to other targets: the first condition that holds decides."""
+    sticky: Sticky | None = None
+    """Which calls go to the same target while it is well and not too busy: those of a `session`, a `user` or a `key`,
+    or with the same beginning of the `prompt`, which a provider's cache knows then."""
+    on_context: Targets | None = None
+    """Where a call goes on whose prompt is too long for a target."""
+    on_policy: Targets | None = None
+    """Where a call goes on whose content a target's policy refuses. Not given: the refusal is the answer."""
     on_loss: Literal["report", "refuse"] = "report"
     """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
-
-    @field_validator("targets")
-    @classmethod
-    def _some_targets(cls, targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
-        if not 0 < len(targets) <= TARGETS_MAX:
-            raise refusal(f"must have from 1 to {TARGETS_MAX} entries")
-        return targets
 
 
 def _named(entries: dict[str, Entry], form: str, meaning: str) -> dict[str, Entry]:

@@ -128,6 +128,10 @@ class DemoFlight:
         if timeouts.whole_s < math.inf:
             self.limit(timeouts.whole_s, Outcome.SLOW)
 
+    def fields_named(self, part: str) -> list[tuple[str, str]]:
+        """No fields but the usual ones."""
+        return []
+
     def content_type(self) -> str:
         """What kind of answer it is."""
         return self._telling.content_type

@@ -24,6 +24,17 @@ class Needs(Struct, frozen=True, gc=False):
 NO_NEEDS: Final = Needs(frozenset())
 
 
+Sort = Literal["price", "throughput", "latency"]
+
+
+class PriceLimit(Struct, frozen=True, kw_only=True, gc=False):
+    """The most that a provider may cost; None: no matter. In pico-USD per token and nano-USD per request."""
+
+    input: int | None = None
+    output: int | None = None
+    request: int | None = None
+
+
 class Wishes(Struct, frozen=True, kw_only=True, gc=False):
     """Where a call may run, in the words that OpenRouter's clients use."""
 
@@ -36,6 +47,10 @@ class Wishes(Struct, frozen=True, kw_only=True, gc=False):
     ignore: tuple[str, ...] = ()
     allow_fallbacks: bool = True
     """False: nothing but the first choice, or what `order` names."""
+    sort: Sort | None = None
+    """What the order is to go by; None: what the route says."""
+    max_price: PriceLimit | None = None
+    """What may not cost more is not asked."""
     require_parameters: bool = False
     """Only where every parameter can be told, and where the model can reason if it is told to."""
 

@@ -81,6 +81,20 @@ class CallStart(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     attempt: AttemptStart | None = None
 
 
+class Weighed(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+    """Why a deployment stood where it did among the candidates of a call."""
+
+    deployment: str
+    why: str
+    """`chosen` by the strategy, `sticky`, or the reason that it was passed over or put last."""
+    cost: float = 0.0
+    """What the strategy compared, lower first, in its own unit."""
+    weight: float = 1.0
+    """The share of its usual traffic that it got just then."""
+    wait_s: float = 0.0
+    """How long its quota wanted it left alone."""
+
+
 class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One call from admission to the last byte."""
 
@@ -98,6 +112,8 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     strategy: str = ""
     candidates: list[str] = []
     """`provider/model` of every deployment that was planned, in order."""
+    weighed: tuple[Weighed, ...] = ()
+    """Why in that order; empty where nothing had to be weighed."""
     status: int = 0
     """The HTTP status the client got."""
     outcome: Outcome = Outcome.OK

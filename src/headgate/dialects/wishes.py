@@ -5,20 +5,19 @@ a wish that is overlooked sends data where it must not go or costs what it must 
 https://openrouter.ai/docs/features/provider-routing (2026-11)
 """
 
-from typing import Final
+from decimal import Decimal, InvalidOperation
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.core.needs import Wishes
+from headgate.core.needs import PriceLimit, Sort, Wishes
 from headgate.core.problems import InvalidRequest
 
 MODELS_MAX: Final = 16
 """The most models that a call may name as its fallbacks."""
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
-    "sort": (None,),
     "data_collection": (None, "allow"),
-    "max_price": (None, {}),
     "zdr": (None, False),
     "enforce_distillable_text": (None, False),
     "quantizations": (None, []),
@@ -28,12 +27,32 @@ _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
 """Members that are not granted yet, with the values that wish for nothing."""
 
 
+_SORTS: Final[dict[str, Sort]] = {"price": "price", "throughput": "throughput", "latency": "latency"}
+_MILLIONTHS: Final = 1_000_000
+"""USD per million tokens into pico-USD per token."""
+_NANO: Final = 1_000_000_000
+USD_MAX: Final = 1_000_000
+
+
+class _Sorting(Struct, forbid_unknown_fields=True):
+    by: str | None = None
+    partition: Literal["model"] | None = None
+
+
+class _Prices(Struct, forbid_unknown_fields=True):
+    prompt: float | str | None = None
+    completion: float | str | None = None
+    request: float | str | None = None
+
+
 class _Provider(Struct):
     order: list[str] | None = None
     only: list[str] | None = None
     ignore: list[str] | None = None
     allow_fallbacks: bool | None = None
     require_parameters: bool | None = None
+    sort: str | _Sorting | None = None
+    max_price: _Prices | None = None
 
 
 class _Body(Struct):
@@ -83,8 +102,49 @@ def parse_wishes(body: bytes) -> Wishes:
         only=_lower(provider.only),
         ignore=_lower(provider.ignore),
         allow_fallbacks=provider.allow_fallbacks is not False,
+        sort=_sort(provider.sort),
+        max_price=_max_price(provider.max_price),
         require_parameters=bool(provider.require_parameters),
     )
+
+
+def _sort(told: str | _Sorting | None) -> Sort | None:
+    word = told.by if isinstance(told, _Sorting) else told
+    if word is None:
+        return None
+    found = _SORTS.get(word)
+    if found is None:
+        raise InvalidRequest(
+            f"provider.sort: {word!r} is not known here; known: {', '.join(_SORTS)}",
+            param="provider.sort",
+            code="unsupported_parameter",
+        )
+    return found
+
+
+def _max_price(told: _Prices | None) -> PriceLimit | None:
+    if told is None or told == _Prices():
+        return None
+    return PriceLimit(
+        input=_amount(told.prompt, "prompt", _MILLIONTHS),
+        output=_amount(told.completion, "completion", _MILLIONTHS),
+        request=_amount(told.request, "request", _NANO),
+    )
+
+
+def _amount(told: float | str | None, name: str, unit: int) -> int | None:
+    """USD, as a number or text, in whole units of a fraction of it."""
+    if told is None:
+        return None
+    try:
+        amount = Decimal(str(told))
+        is_good = amount.is_finite() and 0 <= amount <= USD_MAX
+    except InvalidOperation:
+        is_good, amount = False, Decimal()
+    if not is_good:
+        param = f"provider.max_price.{name}"
+        raise InvalidRequest(f"{param}: {told!r} is not an amount in USD from 0 to {USD_MAX}", param=param)
+    return int(amount * unit)
 
 
 def may_have_wishes(body: bytes) -> bool:

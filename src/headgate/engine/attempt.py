@@ -16,6 +16,7 @@ from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.keepers import PENDING, minted, owing
 from headgate.engine.lanes import Passage, Prepared
+from headgate.engine.watching import Watch
 from headgate.policies.metering import estimate
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 
@@ -35,7 +36,7 @@ STOPPED = "Headgate was stopped before the answer had ended."
 class Attempting:
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s")
+    __slots__ = ("_answerer", "_attempt", "_call", "_engine", "_head", "_passage", "_prepared", "_sent_s", "_watch")
 
     def __init__(self, engine: "Engine", call: Call, answerer: Answerer, prepared: Prepared, head: Head) -> None:
         self._engine = engine
@@ -54,12 +55,13 @@ class Attempting:
             price_version=engine.metering.price_version,
         )
 
-    async def run(self, number: int, allowance_s: float, deadline_s: float) -> Problem | None:
+    async def run(self, number: int, allowance_s: float, deadline_s: float, others_left: int) -> Problem | None:
         """Makes the attempt. None: the client has its answer; else why not, and nothing has gone out unless the
-        answerer says so."""
+        answerer says so. `others_left`: how many deployments may be tried after it."""
         self._attempt.number = number
         self._sent_s = time.monotonic()
         self._write_ahead()
+        watch = self._watch = Watch(self._engine, self._prepared, self._head, self._sent_s)
         flight: Flight | None = None
         try:
             request, timeouts = self._outgoing(allowance_s)
@@ -68,8 +70,11 @@ class Attempting:
                 request = await self._engine.signed(request, signer, timeouts.whole_s)
             flight = self._engine.transports[self._prepared.way.scheme].start(request, timeouts)
             self._answerer.watch(flight.abort)
+            if others_left:
+                watch.may_leave(flight)
             await flight.head()
             self._attempt.status = flight.status
+            watch.head(flight)
             if not 200 <= flight.status < 300:
                 await self._refuse(flight)
             if self._head.is_stream:
@@ -77,6 +82,7 @@ class Attempting:
             else:
                 await self._whole(flight)
         except (UpstreamError, Malformed) as error:
+            watch.failed(error.problem)
             return await self._failed(error)
         except asyncio.CancelledError:
             self._cut_short()
@@ -86,6 +92,7 @@ class Attempting:
             if flight is not None:
                 flight.close()
             self._end()
+            watch.ended(self._attempt)
         return None
 
     def _write_ahead(self) -> None:
@@ -172,7 +179,7 @@ class Attempting:
         lingers = False
         while True:
             if self._attempt.ttft_ms is None and any(map(_is_meaningful, events)):
-                self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+                self._attempt.ttft_ms = self._watch.first()
             out = passage.write(data, events)
             if out:
                 await self._answerer.more(out)
@@ -209,7 +216,7 @@ class Attempting:
         self._judge(events)
         self._win(self._prepared.dropped)
         self._answerer.begin(self._call.dialect.stream_type, self._attempt)
-        self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
+        self._attempt.ttft_ms = self._watch.first()
         renderer = self._call.dialect.stream_renderer(self._reply_to())
         await self._answerer.more(renderer.render(events))
         self._book(events)
@@ -243,6 +250,7 @@ class Attempting:
 
     def _win(self, dropped: set[str]) -> float:
         """This attempt's answer is the call's. Returns how many milliseconds it has taken so far."""
+        self._watch.stays()
         call, now_s = self._call, time.monotonic()
         record = call.record
         if dropped:

@@ -25,6 +25,8 @@ class Call(Struct, kw_only=True, gc=False):
     """The client's own header fields that may travel on (`Dialect.headers` chooses among them)."""
     query: str = ""
     """The client's query string without credentials."""
+    path: str = ""
+    """Of the client's URL."""
     framing: str = "sse"
     timeout_s: float | None = None
     """The client's own deadline."""

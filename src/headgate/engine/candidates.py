@@ -3,30 +3,38 @@
 Decides before anything is sent or held; does no I/O.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from operator import is_
+from typing import TYPE_CHECKING, Final, cast
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
-from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Unrenderable
+from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Unrenderable, UpstreamError
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
+from headgate.engine.sticking import key_of
+from headgate.engine.watching import move
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
-from headgate.routing.abilities import able, demand_of, refusal
+from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal
+from headgate.routing.conditions import Subject
 from headgate.routing.names import Directory
-from headgate.routing.plan import Plan, plan
-from headgate.routing.preferences import named, provider_slugs, unmet, wished
+from headgate.routing.plan import Asked, Plan, Route, plan, ruled, with_able
+from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
 
 
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object]).decode
+NO_DEMAND: Final = Demand(frozenset())
 _WISHED: Final[frozenset[Ability]] = frozenset({"reasoning"})
 
 
@@ -38,6 +46,8 @@ class Choice(Struct, frozen=True):
     plan: Plan
     dropped: set[str]
     """Wishes that mean nothing here."""
+    demand: Demand
+    """What it takes to answer."""
 
 
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
@@ -45,82 +55,175 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     wishes = NO_WISHES
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    choice = planned(engine, call.principal, head.model, wishes)
+    named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
     if call.keeper:
-        choice = kept_at(call.keeper, choice)
+        named = kept_at(call.keeper, named)
     if head.home:
-        choice = at_home(engine, call.dialect.name, head.home, choice)
-    chosen = _candidates(engine, call, head, choice, wishes)
-    return choice if chosen is choice.plan else Choice(choice.model, chosen, choice.dropped)
+        named = at_home(engine, call.dialect.name, head.home, named)
+    demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
+    routes = _able(engine, call.principal, named, demand)
+    asked = Asked(
+        now_s=time.monotonic(),
+        dice=engine.dice,
+        quoting=engine.metering.quote,
+        is_stream=head.is_stream,
+        input_tokens=len(call.body) // BYTES_PER_TOKEN_USUAL,
+        max_tokens=head.max_tokens or 0,
+        key=key_of(call, routes[0].sticky),
+    )
+    chosen = ordered(engine, routes, wishes, asked)
+    if len(chosen.deployments) > 1 and routes is not named.routes:
+        chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
+    return Choice(named.model, chosen, named.dropped, demand)
 
 
-def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+class Named(Struct, frozen=True):
     """What the names and the wishes of a call come to, whatever it needs."""
+
+    model: str
+    """The first model that it names."""
+    routes: tuple[Route, ...]
+    """One for each that it names, with the targets that its wishes leave."""
+    dropped: set[str]
+
+
+def meant(engine: "Engine", principal: Principal, model: str, wishes: Wishes, subject: Callable[[], Subject]) -> Named:
+    """Raises a `ClientError` where nothing has such a name, or the wishes leave nothing."""
     if model and wishes is NO_WISHES:
-        return Choice(model, _plan(engine, principal, model), set())
+        return Named(model, (_route(engine, principal, model, subject),), set())
     names = named(model, wishes)
     if not names:
         raise InvalidRequest("'model' is required: name the model that is to answer", param="model")
-    plans = [_plan(engine, principal, name) for name in names]
+    routes = [_route(engine, principal, name, subject) for name in names]
     directory = engine.directory
-    chosen = wished(plans, wishes, partial(provider_slugs, directory))
-    return Choice(names[0], chosen, unmet(directory, wishes))
+    scope = Scope(partial(provider_slugs, directory), engine.metering.quote)
+    return Named(names[0], wished(routes, wishes, scope), unmet(directory, wishes))
 
 
-def kept_at(keeper: str, choice: Choice) -> Choice:
+def kept_at(keeper: str, named: Named) -> Named:
     """The choice without what runs elsewhere than where things are that the call refers to."""
+    left = _left(named, lambda deployment: deployment.provider == keeper)
+    if not left.routes:
+        raise _not_there(keeper, named.model)
+    return left
+
+
+def plan_at(keeper: str, choice: Choice) -> Plan:
+    """The same of a plan that is made."""
     left = tuple(each for each in choice.plan.deployments if each.provider == keeper)
     if not left:
-        raise InvalidRequest(
-            f"What this call refers to is kept by {keeper}, and {choice.model!r} does not run there. "
-            f"Ask for a model at {keeper}, or send the content itself.",
-            param="model",
-        )
-    return Choice(choice.model, Plan(choice.plan.route, left), choice.dropped)
+        raise _not_there(keeper, choice.model)
+    return structs.replace(choice.plan, deployments=left)
 
 
-def at_home(engine: "Engine", dialect: str, member: str, choice: Choice) -> Choice:
+def _not_there(keeper: str, model: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"What this call refers to is kept by {keeper}, and {model!r} does not run there. "
+        f"Ask for a model at {keeper}, or send the content itself.",
+        param="model",
+    )
+
+
+def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
     """The choice without what does not speak the caller's dialect, since `member` means nothing elsewhere."""
-    left = tuple(each for each in choice.plan.deployments if each.door(dialect).dialect == dialect)
-    if not left:
+    left = _left(named, lambda deployment: deployment.door(dialect).dialect == dialect)
+    if not left.routes:
         there = sorted(
             name
             for name, provider in engine.directory.providers.items()
             if any(door.dialect == dialect for door in provider.doors)
         )
         can = f"Providers here that can: {', '.join(there)}" if there else "No provider here can"
+        runs_at = _listed([each.deployment for route in named.routes for each in route.targets])
         raise Unrenderable(
-            f"{member!r} needs a provider that keeps answers itself; {choice.model!r} runs at "
-            f"{_listed(choice.plan.deployments)}. {can}. Ask for a model there, or leave {member!r} out.",
+            f"{member!r} needs a provider that keeps answers itself; {named.model!r} runs at {runs_at}. {can}. "
+            f"Ask for a model there, or leave {member!r} out.",
             param=member,
         )
-    return Choice(choice.model, Plan(choice.plan.route, left), choice.dropped)
+    return left
 
 
-def _plan(engine: "Engine", principal: Principal, name: str) -> Plan:
+def _left(named: Named, is_left: Callable[[Deployment], bool]) -> Named:
+    routes = [
+        structs.replace(route, targets=tuple(each for each in route.targets if is_left(each.deployment)))
+        for route in named.routes
+    ]
+    return Named(named.model, tuple(route for route in routes if route.targets), named.dropped)
+
+
+def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+    """What the names and the wishes of a call come to, whatever it needs."""
+    named = meant(engine, principal, model, wishes, partial(_subject, principal))
+    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
+    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND)
+
+
+def _route(engine: "Engine", principal: Principal, name: str, subject: Callable[[], Subject]) -> Route:
     route = engine.route(name)
     may_use(principal, name)
-    return plan(route, engine.dice)
+    return ruled(route, subject)
 
 
-def _candidates(engine: "Engine", call: Call, head: Head, choice: Choice, wishes: Wishes) -> Plan:
-    """The plan without those that cannot do it or have no price where one is demanded."""
-    demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
-    chosen = choice.plan
-    left = able(chosen.deployments, demand)
-    if not left:
-        others = partial(_usable, engine.directory, call.principal)
-        raise refusal(choice.model, chosen.deployments, demand, others)
-    if not engine.metering.refuses_unpriced:
-        return chosen if left is chosen.deployments else Plan(chosen.route, left)
-    priced = tuple(each for each in left if engine.metering.is_priced(each.prices, each.model))
-    if not priced:
-        raise Unpriced(
-            f"No price is known for {_listed(left)}, and this gateway refuses what has none (prices.unpriced: refuse). "
-            f"Set one under providers.{left[0].provider}.prices, or ask for another model.",
-            param="model",
+def subject_of(call: Call) -> Subject:
+    """What conditions may ask about."""
+    body, record = _OBJECT(call.body), call.record
+    metadata = body.get("metadata")
+    subject = _subject(call.principal).values
+    return Subject(
+        {
+            "metadata": cast("dict[str, object]", metadata) if isinstance(metadata, dict) else {},
+            "params": body,
+            "url": {"pathname": call.path},
+            "tenant": {**subject["tenant"], "user": record.user, "session": record.session},
+            "prompt": {"tokens": len(call.body) // BYTES_PER_TOKEN_USUAL},
+        }
+    )
+
+
+def _subject(principal: Principal) -> Subject:
+    return Subject({"tenant": {"key": principal.key_id, "name": principal.name, "team": principal.team}})
+
+
+def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
+    """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
+    fleet = engine.fleet
+    move(fleet.sweep(asked.now_s))
+    if wishes is NO_WISHES:
+        chosen = plan(routes[0], asked, fleet)
+        if chosen.blocked is not None:
+            raise UpstreamError(chosen.blocked)
+        return chosen
+    return joined([plan(route, asked, fleet) for route in routes], wishes, partial(provider_slugs, engine.directory))
+
+
+def _able(engine: "Engine", principal: Principal, named: Named, demand: Demand) -> tuple[Route, ...]:
+    """The routes without what cannot do it, or has no price where one is demanded."""
+    routes = tuple(route for route in (with_able(route, demand) for route in named.routes) if route.targets)
+    if not routes:
+        others = partial(_usable, engine.directory, principal)
+        raise refusal(
+            named.model, [each.deployment for route in named.routes for each in route.targets], demand, others
         )
-    return Plan(chosen.route, priced)
+    if engine.metering.refuses_unpriced:
+        routes = _priced(engine, routes)
+    return named.routes if all(map(is_, routes, named.routes)) and len(routes) == len(named.routes) else routes
+
+
+def _priced(engine: "Engine", routes: Sequence[Route]) -> tuple[Route, ...]:
+    left: list[Route] = []
+    for route in routes:
+        kept = tuple(each for each in route.targets if engine.metering.quote(each.deployment) is not None)
+        if kept:
+            left.append(route if len(kept) == len(route.targets) else structs.replace(route, targets=kept))
+    if left:
+        return tuple(left)
+    deployments = [each.deployment for route in routes for each in route.targets]
+    raise Unpriced(
+        f"No price is known for {_listed(deployments)}, and this gateway refuses what has none "
+        f"(prices.unpriced: refuse). Set one under providers.{deployments[0].provider}.prices, or ask for another "
+        "model.",
+        param="model",
+    )
 
 
 def _required(abilities: frozenset[Ability], wishes: Wishes) -> frozenset[Ability]:

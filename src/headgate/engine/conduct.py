@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -23,8 +24,10 @@ from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.engine.own import OwnThings
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
+from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL
+from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory, find_route
-from headgate.routing.plan import Route
+from headgate.routing.plan import Route, instead
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Signer, Transport, UpstreamRequest
 from headgate.transport.sockets import Sockets
@@ -76,6 +79,8 @@ class Engine:
         self.metering = metering
         self.settings = settings or Settings()
         self.dice = dice
+        self.fleet = Fleet()
+        """What is known of the deployments in use."""
 
     def route(self, name: str) -> Route:
         """What a model's name means; remembered, since callers ask for the same few. Raises `UnknownModel`."""
@@ -149,6 +154,7 @@ class _Conduct:
         self._number = 0
         self._choice = choose(engine, call, head)
         route = self._route = self._choice.plan.route
+        self._attempts_max = route.attempts_max
         timeout_s = call.timeout_s
         self._deadline_s = call.started_s + (
             route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
@@ -162,21 +168,28 @@ class _Conduct:
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in deployments]
-        others_left = len(deployments)
-        for deployment in deployments:
-            others_left -= 1
+        record.weighed = self._choice.plan.weighed
+        left = deque(deployments)
+        while left:
+            deployment, others_left = left.popleft(), len(left)
             prepared, repeats = self._prepared(deployment), 0
             while prepared is not None:
                 self._number += 1
                 attempting = Attempting(self._engine, self._call, self._answerer, prepared, self._head)
-                problem = await attempting.run(self._number, self._allowance_s(others_left), self._deadline_s)
+                more = min(others_left, self._attempts_max - self._number)
+                allowance_s = self._allowance_s(more, prepared)
+                problem = await attempting.run(self._number, allowance_s, self._deadline_s, more)
                 if problem is None:
                     return
                 self._problems.append(problem)
                 step = verdict(self._situation(problem, others_left, repeats))
                 if step.verdict is Verdict.GIVE_UP:
-                    self._tell()
-                    return
+                    instead = self._instead(problem)
+                    if instead is None:
+                        self._tell()
+                        return
+                    left.appendleft(instead)
+                    break
                 if step.verdict is Verdict.NEXT:
                     break
                 repeats += 1
@@ -185,6 +198,18 @@ class _Conduct:
             self._tell()
         elif self._refusal is not None:
             self._answerer.refuse(self._refusal)
+
+    def _instead(self, problem: Problem) -> Deployment | None:
+        """Where the operator lets a call go on that no other target would answer either."""
+        if self._answerer.is_committed or time.monotonic() >= self._deadline_s:
+            return None
+        record = self._call.record
+        tried = {f"{attempt.provider}/{attempt.model}" for attempt in record.attempts}
+        found = instead(self._route, problem.outcome, self._choice.demand, tried)
+        if found is not None:
+            record.candidates.append(found.id)
+            self._attempts_max += 1
+        return found
 
     def _prepared(self, deployment: Deployment) -> Prepared | None:
         """What to send, or None when this deployment cannot be asked such a thing."""
@@ -208,21 +233,24 @@ class _Conduct:
         prepared.dropped |= self._choice.dropped
         return prepared
 
-    def _allowance_s(self, others_left: int) -> float:
-        """How long this attempt may keep the client waiting: all that is left for the last candidate, else a share."""
-        settings = self._engine.settings
+    def _allowance_s(self, others_left: int, prepared: Prepared) -> float:
+        """How long this attempt may keep the client waiting: all that is left for the last candidate, else a share,
+        and not much longer than its deployment ever takes."""
+        engine, is_stream = self._engine, self._head.is_stream
         remaining = self._deadline_s - time.monotonic()
         if others_left == 0:
             return remaining
-        usual = settings.head_s if self._head.is_stream else settings.whole_s
-        return min(usual, remaining / (others_left + 1))
+        usual = engine.settings.head_s if is_stream else engine.settings.whole_s
+        fleet, tokens = engine.fleet, len(prepared.body) // BYTES_PER_TOKEN_USUAL
+        move_s = fleet.move_s(fleet.member(prepared.way.deployment), tokens, is_stream=is_stream)
+        return min(usual, remaining / (others_left + 1), move_s)
 
     def _situation(self, problem: Problem, others_left: int, repeats: int) -> Situation:
         return Situation(
             outcome=problem.outcome,
             is_committed=self._answerer.is_committed,
             others_left=others_left,
-            attempts_left=self._route.attempts_max - self._number,
+            attempts_left=self._attempts_max - self._number,
             repeats=repeats,
             retries_same_first=self._route.retry_same_first,
             retry_after_s=problem.retry_after_s,

@@ -12,6 +12,8 @@ from headgate.ledger.journal import Journal
 from headgate.ledger.meter import cost, total
 from headgate.ledger.minted import MintedIds
 from headgate.ledger.prices import Fees, Price, PriceBook, Rates
+from headgate.providers.catalog import Deployment
+from headgate.routing.strategies import Quote
 
 CHARS_PER_TOKEN = 4
 """A rough rule for text whose tokens nobody reported; every figure made with it is marked as estimated."""
@@ -87,6 +89,16 @@ class Metering:
     def is_priced(self, prices: str, model: str) -> bool:
         """Whether a price is known."""
         return self._prices.find(prices, model) is not None
+
+    def quote(self, deployment: Deployment) -> Quote | None:
+        """What a deployment's tokens usually cost; None: not known."""
+        price = self._prices.find(deployment.prices, deployment.model)
+        if price is None:
+            return None
+        rates = price.rates
+        paid = rates.input or 0
+        cached = paid if rates.cached is None else rates.cached
+        return Quote(paid, rates.output or 0, cached, price.request or 0)
 
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""

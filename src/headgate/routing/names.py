@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.core.problems import UnknownModel
 from headgate.providers.catalog import Deployment, Provider
 from headgate.providers.models import Facts, undated
 from headgate.routing.plan import Route, Target
+from headgate.routing.strategies import Order
 
-NOT_YET: Final = {"floor": "cheapest", "nitro": "fastest"}
-"""Suffixes that ask for a strategy which does not work yet."""
+SUFFIXES: Final[dict[str, Order]] = {"floor": "cheapest", "nitro": "fastest"}
+"""What a name may end in, after a colon, to ask for a strategy."""
 
 
 class Hosting(Struct, frozen=True):
@@ -91,6 +92,9 @@ def find_route(directory: Directory, name: str) -> Route:
         return route
     hostings = _placed(directory, name) or _anywhere(directory, name)
     if not hostings:
+        base, _, suffix = name.rpartition(":")
+        if base and suffix in SUFFIXES:
+            return structs.replace(find_route(directory, base), strategy=SUFFIXES[suffix])
         raise UnknownModel(_unknown(directory, name), param="model")
     targets = tuple(Target(deployment_of(directory, hosting)) for hosting in hostings)
     return Route(name=name, strategy="ordered", targets=targets, is_direct=True)
@@ -134,9 +138,6 @@ def _anywhere(directory: Directory, name: str) -> tuple[Hosting, ...]:
 
 
 def _unknown(directory: Directory, name: str) -> str:
-    base, _, suffix = name.rpartition(":")
-    if suffix in NOT_YET and base:
-        return f"The suffix :{suffix} ({NOT_YET[suffix]} first) is not available yet. Ask for {base}."
     qualified = [f"{place}/{entry.id}" for entry in directory.entries.values() for place in entry.providers]
     near = get_close_matches(name, [*directory.names(), *directory.aliases, *qualified], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""

@@ -1,14 +1,19 @@
 """A caller's wishes about where to run, laid over what a name means. Pure."""
 
 from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from headgate.core.needs import Wishes
-from headgate.core.problems import InvalidRequest
+from headgate.core.needs import PriceLimit, Sort, Wishes
+from headgate.core.problems import InvalidRequest, UpstreamError
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory
-from headgate.routing.plan import Plan
+from headgate.routing.plan import Plan, Quoting, Route
+from headgate.routing.strategies import Order, Quote
+
+SORTS: Final[dict[Sort, Order]] = {"price": "cheapest", "throughput": "throughput", "latency": "latency"}
+"""OpenRouter's words for strategies."""
 
 
 def named(model: str, wishes: Wishes) -> tuple[str, ...]:
@@ -16,41 +21,85 @@ def named(model: str, wishes: Wishes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (model, *wishes.models) if name))
 
 
-def wished(plans: Sequence[Plan], wishes: Wishes, slugs: Callable[[str], frozenset[str]]) -> Plan:
-    """One plan over all models that the call names, in the order and among the providers that it wishes.
+Slugs = Callable[[str], frozenset[str]]
+"""The names that a provider goes by."""
 
-    `slugs`: the names that a provider goes by. Raises `InvalidRequest` when the wishes leave nothing.
-    """
-    route = plans[0].route
-    deployments = tuple(each for plan in plans for each in _kept(plan.deployments, wishes, slugs))
-    if not deployments:
-        places = dict.fromkeys(each.provider for plan in plans for each in plan.deployments)
+
+class Scope(NamedTuple):
+    """What the wishes are read by."""
+
+    slugs: Slugs
+    quoting: Quoting
+
+
+def wished(routes: Sequence[Route], wishes: Wishes, scope: Scope) -> tuple[Route, ...]:
+    """The routes with the targets that the wishes leave. Raises `InvalidRequest` when they leave nothing."""
+    left = tuple(route for route in (_kept(each, wishes, scope) for each in routes) if route.targets)
+    if left:
+        return left
+    everything = [target.deployment for route in routes for target in route.targets]
+    places = ", ".join(dict.fromkeys(each.provider for each in everything))
+    if wishes.max_price is not None and any(_is_wanted(scope.slugs(each.provider), wishes) for each in everything):
         raise InvalidRequest(
-            f"The wishes in 'provider' leave no provider for {route.name!r}; it runs here at: {', '.join(places)}.",
-            param="provider",
+            f"Nobody runs {routes[0].name!r} here for the price that 'provider.max_price' allows, at a price that is "
+            f"known; it runs here at: {places}.",
+            param="provider.max_price",
         )
-    route = structs.replace(
+    raise InvalidRequest(
+        f"The wishes in 'provider' leave no provider for {routes[0].name!r}; it runs here at: {places}.",
+        param="provider",
+    )
+
+
+def _kept(route: Route, wishes: Wishes, scope: Scope) -> Route:
+    """One model's targets."""
+    limit = wishes.max_price
+    left = [
+        each
+        for each in route.targets
+        if _is_wanted(scope.slugs(each.deployment.provider), wishes)
+        and (limit is None or is_within(scope.quoting(each.deployment), limit))
+    ]
+    left.sort(key=lambda target: place_of(scope.slugs(target.deployment.provider), wishes))
+    if not wishes.allow_fallbacks and wishes.order:
+        left = [each for each in left if place_of(scope.slugs(each.deployment.provider), wishes) < len(wishes.order)]
+    return structs.replace(
         route,
-        attempts_max=max(route.attempts_max, len(deployments)) if len(plans) > 1 else route.attempts_max,
+        targets=tuple(left),
+        strategy=route.strategy if wishes.sort is None else SORTS[wishes.sort],
         on_loss="refuse" if wishes.require_parameters else route.on_loss,
     )
-    return Plan(route, deployments)
 
 
-def _kept(
-    deployments: Sequence[Deployment], wishes: Wishes, slugs: Callable[[str], frozenset[str]]
-) -> Sequence[Deployment]:
-    """One model's deployments."""
+def place_of(slugs: frozenset[str], wishes: Wishes) -> int:
+    """Where a provider stands in the caller's own order."""
+    return next((place for place, name in enumerate(wishes.order) if name in slugs), len(wishes.order))
 
-    def rank(deployment: Deployment) -> int:
-        known = slugs(deployment.provider)
-        return next((place for place, name in enumerate(wishes.order) if name in known), len(wishes.order))
 
-    left = [each for each in deployments if _is_wanted(slugs(each.provider), wishes)]
-    left.sort(key=rank)
-    if wishes.allow_fallbacks:
-        return left
-    return [each for each in left if rank(each) < len(wishes.order)] if wishes.order else left[:1]
+def is_within(quote: Quote | None, limit: PriceLimit) -> bool:
+    """Whether a price is known and within a limit."""
+    if quote is None:
+        return False
+    pairs = ((limit.input, quote.input), (limit.output, quote.output), (limit.request, quote.request))
+    return all(most is None or cost <= most for most, cost in pairs)
+
+
+def joined(plans: Sequence[Plan], wishes: Wishes, slugs: Slugs) -> Plan:
+    """One plan over all models that the call names, each in the order that it wishes. Raises what stands against the
+    first of them when there is nothing to try."""
+    deployments = tuple(each for plan in plans for each in _first_wished(plan.deployments, wishes, slugs))
+    route = plans[0].route
+    if not deployments:
+        problems = [plan.blocked for plan in plans if plan.blocked is not None]
+        raise UpstreamError(min(problems, key=lambda problem: problem.retry_after_s or 0.0))
+    if len(plans) > 1:
+        route = structs.replace(route, attempts_max=max(route.attempts_max, len(deployments)))
+    return Plan(route, deployments, tuple(each for plan in plans for each in plan.weighed))
+
+
+def _first_wished(deployments: Sequence[Deployment], wishes: Wishes, slugs: Slugs) -> Sequence[Deployment]:
+    left = sorted(deployments, key=lambda each: place_of(slugs(each.provider), wishes)) if wishes.order else deployments
+    return left if wishes.allow_fallbacks or wishes.order else left[:1]
 
 
 def _is_wanted(slugs: frozenset[str], wishes: Wishes) -> bool:

@@ -255,6 +255,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         started_s=incoming.started_s,
         headers=manner.headers,
         query=manner.query,
+        path=head.path,
         framing=manner.framing,
         timeout_s=manner.timeout_s,
     )

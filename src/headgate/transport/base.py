@@ -47,6 +47,10 @@ class Flight(Protocol):
         """By lower-case name, values stripped; several fields of one name joined by ", "."""
         ...
 
+    def fields_named(self, part: str) -> list[tuple[str, str]]:
+        """The fields whose names hold this text, in lower case."""
+        ...
+
     def content_type(self) -> str:
         """The field of that name; empty when the answer has none."""
         ...

@@ -77,6 +77,15 @@ class PooledFlight:
             self._headers = joined(self.fields)
         return self._headers
 
+    def fields_named(self, part: str) -> list[tuple[str, str]]:
+        """Those fields alone, without making all of them."""
+        wanted = part.encode()
+        return [
+            (name.decode("latin-1").lower(), value.decode("latin-1").rstrip())
+            for name, value in self.fields
+            if wanted in name.lower()
+        ]
+
     def content_type(self) -> str:
         """The one field that every answer is asked for; empty when it has none."""
         for name, value in self.fields:

@@ -123,7 +123,14 @@ def test_check_finds_a_route_that_leads_nowhere(shell: Shell) -> None:
 def test_the_schema_of_the_file_is_published(shell: Shell) -> None:
     schema = json.loads(shell("check", "--schema")[1])
     assert schema["additionalProperties"] is False
-    assert schema["$defs"]["RouteEntry"]["properties"]["strategy"]["enum"] == ["ordered", "weighted"]
+    assert schema["$defs"]["RouteEntry"]["properties"]["strategy"]["enum"] == [
+        "ordered",
+        "weighted",
+        "cheapest",
+        "fastest",
+        "balanced",
+        "least_busy",
+    ]
     assert schema["$defs"]["ProviderEntry"]["properties"]["api_key"]["anyOf"][0]["pattern"] == "^(env:.+|file:.+|none)$"
 
 

@@ -155,11 +155,11 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.server.prot: is not a setting; did you mean port? Known here: host, port, workers, admin_host, admin_port, "
         "admin_names, body_bytes_max, upload_bytes_max, answer_bytes_max",
         "$.shared: is not available yet; leave it out",
-        "$.routes.smart.strategy: must be 'ordered' or 'weighted', not 'order'; did you mean ordered?",
+        "$.routes.smart.strategy: must be 'ordered', 'weighted', 'cheapest', 'fastest', 'balanced' or 'least_busy', "
+        "not 'order'; did you mean ordered?",
         "$.routes.smart.targets[1].model: is required",
         "$.routes.smart.targets[1].modl: is not a setting; did you mean model? Known here: model, weight",
         "$.routes.smart.cache: is not available yet; leave it out",
-        "$.routes.other.strategy: 'cheapest' is not available yet; it must be 'ordered' or 'weighted'",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
         "providers, timeouts, kept, pass_through, prices, routes",

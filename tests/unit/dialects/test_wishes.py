@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.needs import Wishes
+from headgate.core.needs import PriceLimit, Wishes
 from headgate.core.problems import InvalidRequest
 from headgate.dialects.base import Envelope
 from headgate.dialects.registry import DIALECTS
@@ -29,6 +29,14 @@ def body(**members: object) -> bytes:
             Wishes(order=("openai", "azure"), only=("x",), ignore=("y",)),
         ),
         ({"provider": {"allow_fallbacks": False}}, Wishes(allow_fallbacks=False)),
+        ({"provider": {"sort": "latency"}}, Wishes(sort="latency")),
+        ({"provider": {"sort": {"by": "throughput", "partition": "model"}}}, Wishes(sort="throughput")),
+        ({"provider": {"sort": {"by": None}}}, Wishes()),
+        (
+            {"provider": {"max_price": {"prompt": 0.15, "completion": "0.6", "request": 0.001}}},
+            Wishes(max_price=PriceLimit(input=150_000, output=600_000, request=1_000_000)),
+        ),
+        ({"provider": {"max_price": {"prompt": 1}}}, Wishes(max_price=PriceLimit(input=1_000_000))),
         ({"provider": {"allow_fallbacks": None, "require_parameters": True}}, Wishes(require_parameters=True)),
         ({"provider": {"sort": None, "data_collection": "allow", "max_price": {}, "quantizations": []}}, Wishes()),
     ],
@@ -40,8 +48,14 @@ def test_wishes_are_read(members: dict[str, object], wishes: Wishes):
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"provider": {"sort": "price"}}, "provider.sort"),
-        ({"provider": {"max_price": {"prompt": 1}}}, "provider.max_price"),
+        ({"provider": {"sort": "exacto"}}, "provider.sort"),
+        ({"provider": {"sort": {"by": "price", "partition": "none"}}}, "provider.sort.partition"),
+        ({"provider": {"sort": {"by": "nothing"}}}, "provider.sort"),
+        ({"provider": {"max_price": {"image": 1}}}, "provider.max_price"),
+        ({"provider": {"max_price": {"prompt": "cheap"}}}, "provider.max_price.prompt"),
+        ({"provider": {"max_price": {"completion": -1}}}, "provider.max_price.completion"),
+        ({"provider": {"max_price": {"request": "NaN"}}}, "provider.max_price.request"),
+        ({"provider": {"max_price": {"prompt": 1e9}}}, "provider.max_price.prompt"),
         ({"provider": {"data_collection": "deny"}}, "provider.data_collection"),
         ({"provider": {"zdr": True}}, "provider.zdr"),
         ({"provider": {"unheard_of": 1}}, "provider.unheard_of"),

@@ -115,10 +115,18 @@ def test_the_nearest_names_are_told():
         find_route(DIRECTORY, "smrt")
 
 
-@pytest.mark.parametrize(("name", "base"), [("m1:floor", "m1"), ("maker/m1:nitro", "maker/m1")])
-def test_a_suffix_that_does_not_work_yet_is_refused(name: str, base: str):
-    with pytest.raises(UnknownModel, match=rf"is not available yet. Ask for {base}\."):
-        find_route(DIRECTORY, name)
+@pytest.mark.parametrize(
+    ("name", "base", "strategy"),
+    [("m1:floor", "m1", "cheapest"), ("maker/m1:nitro", "maker/m1", "fastest"), ("smart:floor", "smart", "cheapest")],
+)
+def test_a_suffix_asks_for_a_strategy(name: str, base: str, strategy: str):
+    found, usual = find_route(DIRECTORY, name), find_route(DIRECTORY, base)
+    assert (found.targets, found.strategy) == (usual.targets, strategy)
+
+
+def test_a_suffix_alone_is_no_name():
+    with pytest.raises(UnknownModel):
+        find_route(DIRECTORY, ":floor")
 
 
 @given(st.text() | st.sampled_from([*ALIASES, *ENTRIES]).flatmap(lambda name: st.text().map(lambda end: name + end)))

@@ -2,13 +2,15 @@
 
 import pytest
 
-from headgate.core.needs import Wishes
-from headgate.core.problems import InvalidRequest
+from headgate.core.needs import PriceLimit, Sort, Wishes
+from headgate.core.problems import InvalidRequest, Outcome, Problem, UpstreamError
 from headgate.providers.catalog import Deployment, Settings, configure
 from headgate.providers.spec import Auth, ProviderSpec, Speaks
+from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory
-from headgate.routing.plan import Plan, Route, Target
-from headgate.routing.preferences import named, provider_slugs, unmet, wished
+from headgate.routing.plan import Asked, Plan, Route, Target, plan
+from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
+from headgate.routing.strategies import Quote
 
 
 def spec(name: str) -> ProviderSpec:
@@ -34,18 +36,29 @@ def slugs(provider: str) -> frozenset[str]:
     return provider_slugs(DIRECTORY, provider)
 
 
-def plan_of(name: str, *providers: str) -> Plan:
-    deployments = tuple(Deployment(provider, name, (), provider) for provider in providers)
-    route = Route(name=name, strategy="ordered", targets=tuple(map(Target, deployments)))
-    return Plan(route, deployments)
+def route_of(name: str, *providers: str) -> Route:
+    targets = tuple(Target(Deployment(provider, name, (), provider)) for provider in providers)
+    return Route(name=name, strategy="ordered", targets=targets)
 
 
-M = plan_of("m", "a", "b", "c")
-N = plan_of("n", "b", "c")
+def quoting(deployment: Deployment) -> Quote | None:
+    """`a` costs 1 and 2 USD per million tokens, `b` ten times that; nobody knows what `c` costs."""
+    return {"a": Quote(1_000_000, 2_000_000, 0, 5), "b": Quote(10_000_000, 20_000_000, 0, 50)}.get(deployment.provider)
+
+
+def left(routes: list[Route], wishes: Wishes) -> list[str]:
+    chosen = wished(routes, wishes, Scope(slugs, quoting))
+    asked = Asked(now_s=0.0, dice=lambda: 0.5, quoting=quoting)
+    plans = [plan(route, asked, Fleet()) for route in chosen]
+    return [deployment.id for deployment in joined(plans, wishes, slugs).deployments]
+
+
+M = route_of("m", "a", "b", "c")
+N = route_of("n", "b", "c")
 
 
 @pytest.mark.parametrize(
-    ("plans", "wishes", "left"),
+    ("routes", "wishes", "expected"),
     [
         ([M], Wishes(), ["a/m", "b/m", "c/m"]),
         ([M], Wishes(order=("gamma", "b")), ["c/m", "b/m", "a/m"]),
@@ -58,24 +71,49 @@ N = plan_of("n", "b", "c")
         ([M, N], Wishes(models=("n",)), ["a/m", "b/m", "c/m", "b/n", "c/n"]),
         ([M, N], Wishes(models=("n",), allow_fallbacks=False), ["a/m", "b/n"]),
         ([M, N], Wishes(models=("n",), only=("a",)), ["a/m"]),
+        ([M], Wishes(max_price=PriceLimit(input=1_000_000)), ["a/m"]),
+        ([M], Wishes(max_price=PriceLimit(input=10_000_000, output=20_000_000, request=50)), ["a/m", "b/m"]),
+        ([M], Wishes(max_price=PriceLimit(request=49)), ["a/m"]),
+        ([M, N], Wishes(models=("n",), max_price=PriceLimit(output=20_000_000)), ["a/m", "b/m", "b/n"]),
+        ([N], Wishes(sort="price", ignore=("c",)), ["b/n"]),
+        ([M], Wishes(sort="price", order=("b",)), ["b/m", "a/m", "c/m"]),
     ],
 )
-def test_wishes_choose_and_order(plans: list[Plan], wishes: Wishes, left: list[str]):
-    assert [deployment.id for deployment in wished(plans, wishes, slugs).deployments] == left
+def test_wishes_choose_and_order(routes: list[Route], wishes: Wishes, expected: list[str]):
+    assert left(routes, wishes) == expected
+
+
+@pytest.mark.parametrize(("sort", "strategy"), [("price", "cheapest"), ("latency", "latency"), (None, "ordered")])
+def test_a_wish_to_sort_goes_before_the_strategy(sort: Sort | None, strategy: str):
+    assert wished([M], Wishes(sort=sort), Scope(slugs, quoting))[0].strategy == strategy
 
 
 def test_every_deployment_of_several_models_may_be_tried():
-    assert wished([M, N], Wishes(), slugs).route.attempts_max == 5
-    assert wished([M], Wishes(), slugs).route.attempts_max == M.route.attempts_max
+    plans = [Plan(M, tuple(target.deployment for target in M.targets)), Plan(N, (N.targets[0].deployment,))]
+    assert joined(plans, Wishes(), slugs).route.attempts_max == 4
+    assert joined(plans[:1], Wishes(), slugs).route.attempts_max == M.attempts_max
+
+
+def test_what_stands_against_all_is_told_by_the_one_that_is_back_first():
+    def barred(wait_s: float) -> Plan:
+        return Plan(M, (), (), Problem(kind="rate_limit", message="wait", outcome=Outcome.RATE, retry_after_s=wait_s))
+
+    with pytest.raises(UpstreamError) as caught:
+        joined([barred(7.0), barred(3.0)], Wishes(), slugs)
+    assert caught.value.problem.retry_after_s == 3.0
+    served = joined([barred(7.0), Plan(N, (N.targets[0].deployment,))], Wishes(), slugs)
+    assert [each.id for each in served.deployments] == ["b/n"]
 
 
 def test_parameters_that_are_required_are_not_lost():
-    assert wished([M], Wishes(require_parameters=True), slugs).route.on_loss == "refuse"
+    assert wished([M], Wishes(require_parameters=True), Scope(slugs, quoting))[0].on_loss == "refuse"
 
 
 def test_wishes_that_leave_nothing_are_refused():
     with pytest.raises(InvalidRequest, match=r"leave no provider for 'm'; it runs here at: a, b, c\."):
-        wished([M], Wishes(only=("x",)), slugs)
+        wished([M], Wishes(only=("x",)), Scope(slugs, quoting))
+    with pytest.raises(InvalidRequest, match=r"Nobody runs 'm' here for the price .* it runs here at: a, b, c\."):
+        wished([M], Wishes(max_price=PriceLimit(input=1)), Scope(slugs, quoting))
 
 
 def test_every_model_is_named_once():

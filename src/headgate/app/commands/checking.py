@@ -7,6 +7,7 @@ from headgate.app.compiled import compile_setup
 from headgate.app.config import ProviderSettings, Setup
 from headgate.ledger.prices import PriceBook
 from headgate.providers.catalog import configure
+from headgate.routing.strategies import WEIGHING
 
 
 def check(setup: Setup) -> None:
@@ -64,4 +65,4 @@ def _provider(settings: ProviderSettings) -> str:
 
 
 def _target(model: str, weight: float, strategy: str) -> str:
-    return f"{model} ({weight:g})" if strategy == "weighted" else model
+    return f"{model} ({weight:g})" if strategy in WEIGHING else model

@@ -1,0 +1,54 @@
+"""When too many requests are overdue to be chance: a cumulative sum over "has passed its own p95". Pure.
+
+Page's CUSUM (1954) between 5 % of requests overdue, as predicted, and 50 %: each overdue one adds ln(0.5 / 0.05), each
+in time takes ln(0.95 / 0.5) away, never below nothing. By Lorden (1971) healthy requests come to a false alarm once in
+e^h at the most, so the threshold ln(86400 λ) allows about one a day at a rate of λ requests per second.
+"""
+
+from math import exp, log
+from typing import Final
+
+OVERDUE_ADDS: Final = log(0.5 / 0.05)
+IN_TIME_TAKES: Final = log(0.95 / 0.5)
+THRESHOLD_MIN: Final = 7.0
+THRESHOLD_MAX: Final = 16.0
+DAY_S: Final = 86_400.0
+RATE_WINDOW_S: Final = 60.0
+
+
+class Suspicion:
+    """Of one deployment."""
+
+    __slots__ = ("_last_s", "_rate_hz", "level")
+
+    def __init__(self) -> None:
+        self.level = 0.0
+        """The sum."""
+        self._rate_hz = 0.0
+        self._last_s: float | None = None
+
+    def sent(self, now_s: float) -> None:
+        """A request has gone out: what the rate is counted by."""
+        if self._last_s is not None and now_s > self._last_s:
+            self._rate_hz *= exp((self._last_s - now_s) / RATE_WINDOW_S)
+        self._last_s = now_s
+        self._rate_hz += 1.0 / RATE_WINDOW_S
+
+    @property
+    def threshold(self) -> float:
+        """The sum from which it is no chance."""
+        return min(max(log(DAY_S * max(self._rate_hz, 1e-9)), THRESHOLD_MIN), THRESHOLD_MAX)
+
+    def overdue(self) -> bool:
+        """A request has passed its p95 without a token. True: too many have."""
+        self.level += OVERDUE_ADDS
+        return self.level >= self.threshold
+
+    def in_time(self) -> None:
+        """A first token has come before its p95."""
+        if self.level:
+            self.level = max(0.0, self.level - IN_TIME_TAKES)
+
+    def clear(self) -> None:
+        """It has been acted on."""
+        self.level = 0.0

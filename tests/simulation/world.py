@@ -1,0 +1,354 @@
+"""A gateway without a network: the routing room driven by simulated callers and upstreams, in virtual time.
+
+Everything follows from one seed, so a run that fails can be had again: `python -m tests.simulation --help`.
+"""
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from random import Random
+from typing import NamedTuple
+
+from headgate.core.problems import Outcome, Problem
+from headgate.providers.catalog import Deployment, Door
+from headgate.routing import course as moves
+from headgate.routing.budgets import Efficacy, Purse, RetryBudget
+from headgate.routing.course import Choice, Course, Means, Terms
+from headgate.routing.fleet import Fleet, Ticket
+from headgate.routing.health import State
+from headgate.routing.plan import Asked, Route, Target, plan
+from headgate.routing.quotas import Need
+from headgate.routing.strategies import Order, Quote
+
+SWEEP_S = 0.05
+DEADLINE_S = 60.0
+QUIET_S = 700.0
+"""After the last fault everybody is well within this: a quarantine, or twice the longest eject time, and a ramp."""
+QUOTE = Quote(1_000_000, 4_000_000, 100_000)
+
+
+class Fault(NamedTuple):
+    """What is wrong with an upstream, from when until when, and for which share of its requests."""
+
+    kind: str
+    upstream: str
+    since_s: float
+    until_s: float
+    share: float = 1.0
+
+
+class Reply(NamedTuple):
+    """What an upstream will do: its head, its first token and its end, in seconds from now; None: never."""
+
+    first_s: float | None
+    end_s: float | None
+    outcome: Outcome
+    retry_after_s: float | None = None
+    kind: str = ""
+
+
+SILENCE = Reply(None, None, Outcome.SLOW)
+
+
+class Upstream:
+    """A provider: lognormal times to the first token, and faults on a schedule."""
+
+    def __init__(self, name: str, dice: Random, faults: Sequence[Fault]) -> None:
+        self.name = name
+        self.deployment = Deployment(name, "m", (Door("d", f"https://{name}.example/v1"),), name)
+        self.arrivals: list[float] = []
+        self.refused_429 = 0
+        self._dice = dice
+        self._faults = [fault for fault in faults if fault.upstream == name]
+        self._window = (0.0, 0)
+
+    def reply(self, tokens: int, now_s: float) -> Reply:
+        """To one request."""
+        self.arrivals.append(now_s)
+        dice = self._dice
+        first_s = 0.35 * (1.0 + tokens / 1000.0) ** 0.3 * dice.lognormvariate(0.0, 0.5)
+        whole = Reply(first_s, first_s + 0.9, Outcome.OK)
+        for fault in self._faults:
+            if fault.since_s <= now_s < fault.until_s and dice.random() < fault.share:
+                whole = self._failing(fault.kind, whole, now_s)
+        return whole
+
+    def _failing(self, kind: str, usual: Reply, now_s: float) -> Reply:
+        first_s = usual.first_s or 0.0
+        match kind:
+            case "silence":
+                return SILENCE
+            case "slow":
+                return Reply(10.0 * first_s, 10.0 * first_s + 0.9, Outcome.OK)
+            case "cut" | "stall":
+                outcome = Outcome.CUT if kind == "cut" else Outcome.STALL
+                return Reply(first_s, first_s + (0.5 if kind == "cut" else 5.3), outcome)
+            case "drip":
+                return Reply(first_s, first_s + 45.0, Outcome.OK)
+            case "quota":
+                return self._within_quota(usual, now_s)
+            case _:
+                after_s, outcome, retry_after_s = REFUSALS[kind]
+                return Reply(None, after_s, outcome, retry_after_s, kind)
+
+    def _within_quota(self, usual: Reply, now_s: float) -> Reply:
+        """40 requests in each ten seconds, which every answer tells of."""
+        start_s, used = self._window
+        if now_s >= start_s + 10.0:
+            start_s, used = now_s - now_s % 10.0, 0
+        if used >= 40:
+            self.refused_429 += 1
+            return Reply(None, 0.02, Outcome.RATE, start_s + 10.0 - now_s)
+        self._window = (start_s, used + 1)
+        return usual._replace(kind=f"{39 - used} {start_s + 10.0 - now_s}")
+
+
+REFUSALS: dict[str, tuple[float, Outcome, float | None]] = {
+    "refused": (0.001, Outcome.CONNECT, None),
+    "syn_dropped": (3.0, Outcome.CONNECT, None),
+    "500": (0.05, Outcome.SERVER, None),
+    "429_after_5": (0.02, Outcome.RATE, 5.0),
+    "429": (0.02, Outcome.RATE, None),
+    "529": (0.02, Outcome.OVERLOAD, None),
+    "html": (0.05, Outcome.PROTOCOL, None),
+    "context": (0.05, Outcome.CONTEXT, None),
+    "policy": (0.05, Outcome.POLICY, None),
+    "401": (0.02, Outcome.ACCOUNT, None),
+}
+
+
+class Call:
+    """One call and what became of it."""
+
+    __slots__ = (
+        "answers",
+        "arrived_s",
+        "attempts",
+        "committed",
+        "course",
+        "ended_s",
+        "first_s",
+        "outcome",
+        "places",
+        "probed",
+        "tokens",
+    )
+
+    def __init__(self, arrived_s: float, tokens: int) -> None:
+        self.arrived_s = arrived_s
+        self.tokens = tokens
+        self.course: Course | None = None
+        self.probed = False
+        """Its first deployment was half open."""
+        self.places: list[Deployment] = []
+        self.attempts: dict[int, tuple[Ticket, str]] = {}
+        self.committed: list[int] = []
+        self.answers: list[int] = []
+        """Attempts of which the client has seen something."""
+        self.first_s: float | None = None
+        self.ended_s: float | None = None
+        self.outcome = Outcome.OK
+
+    @property
+    def is_complete(self) -> bool:
+        return self.ended_s is not None and self.outcome is Outcome.OK
+
+
+class Scene(NamedTuple):
+    """What a run is made of."""
+
+    faults: Sequence[Fault] = ()
+    seconds: float = 60.0
+    rate_hz: float = 20.0
+    strategy: Order = "ordered"
+    upstreams: str = "abc"
+    burst: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """From when to when the rate is multiplied by what."""
+    leaving: float = 0.0
+    """The share of callers who hang up."""
+    stalls: tuple[float, ...] = ()
+    """When the gateway itself stands still for 0.3 s."""
+
+
+class World:
+    """A run."""
+
+    def __init__(self, seed: int, scene: Scene) -> None:
+        self.scene = scene
+        self.now_s = 0.0
+        self.dice = Random(seed)
+        own = [Random(f"{seed}{name}") for name in scene.upstreams]
+        self.upstreams = {
+            name: Upstream(name, dice, scene.faults) for name, dice in zip(scene.upstreams, own, strict=True)
+        }
+        targets = tuple(Target(upstream.deployment) for upstream in self.upstreams.values())
+        self.route = Route(name="r", strategy=scene.strategy, targets=targets)
+        self.fleet = Fleet()
+        self.means = Means(RetryBudget(), Purse(), Efficacy())
+        self.calls: list[Call] = []
+        self.states: set[tuple[str, State]] = set()
+        """Every state that a deployment was seen in."""
+        self.settled = self.hedged = self.retried = 0
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = 0
+        self._tickets: dict[Ticket, tuple[Call, int]] = {}
+        self._stalled_until_s = self._swept_s = 0.0
+
+    def at(self, when_s: float, act: Callable[[], None]) -> None:
+        self._number += 1
+        heappush(self._due, (when_s, self._number, act))
+
+    def run(self) -> "World":
+        """Until every call has ended and every deployment is well again, or nobody believes that it will."""
+        self.at(0.0, self._arrive)
+        self.at(SWEEP_S, self._sweep)
+        for when_s in self.scene.stalls:
+            self.at(when_s, self._stall)
+        while self._due:
+            when_s, _, act = heappop(self._due)
+            self.now_s = max(when_s, self.now_s, self._stalled_until_s)
+            act()
+        return self
+
+    def _stall(self) -> None:
+        self._stalled_until_s = self.now_s + 0.3
+
+    def _arrive(self) -> None:
+        now_s, scene = self.now_s, self.scene
+        if now_s >= scene.seconds and (self.is_well() or now_s >= scene.seconds + QUIET_S):
+            return
+        call = Call(now_s, int(self.dice.lognormvariate(6.5, 1.0)))
+        self.calls.append(call)
+        self._begin(call)
+        start_s, end_s, factor = scene.burst
+        rate_hz = scene.rate_hz * (factor if start_s <= now_s < end_s else 1.0) if now_s < scene.seconds else 1.0
+        self.at(now_s + self.dice.expovariate(rate_hz), self._arrive)
+
+    def is_well(self) -> bool:
+        """Whether everybody may have traffic, and the first of them all of it."""
+        members = [self.fleet.member(target.deployment) for target in self.route.targets]
+        states = [[domain.look(self.now_s) for domain in member.domains] for member in members]
+        resting = (State.HEALTHY, State.HALF_OPEN, State.RAMPING)
+        return set(states[0]) == {State.HEALTHY} and all(state in resting for each in states for state in each)
+
+    def _begin(self, call: Call) -> None:
+        now_s = self.now_s
+        self._suspect(self.fleet.sweep(now_s))
+        asked = Asked(
+            now_s=now_s, dice=self.dice.random, quoting=lambda _: QUOTE, is_stream=True, input_tokens=call.tokens
+        )
+        chosen = plan(self.route, asked, self.fleet)
+        if chosen.blocked is not None:
+            call.ended_s, call.outcome = now_s, chosen.blocked.outcome
+            return
+        call.probed = any(
+            domain.state is State.HALF_OPEN for domain in self.fleet.member(chosen.deployments[0]).domains
+        )
+        call.places = list(chosen.deployments)
+        need = Need(call.tokens, 60)
+        choices = [
+            Choice(
+                member,
+                member.stream.predict(call.tokens),
+                int(QUOTE.nano_usd(need, 0.0)),
+                any(domain.state is State.HALF_OPEN for domain in member.domains),
+            )
+            for member in map(self.fleet.member, chosen.deployments)
+        ]
+        call.course = Course(choices, Terms(deadline_s=now_s + DEADLINE_S), self.means)
+        self._decide(call, moves.Begin())
+        if self.dice.random() < self.scene.leaving:
+            self.at(now_s + self.dice.uniform(0.05, 1.2), lambda: self._leave(call))
+
+    def _decide(self, call: Call, event: moves.Event) -> None:
+        assert call.course is not None
+        for action in call.course.decide(event, self.now_s):
+            match action:
+                case moves.Send(number, place, why):
+                    self._send(call, number, place, why)
+                case moves.Cancel(number, outcome):
+                    self._close(call, number, outcome)
+                case moves.Wake(at_s):
+                    self.at(at_s, lambda: self._decide(call, moves.Woken()))
+                case moves.Commit(number):
+                    call.committed.append(number)
+                    call.first_s = self.now_s
+                case moves.GiveUp(outcome):
+                    call.ended_s, call.outcome = self.now_s, outcome
+
+    def _send(self, call: Call, number: int, place: int, why: str) -> None:
+        deployment, now_s = call.places[place], self.now_s
+        ticket = self.fleet.sent(self.fleet.member(deployment), Need(call.tokens, 60), now_s, is_stream=True)
+        call.attempts[number] = (ticket, why)
+        self._tickets[ticket] = (call, number)
+        if why == "hedge" and not call.probed:
+            self.hedged += int(QUOTE.nano_usd(Need(call.tokens, 60), 0.0))
+        elif why != "first":
+            self.retried += 1
+        reply = self.upstreams[deployment.provider].reply(call.tokens, now_s)
+        if reply.first_s is not None:
+            self.at(now_s + reply.first_s, lambda: self._first(call, number, reply))
+        if reply.end_s is not None:
+            self.at(now_s + reply.end_s, lambda: self._end(call, number, reply))
+
+    def _first(self, call: Call, number: int, reply: Reply) -> None:
+        ticket = call.attempts[number][0]
+        if ticket.is_over:
+            return
+        if self.fleet.landed(ticket, self.now_s) and " " in reply.kind:
+            left, reset_s = reply.kind.split()
+            told = [("limit", "40"), ("remaining", left), ("reset", f"{float(reset_s):.3f}s")]
+            fields = [(f"x-ratelimit-{part}-requests", text) for part, text in told]
+            self.fleet.told(ticket, fields, 0.0, self.now_s)
+        self.fleet.first(ticket, self.now_s)
+        self._decide(call, moves.FirstToken(number))
+        if number in call.committed:
+            call.answers.append(number)
+
+    def _end(self, call: Call, number: int, reply: Reply) -> None:
+        ticket = call.attempts[number][0]
+        if ticket.is_over:
+            return
+        self._close(call, number, reply.outcome, reply.retry_after_s)
+        if number in call.committed:
+            call.ended_s, call.outcome = self.now_s, reply.outcome
+            cost = int(QUOTE.nano_usd(Need(call.tokens, 60), 0.0))
+            self.settled += cost
+            self.means.purse.earn(cost, self.now_s)
+        else:
+            self._decide(call, moves.Failed(number, reply.outcome, reply.retry_after_s))
+
+    def _close(self, call: Call, number: int, outcome: Outcome, retry_after_s: float | None = None) -> None:
+        ticket = call.attempts[number][0]
+        problem = Problem(kind="upstream", message="", outcome=outcome, retry_after_s=retry_after_s)
+        self.fleet.ended(ticket, outcome, self.now_s, self.dice.random(), problem)
+        self._tickets.pop(ticket, None)
+
+    def _leave(self, call: Call) -> None:
+        if call.ended_s is not None:
+            return
+        self._decide(call, moves.Gone())
+        for number in call.committed:
+            self._close(call, number, Outcome.CLIENT_GONE)
+        call.ended_s, call.outcome = self.now_s, Outcome.CLIENT_GONE
+
+    def _sweep(self) -> None:
+        now_s = self.now_s
+        self.fleet.blame.lagged(now_s - self._swept_s - SWEEP_S, now_s)
+        self._swept_s = now_s
+        self._suspect(self.fleet.sweep(now_s))
+        for member in self.fleet.members():
+            self.states.update((domain.name, domain.look(now_s)) for domain in member.domains)
+        if self._due:
+            self.at(now_s + SWEEP_S, self._sweep)
+
+    def _suspect(self, tickets: list[Ticket]) -> None:
+        for ticket in tickets:
+            if ticket in self._tickets:
+                call, number = self._tickets[ticket]
+                self._decide(call, moves.Suspected(number))
+
+    def at_share(self, name: str, since_s: float, until_s: float) -> float:
+        """The share of calls of that time which went first to an upstream."""
+        calls = [call for call in self.calls if since_s <= call.arrived_s < until_s]
+        first = [call for call in calls if call.attempts and call.attempts[1][0].member.id == f"{name}/m"]
+        return len(first) / len(calls)
