@@ -319,7 +319,9 @@ _ACTIONS = {
     "live": "whether the process runs",
     "ready": "whether calls can be served",
     "hello": "who answers here",
-    "upgrade": "426: no WebSocket here",
+    "converse": "responses over a WebSocket",
+    "realtime": "realtime sessions over a WebSocket",
+    "secret": "a short-lived key for a realtime session",
 }
 
 

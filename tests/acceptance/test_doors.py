@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.calling import Reply, ask, connect
+from tests.acceptance.calling import Reply, ask
 from tests.acceptance.running import Gateway
 
 BEARER = "authorization"
@@ -157,22 +157,3 @@ def test_signs_of_life_need_no_key(running: Gateway, path: str):
 
 def test_the_administration_is_alive(running: Gateway):
     assert ask(running.admin_url, "GET", "/livez", {}).status == 200
-
-
-def test_a_websocket_is_told_to_use_http(running: Gateway):
-    fields = {
-        "host": "gateway",
-        BEARER: f"Bearer {running.key}",
-        "connection": "Upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
-    lines = ["GET /v1/responses HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
-    with connect(running.url) as client:
-        client.sendall("\r\n".join(lines).encode())
-        answer = client.recv(65536)
-        while not answer.endswith(b"}}"):
-            answer += client.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 426 ")
-    assert b"Use POST" in answer

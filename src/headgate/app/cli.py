@@ -146,6 +146,26 @@ def list_keys(config: ConfigFile = None, json: AsJson = False) -> None:
         print_table(rows, ("id", "name", "models", "created", "expires", "revoked"))
 
 
+@keys.command("pass-through")
+def pass_through(
+    kid: Annotated[str, typer.Argument(help="The key's id, as `headgate keys list` shows it.", metavar="ID")],
+    providers: Annotated[
+        list[str] | None,
+        typer.Argument(help="Providers that the key may call as they are; none takes it back.", metavar="PROVIDER"),
+    ] = None,
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Let a key call providers as they are, at /PROVIDER/…, or none any more."""
+    from headgate.app.commands.keys import pass_through  # noqa: PLC0415
+
+    changed = pass_through(load_setup(config), kid, providers or ())
+    if json:
+        print_json(changed)
+    else:
+        typer.echo(f"{kid} may pass calls through to: {', '.join(providers or ()) or 'none'}")
+
+
 @keys.command("revoke")
 def revoke_key(
     kid: Annotated[str, typer.Argument(help="The key's id, as `headgate keys list` shows it.", metavar="ID")],

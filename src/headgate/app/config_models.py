@@ -156,6 +156,25 @@ class Timeouts(Section):
     """Silence within a stream, in seconds."""
 
 
+class Kept(Section):
+    """What providers keep for callers: files, batches, answers. Their ids lead to the provider that made them."""
+
+    unknown_ids: Literal["refuse", "pass"] = "refuse"
+    """Ids that were not made through this gateway by the same key or team. `refuse`: answer 404. `pass`: send them on
+    where only one provider comes into question; every key then reaches whatever that account keeps."""
+    provider: str = ""
+    """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    body_bytes_max: Bytes = 100 * 1024 * 1024
+    """The longest upload, and the longest body that is passed through, in bytes; a longer one is answered with 413."""
+
+
+class PassThrough(Section):
+    """`/PROVIDER/…`: whatever else a provider's API has, sent on as it is with the gateway's credential."""
+
+    providers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Providers that may be called so, by keys that `headgate keys pass-through` lets do it. Empty: none."""
+
+
 class RatesEntry(Section):
     """What tokens cost, in USD per million, as text or number; a kind left out is billed as what it is part of."""
 
@@ -363,6 +382,10 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
+    """What providers keep for callers."""
+    pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()
+    """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
@@ -395,6 +418,8 @@ class Config(Section):
     @field_validator("providers")
     @classmethod
     def _provider_names(cls, entries: dict[str, ProviderEntry]) -> dict[str, ProviderEntry]:
+        if "headgate" in entries:
+            raise refusal("the name 'headgate' stands for the gateway's own files; call the provider otherwise")
         return _named(entries, r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits and . _ -")
 
     @field_validator("routes")

@@ -13,6 +13,7 @@ from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
+from headgate.ledger.minted import MintedIds
 from headgate.policies.keys import KeyRing
 from headgate.policies.metering import Metering
 from headgate.policies.pepper import Pepper, load_pepper
@@ -32,7 +33,8 @@ class Core:
         self.keys = KeyRing(store, pepper)
         self.prices = price_book(setup.config.providers)
         self.calls = Calls(store, applier)
-        self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices))
+        minted = MintedIds(store)
+        self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices), minted)
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
 
     def why_not_ready(self) -> str:

@@ -68,7 +68,9 @@ class _Visit:
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
         url = request.url
         headers = {name.lower(): value for name, value in request.headers.raw if name.lower() != b"content-length"}
-        self._incoming = Incoming(RequestHead(request.method, url.path, url.query, headers), len(body))
+        head = RequestHead(request.method, url.path, url.query, headers)
+        head.raw_path = url.raw_path.partition(b"?")[0].decode("latin-1")
+        self._incoming = Incoming(head, len(body))
         self._incoming.body = body
         self._head: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]]
         self._pieces: deque[bytes] = deque()
@@ -111,7 +113,7 @@ class _Visit:
             self._finish()
 
     async def next(self) -> bytes:
-        """More of the body; b"" at its end."""
+        """More of the body; b"" at its end. Raises `RemoteProtocolError` where it breaks off."""
         while not self._pieces and not self._is_over:
             self._news.clear()
             await self._news.wait()

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
+from headgate.app.own.batches import House
+from headgate.app.own.desk import Desk
 from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
@@ -16,6 +18,7 @@ from headgate.server.listener import Settings as ListenerSettings
 from headgate.server.listening import Spawn
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
+from headgate.transport.sockets import Sockets
 
 
 @asynccontextmanager
@@ -25,10 +28,13 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         spawn = await stack.enter_async_context(_tasks())
         pool = Pool()
         stack.push_async_callback(pool.aclose)
+        sockets = Sockets(pool)
+        stack.push_async_callback(sockets.aclose)
         demo = DemoTransport()
         stack.push_async_callback(demo.aclose)
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
         engine = Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config))
+        engine.sockets = sockets
         engine.signers = make_signers(core.compiled.directory.providers.values())
         yield engine, spawn
 
@@ -41,6 +47,9 @@ def _bounds(config: Config) -> EngineSettings:
         head_s=timeouts.head_s,
         whole_s=timeouts.whole_s,
         idle_s=timeouts.idle_s,
+        keeper=config.kept.provider,
+        passing=frozenset(config.pass_through.providers),
+        passes_unknown_ids=config.kept.unknown_ids == "pass",
     )
 
 
@@ -68,6 +77,23 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
     )
-    server = core.setup.config.server
-    settings = ListenerSettings(body_bytes_max=server.body_bytes_max, upload_bytes_max=server.upload_bytes_max)
+    config = core.setup.config
+    settings = ListenerSettings(
+        body_bytes_max=config.server.body_bytes_max,
+        upload_bytes_max=config.server.upload_bytes_max,
+        relay_bytes_max=config.kept.body_bytes_max,
+    )
     return ClientListener(doors, settings)
+
+
+def open_desk(core: Core, engine: Engine, listener: ClientListener, spawn: Spawn) -> Desk:
+    """The gateway's own files and batches, whose calls go through the same listener as everybody's."""
+    house = House(
+        store=core.store,
+        folder=core.setup.config.data_dir / "batches",
+        listener=listener,
+        spawn=spawn,
+        has_ended=core.keys.has_ended,
+    )
+    engine.own = desk = Desk(house)
+    return desk

@@ -97,6 +97,8 @@ class Finished(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     more_reasons: tuple[StopReason, ...] = ()
     wire_reason: str = ""
     """The reason as the wire said it, for the same dialect."""
+    id: str = ""
+    """The answer's id again, of services that may keep it: `Dialect.tap` tells nothing but the end."""
     extras: Extras = field(default_factory=dict)
 
 

@@ -11,3 +11,10 @@ class Principal(Struct, frozen=True, kw_only=True):
     team: str = ""
     models: tuple[str, ...] | None = None
     """The models and routes this caller may ask for; None: all."""
+    passing: tuple[str, ...] = ()
+    """The providers this caller may call as they are, by pass-through."""
+
+    @property
+    def owner(self) -> str:
+        """Whose things this caller's are: its team's, else its key's alone."""
+        return f"team:{self.team}" if self.team else f"key:{self.key_id}"

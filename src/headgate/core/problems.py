@@ -170,6 +170,20 @@ class UnknownModel(ClientError):
     code = "model_not_found"
 
 
+class Forbidden(ClientError):
+    """This key may not do that."""
+
+    kind = "permission"
+    code = "not_allowed"
+
+
+class UnknownId(ClientError):
+    """Nothing that this key has made here has that id."""
+
+    kind = "not_found"
+    code = "not_found"
+
+
 class NotFound(ClientError):
     """There is nothing at this path."""
 

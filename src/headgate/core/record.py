@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from headgate.core.minted import Minted
 from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
 
@@ -115,3 +116,7 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     overhead_ms: float = 0.0
     """Our own time: the duration without the waits for upstreams."""
     streamed_bytes: int = 0
+    path: str = ""
+    """Method and path below the provider's base, of a call that was sent on as it was."""
+    minted: tuple[Minted, ...] = ()
+    """What this call had made or deleted at an upstream, by the ids it gave."""

@@ -43,9 +43,13 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
+    """All of them, cached ones included."""
     output_audio_tokens: int = 0
     input_image_tokens: int = 0
     output_image_tokens: int = 0
+    cached_audio_tokens: int = 0
+    """The part of `cached_tokens` that is audio, where that is told."""
+    cached_image_tokens: int = 0
     web_searches: int = 0
     tier: ServiceTier = ""
     is_estimated: bool = False

@@ -52,6 +52,10 @@ class Head(Struct, frozen=True, kw_only=True, gc=False):
     """What a model must be able to do to answer it."""
     has_wishes: bool = False
     """Whether it may say where it wants to run (`dialects/wishes.py`)."""
+    refers: tuple[str, ...] = ()
+    """Ids of what some upstream keeps, which the request names (`dialects/kept.py`)."""
+    is_kept: bool = False
+    """Whether the upstream will keep the answer under its id."""
 
 
 class Target(Struct, frozen=True, kw_only=True, gc=False):

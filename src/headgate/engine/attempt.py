@@ -8,12 +8,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted
+from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted, Started
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt, AttemptStart, CallStart
 from headgate.dialects.base import Head, Malformed, ReplyTo
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
+from headgate.engine.keepers import minted
 from headgate.engine.lanes import Passage, Prepared
 from headgate.policies.metering import estimate
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
@@ -151,6 +152,8 @@ class Attempting:
             dropped = dropped.copy()
             body = self._call.dialect.render_response(events, self._reply_to(), dropped)
         self._book(events)
+        if self._head.is_kept:
+            self._keep(events[-1])
         self._attempt.ttft_ms = self._win(dropped)
         self._answerer.whole(body, content_type, self._attempt)
 
@@ -161,6 +164,8 @@ class Attempting:
             return
         passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
         data, events = await self._first_events(flight, passage)
+        if self._head.is_kept and events:
+            self._keep(events[0])
         flight.limit(deadline_s - time.monotonic(), Outcome.SLOW)
         self._win(self._prepared.dropped)
         self._answerer.begin(self._stream_type(flight), self._attempt)
@@ -219,6 +224,14 @@ class Attempting:
         if self._prepared.lane == "verbatim":
             return flight.content_type() or self._call.dialect.stream_type
         return "application/json" if self._call.framing == "array" else self._call.dialect.stream_type
+
+    def _keep(self, event: Event) -> None:
+        """The upstream keeps this answer: its id belongs to the caller from now on, whatever becomes of the rest."""
+        if not self._prepared.way.is_same or not isinstance(event, Started | Finished) or not event.id:
+            return
+        call, attempt = self._call, self._attempt
+        call.record.minted = (minted(call, "response", event.id, attempt.provider, attempt.model),)
+        self._engine.metering.minted.remember(call.record.minted)
 
     def _judge(self, events: list[Event]) -> None:
         """An error inside a good status is an error."""

@@ -28,3 +28,5 @@ class Call(Struct, kw_only=True, gc=False):
     framing: str = "sse"
     timeout_s: float | None = None
     """The client's own deadline."""
+    keeper: str = ""
+    """The only provider that can serve it, since that keeps what the call refers to; empty: any."""

@@ -46,6 +46,8 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     choice = planned(engine, call.principal, head.model, wishes)
+    if call.keeper:
+        choice = kept_at(call.keeper, choice)
     chosen = _candidates(engine, call, head, choice, wishes)
     return choice if chosen is choice.plan else Choice(choice.model, chosen, choice.dropped)
 
@@ -61,6 +63,18 @@ def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) 
     directory = engine.directory
     chosen = wished(plans, wishes, partial(provider_slugs, directory))
     return Choice(names[0], chosen, unmet(directory, wishes))
+
+
+def kept_at(keeper: str, choice: Choice) -> Choice:
+    """The choice without what runs elsewhere than where things are that the call refers to."""
+    left = tuple(each for each in choice.plan.deployments if each.provider == keeper)
+    if not left:
+        raise InvalidRequest(
+            f"What this call refers to is kept by {keeper}, and {choice.model!r} does not run there. "
+            f"Ask for a model at {keeper}, or send the content itself.",
+            param="model",
+        )
+    return Choice(choice.model, Plan(choice.plan.route, left), choice.dropped)
 
 
 def _plan(engine: "Engine", principal: Principal, name: str) -> Plan:

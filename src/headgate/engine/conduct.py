@@ -18,13 +18,16 @@ from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import choose
 from headgate.engine.exchange import Exchange
+from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Prepared, Way, prepare, way
+from headgate.engine.own import OwnThings
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
 from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
 from headgate.transport.base import Signer, Transport, UpstreamRequest
+from headgate.transport.sockets import Sockets
 
 _log = logging.getLogger("headgate")
 _ROUTES_MAX = 4096
@@ -41,6 +44,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a whole answer may take while another candidate is left."""
     idle_s: float = 120.0
     """How long a stream may be silent."""
+    keeper: str = ""
+    """The provider that keeps files and batches where the call names none; empty: the only one that can."""
+    passing: frozenset[str] = frozenset()
+    """Providers that calls may be passed through to, by keys that are allowed it."""
+    passes_unknown_ids: bool = False
+    """Whether a call may refer to what was not made here; every caller then reaches all that the account keeps."""
 
 
 class Engine:
@@ -57,8 +66,12 @@ class Engine:
         self.directory = directory
         self.signers: Mapping[str, Signer] = {}
         """By the name that a door gives; the directory's, and replaced together with it."""
+        self.sockets: Sockets | None = None
+        """Opens live sessions; None: this engine has none."""
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
+        self.own: OwnThings | None = None
+        """The files and batches of the gateway itself, where it keeps any."""
         self.transports = transports
         self.metering = metering
         self.settings = settings or Settings()
@@ -102,6 +115,8 @@ class Engine:
         try:
             head = call.dialect.peek(call.body, call.envelope)
             record.model, record.is_stream = head.model, head.is_stream
+            if head.refers:
+                call.keeper = await keeper_of(self, call.principal, head.refers)
             conduct = _Conduct(self, call, answerer, head)
             await conduct.run()
         except HeadgateError as error:

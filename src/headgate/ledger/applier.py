@@ -26,7 +26,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta
+from headgate.store.queries import calls, meta, minted
 
 CUT_SHORT = "the gateway stopped during this call"
 _CALLS_MAX = 1000
@@ -144,6 +144,8 @@ class Applier:
         if not self._is_recovered:
             if not self._read_on(self._journal.start):
                 self._keep_cut_short()
+                with self._store.write() as connection:
+                    minted.forget(connection, time.time_ns() // 1000)
                 self._is_recovered = True
                 self._reached(self._journal.start)
             return True
@@ -211,6 +213,7 @@ class Applier:
         if ended:
             with self._store.write() as connection:
                 calls.add(connection, ended)
+                minted.put(connection, (entry for record, _ in ended for entry in record.minted))
                 meta.put(connection, self._place_name, str(end))
 
     def _end(self, entry: Entry, ended: list[tuple[CallRecord, bytes]], rejects: list[bytes], *, is_kept: bool) -> None:

@@ -28,6 +28,8 @@ RATES = (
     "output_audio_mtok",
     "input_image_mtok",
     "output_image_mtok",
+    "cache_audio_read_mtok",
+    "cache_image_read_mtok",
 )
 FEES = ("requests_kcount", "web_searches_kcount")
 CLAUSES = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*", "regex": "~", "or_": "|", "and_": "&"}

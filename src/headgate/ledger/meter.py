@@ -131,12 +131,19 @@ def _input_lines(rates: Rates, usage: Usage) -> list[_Line]:
         return [("input", plain, rates.input)]
     lines: list[_Line] = []
     long_lived = min(usage.cache_write_1h_tokens, usage.cache_write_tokens)
+    audio, image = usage.cached_audio_tokens, usage.cached_image_tokens
+    apart = (audio if rates.cached_audio is not None else 0) + (image if rates.cached_image is not None else 0)
+    if rates.cached is None:  # what came from the cache is billed as what it is
+        audio = audio if rates.cached_audio is not None else 0
+        image = image if rates.cached_image is not None else 0
     for name, tokens, rate in (
-        ("cached_input", usage.cached_tokens, rates.cached),
+        ("cached_input", usage.cached_tokens - apart, rates.cached),
+        ("cached_audio", audio, rates.cached_audio),
+        ("cached_image", image, rates.cached_image),
         ("cache_write", usage.cache_write_tokens - long_lived, rates.write),
         ("cache_write_1h", long_lived, _long_lived_rate(rates)),
-        ("input_audio", usage.input_audio_tokens, rates.audio_input),
-        ("input_image", usage.input_image_tokens, rates.image_input),
+        ("input_audio", usage.input_audio_tokens - audio, rates.audio_input),
+        ("input_image", usage.input_image_tokens - image, rates.image_input),
     ):
         if rate is not None:
             part = min(tokens, plain)

@@ -32,6 +32,8 @@ class Rates(Struct, frozen=True, array_like=True, gc=False):
     audio_output: int | None = None
     image_input: int | None = None
     image_output: int | None = None
+    cached_audio: int | None = None
+    cached_image: int | None = None
 
 
 class Tier(Struct, frozen=True, array_like=True):

@@ -15,6 +15,7 @@ from headgate.store.queries.keys import KeyRow
 
 _NAME_MAX = 200
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,21 @@ def revoke_key(store: Store, kid: str, *, actor: str) -> KeyRow:
     return row
 
 
+def let_pass(store: Store, kid: str, providers: tuple[str, ...], *, actor: str) -> KeyRow:
+    """Sets the providers that a key may call as they are; its other limits stay."""
+    with store.write() as connection:
+        row = keys.find(connection, kid)
+        if row is None:
+            raise NotFound(f"There is no key with the id {kid!r}.")
+        if providers and row.models is not None:
+            raise InvalidRequest("This key is held to some models, to which calls that pass through cannot be held.")
+        limits = _encode({**_decode(row.limits), "pass_through": providers})
+        keys.limit(connection, kid, limits.decode())
+        detail = _encode({"pass_through": providers}).decode()
+        audit.add(connection, _line(actor, kid, detail))
+    return msgspec.structs.replace(row, limits=msgspec.Raw(limits))
+
+
 def _check(wanted: NewKey, now_us: int) -> None:
     if not wanted.name.strip() or len(wanted.name) > _NAME_MAX or not wanted.name.isprintable():
         raise InvalidRequest(f"A key's name has 1 to {_NAME_MAX} printable characters.", param="name")
@@ -87,6 +103,10 @@ def _check(wanted: NewKey, now_us: int) -> None:
         raise InvalidRequest("The name of a model cannot be empty.", param="models")
     if wanted.expires_us is not None and wanted.expires_us <= now_us:
         raise InvalidRequest("The key would have expired already.", param="expires")
+
+
+def _line(actor: str, kid: str, detail: str) -> AuditEntry:
+    return AuditEntry(at_us=time.time_ns() // 1000, actor=actor, action="key.pass_through", object=kid, detail=detail)
 
 
 def _entry(at_us: int, actor: str, action: str, row: KeyRow) -> AuditEntry:

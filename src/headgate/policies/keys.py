@@ -8,6 +8,8 @@ from hmac import compare_digest
 from threading import Lock
 from typing import NamedTuple
 
+import msgspec
+
 from headgate.core.principal import Principal
 from headgate.core.problems import ConfigError
 from headgate.policies.key_text import KID, is_well_formed
@@ -90,6 +92,13 @@ class KeyRing:
         self._genuine[key] = held
         return held
 
+    def has_ended(self, key_id: str) -> bool:
+        """Whether a key that there was is revoked or expired by now: for work that goes on without its caller."""
+        held = self._held.get(key_id.encode())
+        if held is None:
+            return False
+        return held.is_revoked or (held.expires_us is not None and self._clock_us() >= held.expires_us)
+
     def recall(self, presented: str | bytes) -> Principal | None:
         """The caller whose key this is, if memory knows it and it is good."""
         found = self.check(presented)
@@ -144,6 +153,16 @@ class KeyRing:
         self._refreshed_s = now_s
 
 
+class _Limits(msgspec.Struct):
+    """What of a key's limits its caller is known by."""
+
+    pass_through: tuple[str, ...] = ()
+
+
+_decode_limits = msgspec.json.Decoder(_Limits).decode
+
+
 def _hold(row: KeyRow) -> _Held:
-    principal = Principal(key_id=row.kid, name=row.name, team=row.team, models=row.models)
+    passing = _decode_limits(row.limits).pass_through
+    principal = Principal(key_id=row.kid, name=row.name, team=row.team, models=row.models, passing=passing)
     return _Held(row.hmac, principal, row.revoked_us is not None, row.expires_us)

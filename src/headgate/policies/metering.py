@@ -10,6 +10,7 @@ from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal
 from headgate.ledger.meter import cost, total
+from headgate.ledger.minted import MintedIds
 from headgate.ledger.prices import Fees, Price, PriceBook, Rates
 
 CHARS_PER_TOKEN = 4
@@ -32,13 +33,22 @@ class Unpriced(Struct, frozen=True):
 class Metering:
     """Writes what happens to the journal and puts a price on it. Synchronous: nothing here waits."""
 
-    def __init__(self, journal: Journal, prices: PriceBook, calls: Calls, unpriced: Unpriced | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        prices: PriceBook,
+        calls: Calls,
+        unpriced: Unpriced | None = None,
+        minted: MintedIds | None = None,
+    ) -> None:
         self._journal = journal
         self._unpriced = unpriced or Unpriced()
         self.refuses_unpriced = self._unpriced.policy == "refuse"
         """Whether a model without a price may not be used."""
         self._prices = prices
         self._calls = calls
+        self.minted = minted or MintedIds()
+        """Where the ids that callers name mean something."""
         self.call_started: Callable[[CallStart], None] = journal.call_started
         """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
         self.attempt_started: Callable[[AttemptStart], None] = journal.attempt_started

@@ -84,6 +84,8 @@ class Deployment(Struct, frozen=True):
     prices: str
     facts: Facts | None = None
     """What its model can do; None: not known."""
+    realtime: Door | None = None
+    """Where it is spoken to live; None: nowhere."""
 
     @property
     def id(self) -> str:
@@ -107,10 +109,12 @@ class Provider(Struct, frozen=True):
     signings: tuple[Signing, ...] = ()
     prices: str = ""
     """The name that its prices are kept under; empty: the packaged provider's."""
+    realtime: Door | None = None
 
     def deployment(self, model: str, facts: Facts | None = None) -> Deployment:
         """That model here; whether it exists is known to the provider alone."""
-        return Deployment(self.name, model, self.doors, self.prices or self.spec.prices or self.spec.name, facts)
+        prices = self.prices or self.spec.prices or self.spec.name
+        return Deployment(self.name, model, self.doors, prices, facts, self.realtime)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -164,7 +168,18 @@ def configure(settings: Settings) -> Provider:
     doors = tuple(_door(door, base, settings) for door, base in chosen)
     signed = {door.signer: _auth(speaks, settings) for door, (speaks, _) in zip(doors, chosen, strict=True)}
     signings = (Signing(name, auth, settings.credential, settings.values) for name, auth in signed.items() if name)
-    return Provider(settings.name, spec, doors, tuple(signings), settings.prices)
+    return Provider(settings.name, spec, doors, tuple(signings), settings.prices, _realtime(settings))
+
+
+def _realtime(settings: Settings) -> Door | None:
+    """The door for live sessions, moved along with the others; left out where these do not say where it went."""
+    spec = settings.spec
+    if spec.realtime is None:
+        return None
+    moved = [
+        entry for entry in _addresses((spec.speaks[0], spec.realtime), settings.base_url) if entry[0] is spec.realtime
+    ]
+    return _door(*moved[0], settings) if moved else None
 
 
 def unfilled(settings: Settings) -> Unfilled | None:

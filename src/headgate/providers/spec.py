@@ -82,6 +82,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     tier: Literal["recorded", "documented", "builtin"]
     auth: Auth
     speaks: tuple[Speaks, ...]
+    realtime: Speaks | None = None
+    """Where its models are spoken to live, over a WebSocket with OpenAI's realtime events; None: nowhere."""
     alternatives: tuple[Auth, ...] = ()
     """Other ways to present a credential, in the order in which their variables are looked for."""
     vars: dict[str, Variable] = {}

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from headgate.server.incoming import Incoming, Reply
+from headgate.server.listening import Tenant
 
 if TYPE_CHECKING:
     from headgate.server.http1 import ClientConnection
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
 }
+
+
+_BODILESS: Final = frozenset({204, 304})
+"""Statuses whose answers end with their head: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1"""
 
 
 class Http1Exchange:
@@ -57,7 +62,9 @@ class Http1Exchange:
         if connection is None:
             return
         more = b"\r\n"
-        if b"content-length: " not in fields:
+        if status in _BODILESS:
+            pass
+        elif b"content-length: " not in fields:
             if self._version == "1.1":
                 self._is_chunked = True
                 more = b"transfer-encoding: chunked\r\n\r\n"
@@ -112,6 +119,15 @@ class Http1Exchange:
         self.is_over = True
         if connection is not None:
             connection.abort()
+
+    def switch(self, tenant: Tenant, head: bytes) -> bool:
+        """Answers with `head` and gives the socket to another protocol; False: the client has gone already."""
+        connection, self._connection = self._connection, None
+        self.is_over, self._callback = True, None
+        if connection is None:
+            return False
+        connection.switch(tenant, head)
+        return True
 
     def tell(self, reply: Reply, *, closes: bool = False) -> None:
         """The whole answer at once."""

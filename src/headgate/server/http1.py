@@ -17,7 +17,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from headgate.server.answering import STATUS_LINES, Http1Exchange
 from headgate.server.heads import KnownHeads, split
 from headgate.server.incoming import Incoming, Reply, RequestHead
-from headgate.server.listening import Bounds, Listener, Spawn
+from headgate.server.listening import Bounds, Listener, Spawn, Tenant
 
 
 class Connections:
@@ -29,7 +29,7 @@ class Connections:
         self.bounds = bounds or Bounds()
         self.is_closing = False
         self.heads = KnownHeads()
-        self.open: set[ClientConnection] = set()
+        self.open: set[ClientConnection | Tenant] = set()
         self._emptied: asyncio.Future[None] | None = None
 
     def __call__(self) -> "ClientConnection":
@@ -49,7 +49,7 @@ class Connections:
         for connection in tuple(self.open):
             connection.abort()
 
-    def gone(self, connection: "ClientConnection") -> None:
+    def gone(self, connection: "ClientConnection | Tenant") -> None:
         """A socket is closed."""
         self.open.discard(connection)
         if self._emptied is not None and not self.open and not self._emptied.done():
@@ -83,6 +83,7 @@ class ClientConnection(asyncio.Protocol):
         "_serving",
         "_shared",
         "_status",
+        "_surplus",
         "_timer",
         "_timer_s",
         "_transport",
@@ -105,7 +106,9 @@ class ClientConnection(asyncio.Protocol):
         """The one parsed last, if another like it may be served without the parser."""
         self._is_in_head = False
         self._is_deaf = False
-        """Nothing that comes is of use any more."""
+        """Nothing that comes is HTTP any more."""
+        self._surplus: bytes | None = None
+        """What has come of the protocol that a client wishes to go on in; None: it wishes for none."""
         self._status = 400
         self._chunk_bytes = self._head_bytes = self._looked_bytes = 0
         self._reading: Http1Exchange | None = None
@@ -146,6 +149,7 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
+            self._keep_surplus(data)
             return
         if self._reading is None and not self._is_in_head:
             found = split(data)
@@ -163,8 +167,9 @@ class ClientConnection(asyncio.Protocol):
             self._head_bytes += self._chunk_bytes
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:  # what follows would be another protocol
+        except HttpParserUpgrade as upgrade:  # what follows would be another protocol
             self._is_deaf = self.is_last = True
+            self._surplus = data[int(upgrade.args[0]) :]
         except HttpParserError as error:
             if self._status == 400 and _is_ours(error):
                 _log.error("a bug in Headgate ended a request at its head", exc_info=error.__context__)
@@ -215,6 +220,8 @@ class ClientConnection(asyncio.Protocol):
         path, query = _target(self._url)
         declared = int(headers.pop(b"content-length", b"0"))  # the parser takes digits only
         head = RequestHead(parser.get_method().decode(), path, query, headers)
+        if b"%" in self._url:
+            head.raw_path = self._url.partition(b"?")[0].decode("latin-1")
         version, keeps_alive = parser.get_http_version(), parser.should_keep_alive()
         self._head = head if keeps_alive and version == "1.1" else None
         self._reading = Http1Exchange(self, Incoming(head, declared), version, keeps_alive=keeps_alive)
@@ -262,6 +269,25 @@ class ClientConnection(asyncio.Protocol):
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
             await waiter
+
+    def switch(self, tenant: Tenant, head: bytes) -> None:
+        """Gives the socket to another protocol, as the client wished; from here on that is what is open."""
+        self._is_deaf, self._serving = True, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._errand is not None and not self._errand.done():
+            self._errand.set_result(None)
+        self.write(head)
+        self._transport.set_protocol(cast(asyncio.Protocol, tenant))
+        tenant.on_gone = self._shared.gone
+        self._shared.open.discard(self)
+        self._shared.open.add(tenant)
+        tenant.connection_made(self._transport)
+        self._transport.resume_reading()  # who came with an unknown key was not listened to meanwhile
+        if self._surplus:
+            tenant.data_received(self._surplus)
+        if self._shared.is_closing:
+            tenant.close_when_idle()
 
     def close_when_idle(self) -> None:
         """Closes now, or as soon as what is under way is answered."""
@@ -338,6 +364,13 @@ class ClientConnection(asyncio.Protocol):
                 if not exchange.is_over:
                     exchange.abandon()
             del exchange  # what it holds is free while this waits
+
+    def _keep_surplus(self, data: bytes) -> None:
+        """A client may speak the protocol that it wishes for before it is told that it may."""
+        if self._surplus is not None:
+            self._surplus += data
+            if len(self._surplus) > self._shared.bounds.head_bytes_max:
+                self.abort()
 
     def _next(self) -> None:
         """Serves the first that waits, if it has been greeted."""

@@ -32,12 +32,14 @@ class Reply(Struct, frozen=True):
 class RequestHead:
     """How a request begins. One value may stand for many requests: what a listener finds out about it stays here."""
 
-    __slots__ = ("headers", "manner", "meaning", "method", "path", "query")
+    __slots__ = ("headers", "manner", "meaning", "method", "path", "query", "raw_path")
 
     def __init__(self, method: str, path: str, query: bytes, headers: Headers) -> None:
         self.method = method
         self.path = path
         """Percent-decoded."""
+        self.raw_path = ""
+        """As it stood on the wire; empty: nobody knows, and it is the same."""
         self.query = query
         self.headers = headers
         """Without `content-length`: see `Incoming.declared_bytes`."""
@@ -91,6 +93,10 @@ class Incoming:
     @property
     def path(self) -> str:
         return self.head.path
+
+    @property
+    def raw_path(self) -> str:
+        return self.head.raw_path
 
     @property
     def query(self) -> bytes:

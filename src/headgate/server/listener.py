@@ -22,10 +22,14 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange
+from headgate.engine.keeping import keep
+from headgate.engine.passing import pass_through
 from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
+from headgate.server.live import Live
+from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
 
 _log = logging.getLogger("headgate")
 
@@ -36,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     body_bytes_max: int = 20 * 1024 * 1024
     upload_bytes_max: int = 32 * 1024 * 1024
     """Of a form with files in it."""
+    relay_bytes_max: int = 100 * 1024 * 1024
+    """Of a body that is sent on as it is: a file to keep, or a call that passes through."""
 
 
 class KeyRing(Protocol):
@@ -76,6 +82,7 @@ class ClientListener:
     def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
         self._doors = doors
         self._settings = settings or Settings()
+        self._live = Live(doors.engine, doors.keys, presented_key, call_of)
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
@@ -83,7 +90,11 @@ class ClientListener:
             "models": self._models,
             "model": self._model,
             "generation": self._generation,
-            "upgrade": self._upgrade,
+            "keep": self._keep,
+            "pass": self._pass,
+            "converse": self._live.converse,
+            "realtime": self._live.relay,
+            "secret": self._live.mint,
         }
         self._open_actions: dict[paths.Action, Callable[[], Reply]] = {
             "live": lambda: Reply(200, b'{"status":"live"}'),
@@ -94,26 +105,35 @@ class ClientListener:
     def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
         """By the head alone: a refusal, None for a caller that memory knows, or a look for the key in the store."""
         incoming.body_bytes_max = self._settings.body_bytes_max
-        head = incoming.head
-        meaning = head.meaning
-        if meaning is None:
-            endpoint = paths.find(head.method, head.path)
-            if not isinstance(endpoint, paths.Endpoint):
-                return _nowhere(endpoint, incoming)
-            meaning = head.meaning = Meaning(endpoint, presented_key(incoming))
+        meaning = incoming.head.meaning or self._understand(incoming)
+        if isinstance(meaning, Reply):
+            return meaning
         endpoint = incoming.endpoint = meaning.endpoint
-        if endpoint.takes_files:
+        if endpoint.action in _RELAYING:
+            incoming.body_bytes_max = self._settings.relay_bytes_max
+        elif endpoint.takes_files:
             incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
         if open_action is not None:
             return open_action()
-        if not meaning.presented:
+        presented = self._live.key_behind(incoming, meaning.presented)
+        if not presented:
             return _refusal(incoming, Unauthenticated().problem)
-        principal = self._doors.keys.recall(meaning.presented)
+        principal = self._doors.keys.recall(presented)
         if principal is None:
-            return self._introduce(incoming, meaning.presented)
+            return self._introduce(incoming, presented)
         incoming.principal = principal
         return self._check_body(incoming)
+
+    def _understand(self, incoming: Incoming) -> Meaning | Reply:
+        """Where a request goes and by what key; or nowhere. Only what no configuration changes stays known."""
+        head = incoming.head
+        endpoint = paths.find(head.method, head.path)
+        if isinstance(endpoint, paths.Endpoint):
+            head.meaning = Meaning(endpoint, presented_key(incoming))
+            return head.meaning
+        passing = passing_endpoint(incoming, self._doors.engine)
+        return _nowhere(endpoint, incoming) if passing is None else Meaning(passing, presented_key(incoming))
 
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
@@ -151,6 +171,14 @@ class ClientListener:
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
 
+    def _keep(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "keep")
+        return keep(self._doors.engine, call, keeping_ask(incoming, call), exchange)
+
+    def _pass(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
+        call = call_of(incoming, "pass")
+        return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
+
     def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return operate(self._doors.engine, call_of(incoming, incoming.endpoint.operation), exchange)
 
@@ -172,11 +200,6 @@ class ClientListener:
             raise NotFound(f"No call of this key has the id {incoming.endpoint.argument!r}.")
         _tell(exchange, Reply(200, self._doors.listing().generation(record)))
 
-    async def _upgrade(self, incoming: Incoming, exchange: Exchange) -> None:
-        """WebSockets are not spoken here; 426 is the answer that makes clients fall back to HTTP at once."""
-        message = "WebSockets are not supported here. Use POST over HTTP."
-        _tell(exchange, _refusal(incoming, Problem(kind="invalid_request", status=426, message=message)))
-
     def _readiness(self) -> Reply:
         reason = self._doors.is_ready()
         if reason:
@@ -193,6 +216,9 @@ def presented_key(incoming: Incoming) -> bytes:
     for name in _KEY_HEADERS:
         if name in headers:
             return headers[name]
+    for offer in headers.get(b"sec-websocket-protocol", b"").split(b","):
+        if (name := offer.strip()).startswith(_BROWSERS_KEY):
+            return name[len(_BROWSERS_KEY) :]
     for member in incoming.query.split(b"&") if incoming.query else ():
         if member.startswith(b"key="):
             return unquote_plus(member[4:].decode("latin-1")).encode()
@@ -257,7 +283,11 @@ def _envelope(endpoint: paths.Endpoint, headers: Headers) -> Envelope:
 _NO_ENVELOPE = Envelope()
 
 
+_RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
+_BROWSERS_KEY = b"openai-insecure-api-key."
+"""Among the sub-protocols of a WebSocket, since browsers can set no header field there:
+https://platform.openai.com/docs/guides/realtime-websocket (2026-11)."""
 _SESSIONS = (b"x-claude-code-session-id", b"x-session-id", b"session-id", b"x-headgate-session")
 
 

@@ -32,6 +32,25 @@ class Listener(Protocol):
         ...
 
 
+class Tenant(Protocol):
+    """What a client's socket can be given to: the protocol that it goes on in."""
+
+    on_gone: Callable[[Any], None] | None
+    """Whom it tells, with itself, when its socket is closed."""
+
+    def connection_made(self, transport: asyncio.BaseTransport, /) -> None: ...
+
+    def data_received(self, data: bytes, /) -> None: ...
+
+    def close_when_idle(self) -> None:
+        """Closes now, or as soon as what is under way is over."""
+        ...
+
+    def abort(self) -> None:
+        """Closes now, whatever is under way."""
+        ...
+
+
 class Bounds(Struct, frozen=True, kw_only=True):
     """What a client may take of a connection."""
 

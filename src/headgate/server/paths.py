@@ -14,7 +14,22 @@ from msgspec import Struct, structs
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import FORM, SideOperation
 
-Action = Literal["generate", "count", "operate", "models", "model", "generation", "live", "ready", "hello", "upgrade"]
+Action = Literal[
+    "generate",
+    "count",
+    "operate",
+    "keep",
+    "pass",
+    "models",
+    "model",
+    "generation",
+    "live",
+    "ready",
+    "hello",
+    "converse",
+    "realtime",
+    "secret",
+]
 
 
 class Endpoint(Struct, frozen=True):
@@ -44,8 +59,12 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
     "/v1/responses": {
         "POST": Endpoint("generate", "openai_responses"),
-        "GET": Endpoint("upgrade", "openai_responses"),
+        "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/realtime": {"GET": Endpoint("realtime")},
+    "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
+    "/v1/realtime/sessions": {"POST": Endpoint("secret", argument="session")},
+    "/v1/realtime/transcription_sessions": {"POST": Endpoint("secret", argument="transcription_session")},
     "/v1/messages": {"POST": Endpoint("generate", "anthropic")},
     "/v1/messages/count_tokens": {"POST": Endpoint("count", "anthropic")},
     "/v2/chat": {"POST": Endpoint("generate", "cohere")},
@@ -74,6 +93,12 @@ _VERBS: dict[str, Endpoint] = {
 _GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
 _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
+_KEPT = re.compile(
+    r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
+    r"|assistants|threads|messages/batches)(?:/.+)?)"
+)
+"""Things that providers keep: see `dialects/resources.py`."""
+_KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
 
@@ -97,6 +122,9 @@ def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     methods = _EXACT.get(path)
     if methods is not None:
         return methods.get(method) or WrongMethod(tuple(methods), next(iter(methods.values())).dialect)
+    if match := _KEPT.fullmatch(path):
+        dialect = "anthropic" if match["path"].startswith("/messages/") else "openai_chat"
+        return Endpoint("keep", dialect, match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, dialect)
     found = _variable(path)
     if found is None:
         return None

@@ -68,6 +68,33 @@ KEYS = Table(
     sqlite_strict=True,
 )
 
+MINTED = Table(
+    "minted",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True, comment="of owner and id: no other owner finds it"),
+    Column("owner", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number, nullable=False, comment="0: never"),
+    Index("minted_by_expiry", "expires_us"),
+    sqlite_strict=True,
+)
+
+OWN_THINGS = Table(
+    "own_things",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("document", Text, nullable=False, comment="JSON object"),
+    Index("own_things_by_owner", "owner", "kind", "created_us"),
+    sqlite_strict=True,
+)
+
 AUDIT = Table(
     "audit",
     METADATA,

@@ -15,6 +15,16 @@ CLAUDE = Price(
     search=10_000_000,
 )
 AUDIO = Price(Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000, audio_output=12_000_000))
+LIVE = Price(
+    Rates(
+        input=4_000_000,
+        cached=400_000,
+        audio_input=32_000_000,
+        image_input=5_000_000,
+        cached_audio=500_000,
+        cached_image=500_000,
+    )
+)
 SONAR = Price(Rates(input=2_000_000, output=8_000_000, reasoning=3_000_000), request=12_000_000)
 CHEAP = Price(Rates(input=37_500, output=150_000))
 SPOKEN = Price(Rates(), fees=Fees(character=15_000_000))
@@ -78,6 +88,48 @@ RANKED = Price(Rates(), fees=Fees(search=2_000_000), request=5)
                     CostItem("output", 1, 22_500),
                 ),
             ),
+        ),
+        (
+            # cached audio is billed as cached, once: 46 text, 40 audio, 64 cached
+            AUDIO,
+            Usage(input_tokens=150, input_audio_tokens=60, cached_tokens=64, cached_audio_tokens=20),
+            Cost(
+                13_800 + 1_920 + 40_000,
+                (
+                    CostItem("input", 46, 13_800),
+                    CostItem("cached_input", 64, 1_920),
+                    CostItem("input_audio", 40, 40_000),
+                ),
+            ),
+        ),
+        (
+            # … at a rate of its own where it has one, images too
+            LIVE,
+            Usage(
+                input_tokens=100,
+                input_audio_tokens=40,
+                input_image_tokens=20,
+                cached_tokens=30,
+                cached_audio_tokens=10,
+                cached_image_tokens=5,
+            ),
+            Cost(
+                100_000 + 6_000 + 5_000 + 2_500 + 960_000 + 75_000,
+                (
+                    CostItem("input", 25, 100_000),
+                    CostItem("cached_input", 15, 6_000),
+                    CostItem("cached_audio", 10, 5_000),
+                    CostItem("cached_image", 5, 2_500),
+                    CostItem("input_audio", 30, 960_000),
+                    CostItem("input_image", 15, 75_000),
+                ),
+            ),
+        ),
+        (
+            # without any rate for the cache, audio from there is audio
+            Price(Rates(input=300_000, audio_input=1_000_000)),
+            Usage(input_tokens=100, input_audio_tokens=40, cached_tokens=20, cached_audio_tokens=20),
+            Cost(58_000, (CostItem("input", 60, 18_000), CostItem("input_audio", 40, 40_000))),
         ),
         (
             CLAUDE,

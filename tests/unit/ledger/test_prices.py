@@ -34,7 +34,7 @@ BOOK = PriceBook()
         (
             "google",
             "gemini-2.5-flash",
-            Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000),
+            Rates(input=300_000, output=2_500_000, cached=30_000, audio_input=1_000_000, cached_audio=100_000),
         ),
         ("demo", "echo", Rates(input=1_000_000, output=2_000_000, cached=100_000)),
         ("demo", "lorem@50ms", Rates(input=1_000_000, output=2_000_000, cached=100_000)),

@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from headgate.core.principal import Principal
 from headgate.core.problems import ConfigError, InvalidRequest, NotFound
-from headgate.policies.issuing import NewKey, create_key, list_keys, mint, revoke_key
+from headgate.policies.issuing import NewKey, create_key, let_pass, list_keys, mint, revoke_key
 from headgate.policies.key_text import PREFIX, checksum, new_key
 from headgate.policies.keys import KeyRing, Refusal
 from headgate.policies.pepper import Pepper
@@ -252,3 +253,30 @@ def test_minting_keeps_nothing(store: Store):
     assert row.kid == plain[6:16]
     assert row.created_us == 5
     assert list_keys(store) == []
+
+
+def test_a_key_is_let_pass_calls_through_and_not_any_more(store: Store):
+    limits = msgspec.Raw(b'{"other":1}')
+    plain, row = create_key(store, PEPPER, NewKey(name="laptop", limits=limits), actor="test")
+    ring = KeyRing(store, PEPPER)
+
+    let_pass(store, row.kid, ("one", "two"), actor="test")
+    ring.refresh()
+    allowed = ring.check(plain)
+    changed = let_pass(store, row.kid, (), actor="test")
+    ring.refresh()
+
+    assert allowed == Principal(key_id=row.kid, name="laptop", passing=("one", "two"))
+    assert ring.check(plain) == Principal(key_id=row.kid, name="laptop")
+    assert msgspec.json.decode(changed.limits) == {"other": 1, "pass_through": []}
+    with store.read() as connection:
+        assert audit.newest(connection, 1)[0].action == "key.pass_through"
+
+
+def test_who_cannot_be_let_pass(store: Store):
+    _, held = create_key(store, PEPPER, NewKey(name="laptop", models=("m",)), actor="test")
+
+    with pytest.raises(InvalidRequest, match="held to some models"):
+        let_pass(store, held.kid, ("one",), actor="test")
+    with pytest.raises(NotFound):
+        let_pass(store, "nope", ("one",), actor="test")

@@ -29,7 +29,7 @@ def test_a_base_url_may_be_spelt_in_the_usual_wrong_ways(path: str):
         ("POST", "/messages", Endpoint("generate", "anthropic")),
         ("POST", "/v1/messages/count_tokens", Endpoint("count", "anthropic")),
         ("POST", "/v1/responses", Endpoint("generate", "openai_responses")),
-        ("GET", "/v1/responses", Endpoint("upgrade", "openai_responses")),
+        ("GET", "/v1/responses", Endpoint("converse", "openai_responses")),
         ("POST", "/v2/chat", Endpoint("generate", "cohere")),
         ("POST", "/api/chat", Endpoint("generate", "ollama")),
         ("GET", "/v1/models", Endpoint("models")),

@@ -9,9 +9,11 @@ import pytest
 
 from headgate.core.problems import Outcome, UpstreamError
 from headgate.transport.base import Timeouts, UpstreamRequest
-from headgate.transport.fake import FakeSettings, FakeUpstream
+from headgate.transport.fake import FakeSettings, FakeUpstream, HangUp, Hear, Say
 from headgate.transport.pool import Pool
+from headgate.transport.sockets import Sockets
 from headgate.transport.tls import client_context
+from headgate.transport.websocket import Message, SocketBounds
 
 TIMEOUTS = Timeouts(connect_s=2, head_s=5, idle_s=5)
 
@@ -37,6 +39,26 @@ def serving(authority):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(authority / "server.pem", authority / "server.key")
     return FakeUpstream(FakeSettings(tls=context))
+
+
+def test_a_websocket_is_encrypted_too(authority, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+
+    async def play():
+        pool = Pool()
+        sockets = Sockets(pool)
+        async with serving(authority) as upstream:
+            upstream.talk([Say(b"hello"), Hear(), HangUp(4000)])
+            url = f"https://localhost:{upstream.port}/v1/realtime?model=m"
+            socket = await sockets.open(UpstreamRequest(method="GET", url=url, headers=()), TIMEOUTS, SocketBounds())
+            assert await socket.receive() == Message(b"hello")
+            socket.send(Message(b"goodbye"))
+            assert await socket.receive() is None
+            assert (socket.close_code, upstream.talks[0].heard) == (4000, [b"goodbye"])
+            await sockets.aclose()
+            await pool.aclose()
+
+    asyncio.run(play())
 
 
 async def called(url):

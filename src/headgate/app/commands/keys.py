@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from headgate.app.config import Setup
 from headgate.core.problems import InvalidRequest
-from headgate.policies.issuing import NewKey, create_key, list_keys, revoke_key
+from headgate.policies.issuing import NewKey, create_key, let_pass, list_keys, revoke_key
 from headgate.policies.pepper import load_pepper
 from headgate.server.admin.expiry import parse_expiry, shown_time
 from headgate.store.base import Store
@@ -52,6 +52,16 @@ def listed(setup: Setup) -> list[dict[str, object]]:
     """All keys, oldest first."""
     with _opened(setup) as store:
         return [_shown(row) for row in list_keys(store)]
+
+
+def pass_through(setup: Setup, kid: str, providers: Sequence[str]) -> dict[str, object]:
+    """Sets the providers that a key may call as they are."""
+    known = [settings.name for settings in setup.providers]
+    unknown = next((name for name in providers if name not in known), None)
+    if unknown is not None:
+        raise InvalidRequest(f"No provider {unknown!r} is configured; there are: {', '.join(known)}")
+    with _opened(setup) as store:
+        return _shown(let_pass(store, kid, tuple(providers), actor=ACTOR))
 
 
 def revoke(setup: Setup, kid: str) -> dict[str, object]:

@@ -28,6 +28,8 @@ from headgate.dialects.anthropic.render import render_request
 from headgate.dialects.anthropic.seals import MARK, NAME
 from headgate.dialects.anthropic.wire import LooseRequestWire, Members, Number, take
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
+from headgate.dialects.kept import may_refer, references
 from headgate.dialects.wishes import may_have_wishes
 
 EFFORTS: Final[dict[str, Effort]] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -53,18 +55,21 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             max_tokens=request.knobs.max_tokens,
             needs=needs_of(request),
             has_wishes=may_have_wishes(body),
+            refers=references(body) if may_refer(body, b"file_id") else (),
         )
     if head.tools and not all(tool.name or _is_server_tool(tool) for tool in head.tools):
         parse_request(body, envelope)
     _whole(head.top_k, "top_k")
     if isinstance(head.thinking, wire.EnabledWire):
         _whole(head.thinking.budget_tokens, "thinking.budget_tokens")
+    needs, refers = needs_in(head)
     return Head(
         model=_model(head.model, envelope),
         is_stream=bool(head.stream),
         max_tokens=_limit(_whole(head.max_tokens, "max_tokens")),
-        needs=needs_in(head),
+        needs=needs,
         has_wishes=head.models is not wire.NOTHING or head.provider is not wire.NOTHING,
+        refers=references(body) if refers else (),
     )
 
 
@@ -79,7 +84,7 @@ def patch(body: bytes, target: Target) -> bytes:
     """The same body for another model; only proofs that we sealed for other services are taken out."""
     if MARK in body:
         return render_request(parse_request(body, Envelope()), target, set())
-    members = wire.OBJECT.decode(body)
+    members = top_level(body)
     members["model"] = wire.raw_of(target.model)
     if target.is_stream != (members.get("stream") == _TRUE):
         members["stream"] = _TRUE if target.is_stream else _FALSE

@@ -8,6 +8,8 @@ from msgspec import Raw
 from headgate.core.needs import needs_of
 from headgate.core.request import Foreign, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
+from headgate.dialects.kept import may_refer, references
 from headgate.dialects.openai_responses.items import parse_items
 from headgate.dialects.openai_responses.needs import needs_in
 from headgate.dialects.openai_responses.quirks import QUIRKS
@@ -19,7 +21,6 @@ from headgate.dialects.openai_responses.wire import (
     ELEMENTS,
     EMPTY_LIST,
     ENCODER,
-    MEMBERS,
     NAME,
     NOTHING,
     NULL,
@@ -32,11 +33,13 @@ from headgate.dialects.openai_responses.wire import (
     ToolHead,
     raw_is,
     spelling,
+    spelt,
 )
 from headgate.dialects.wishes import may_have_wishes
 
 _SEALED_ABROAD: Final = b'"~hg.'
 _PLAIN_PARTS: Final = frozenset({"input_text", "output_text", "text"})
+_REFERRING: Final = (b"file_id", b"previous_response_id", b"conversation", b"vector_store_ids")
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
@@ -104,14 +107,24 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             max_tokens=request.knobs.max_tokens,
             needs=needs_of(request),
             has_wishes=may_have_wishes(body),
+            refers=references(body) if may_refer(body, *_REFERRING) else (),
+            is_kept=is_kept(request),
         )
+    needs, refers = needs_in(head)
     return Head(
         model=head.model,
         is_stream=bool(head.stream),
         max_tokens=head.max_output_tokens,
-        needs=needs_in(head),
+        needs=needs,
         has_wishes=head.models is not NOTHING or head.provider is not NOTHING,
+        refers=references(body) if refers else (),
+        is_kept=head.store is not False,
     )
+
+
+def is_kept(request: Request) -> bool:
+    """Whether the service will keep the answer: it does, unless it is told not to."""
+    return "store" not in spelt(request.form)
 
 
 def _is_plain(head: RequestHead) -> bool:
@@ -152,7 +165,7 @@ def patch(body: bytes, target: Target) -> bytes:
         request = parse_request(body, Envelope())
         target = msgspec.structs.replace(target, is_stream=request.is_stream)
         return render_request(request, target, set())
-    members = cast("dict[str, object]", MEMBERS.decode(body))
+    members = cast("dict[str, object]", top_level(body))
     if target.model:
         members["model"] = target.model
     for name in target.quirks:

@@ -260,7 +260,8 @@ def finished_of(
     elif status == "incomplete":
         reason = _REASONS.get(cause, "other")
     extras.pop("created_at", None)
-    return Finished(reason=reason, usage=usage, wire_reason=cause or status, extras=extras)
+    id = text_of(members.get("id"))
+    return Finished(reason=reason, usage=usage, wire_reason=cause or status, id=id, extras=extras)
 
 
 def _problem(message: str, outcome: Outcome) -> Problem:

@@ -57,6 +57,7 @@ class _Answer(Struct, gc=False):
     incomplete_details: None = None
     tool_usage: _Tools | None = None
     service_tier: str | None = None
+    id: str = ""
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -75,6 +76,7 @@ def tap(body: bytes) -> Event:
         reason=_reason(answer.output),
         usage=_counts(answer.usage, tier_of(answer.service_tier)),
         wire_reason=answer.status,
+        id=answer.id,
     )
 
 

@@ -118,6 +118,9 @@ class RequestHead(Struct):
     background: bool | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    store: bool | None = None
+    previous_response_id: Raw = NOTHING
+    conversation: Raw = NOTHING
     models: Raw = NOTHING
     provider: Raw = NOTHING
 

@@ -60,6 +60,12 @@ def revoke(connection: Connection, kid: str, now_us: int) -> bool:
     return result.rowcount > 0
 
 
+def limit(connection: Connection, kid: str, limits: str) -> None:
+    """Sets a key's limits, a JSON object."""
+    change = update(KEYS).where(KEYS.c.kid == kid)
+    connection.execute(change.values(limits=limits, revision=revision(connection) + 1))
+
+
 def _from_row(row: RowMapping) -> KeyRow:
     values = {name: row[name] for name in KeyRow.__struct_fields__}
     models, limits = values.pop("models"), values.pop("limits")

@@ -29,6 +29,7 @@ from headgate.transport.fake.faults import (
     StallAfter,
     Status,
 )
+from headgate.transport.fake.live import Babble, Deaf, HangUp, Hear, Line, Live, Say, Vanish
 from headgate.transport.fake.log import Attempt
 from headgate.transport.fake.steps import Close, Repeat, ResetNow, Send, Silence, Step, Wait
 from headgate.transport.fake.upstream import FakeSettings, FakeUpstream
@@ -36,17 +37,23 @@ from headgate.transport.fake.upstream import FakeSettings, FakeUpstream
 __all__ = [
     "Answer",
     "Attempt",
+    "Babble",
     "BlackHole",
     "Close",
     "CutAfter",
+    "Deaf",
     "Drip",
     "Empty200",
     "FakeSettings",
     "FakeUpstream",
     "Fault",
+    "HangUp",
     "HeadersThenSilence",
+    "Hear",
     "HtmlBody",
     "InBandError",
+    "Line",
+    "Live",
     "MalformedEvent",
     "NotHttp",
     "PingsOnly",
@@ -54,11 +61,13 @@ __all__ = [
     "Repeat",
     "Reset",
     "ResetNow",
+    "Say",
     "Send",
     "Silence",
     "SlowFirstByte",
     "StallAfter",
     "Status",
     "Step",
+    "Vanish",
     "Wait",
 ]

@@ -83,6 +83,15 @@ class Playbook:
             return _play(fault.steps(shaped), fault.name)
         return _play(answer.steps() if isinstance(answer, Answer) else list(answer), None)
 
+    def play_instead(self, ask: Ask) -> Play | None:
+        """What a wish for a WebSocket gets in plain HTTP: a fault or an answer that is planned; None: its wish."""
+        fault = self._fault(ask)
+        if fault is not None:
+            return _play(fault.steps(answer_by_default(ask, self._gap_s)), fault.name)
+        if any(scripted.fits(ask) for scripted in [*self._once, *self._always]):
+            return self.play(ask)
+        return None
+
     def _answer(self, ask: Ask) -> Answer | Sequence[Step]:
         for scripted in [*self._once, *self._always]:
             if scripted.fits(ask):

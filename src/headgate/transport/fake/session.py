@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from headgate.transport.fake.live import Live
 from headgate.transport.fake.log import Attempt
 from headgate.transport.fake.playbook import Play
 from headgate.transport.fake.steps import Close, Repeat, ResetNow, Send, Silence, Step, Wait
@@ -36,6 +37,10 @@ class House(Protocol):
         """Writes the attempt down and decides."""
         ...
 
+    def live(self, attempt: Attempt) -> Live | Play:
+        """The same for a wish for a WebSocket."""
+        ...
+
 
 class Session(asyncio.Protocol):
     """Requests are answered one after the other, pipelined ones too."""
@@ -54,6 +59,8 @@ class Session(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self.is_control = False
+        self._live: Live | None = None
+        """What the connection becomes."""
 
     def abort(self) -> None:
         """Breaks the connection."""
@@ -79,7 +86,12 @@ class Session(asyncio.Protocol):
             self._parser.feed_data(data)
         except HttpParserCallbackError:
             raise  # a bug of ours
-        except (HttpParserError, HttpParserUpgrade):
+        except HttpParserUpgrade as upgrade:
+            if self._live is not None:
+                self._transport.set_protocol(self._live)
+                self._house.closed(self)
+                self._live.begin(self._transport, data[int(upgrade.args[0]) :])
+        except HttpParserError:
             self._transport.close()
 
     def pause_writing(self) -> None:
@@ -142,7 +154,11 @@ class Session(asyncio.Protocol):
         control = self._house.control(attempt)
         self.is_control = control is not None
         if control is None:
-            play = self._house.receive(attempt)
+            wants_live = attempt.headers.get("upgrade", "").lower() == "websocket"
+            play = self._house.live(attempt) if wants_live else self._house.receive(attempt)
+            if isinstance(play, Live):
+                self._live, self._attempt = play, None
+                return
             attempt.fault, attempt.status = play.fault, play.status
             control = play.steps
         self._steps.extend(control)

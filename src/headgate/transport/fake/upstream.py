@@ -17,6 +17,7 @@ from headgate.transport.fake.answers import Answer, streamed
 from headgate.transport.fake.control import control
 from headgate.transport.fake.faults import Fault, Refuse
 from headgate.transport.fake.fixtures import read_answer, read_fixtures
+from headgate.transport.fake.live import Line, Live
 from headgate.transport.fake.log import Attempt, Log
 from headgate.transport.fake.playbook import Play, Playbook
 from headgate.transport.fake.session import Session
@@ -46,7 +47,8 @@ class FakeSettings(Struct, frozen=True, kw_only=True):
 class FakeUpstream:
     """A provider made for tests: `async with FakeUpstream() as upstream`, then send calls to `upstream.url`.
 
-    Unscripted it speaks OpenAI chat completions and responses, Anthropic messages and Gemini, whole and streamed.
+    Unscripted it speaks OpenAI chat completions and responses, Anthropic messages and Gemini, whole and streamed, and
+    OpenAI's realtime over WebSockets.
     Scripts and faults may be added at any time and hold from the next request on; `upstream.log` says what happened.
     """
 
@@ -55,6 +57,10 @@ class FakeUpstream:
         self.full_log = Log(self.settings.log_attempts_max)
         self._playbook = Playbook(self.settings.gap_s, self.settings.seed)
         self._sessions: set[Session] = set()
+        self._lives: set[Live] = set()
+        self._talks: list[Sequence[Line]] = []
+        self.talks: list[Live] = []
+        """Every live session so far, oldest first: what was heard in it, and how it ended."""
         self._connections = 0
         self._port = self.settings.port
         self._is_open = True
@@ -111,6 +117,10 @@ class FakeUpstream:
         for fixture in read_fixtures(folder, self.settings.gap_s):
             self._playbook.add_answer(fixture.answer, path=fixture.path, for_stream=fixture.for_stream)
 
+    def talk(self, script: Sequence[Line]) -> None:
+        """Goes through exactly this in the next live session: `[Say(event), Hear(), HangUp(1000)]`."""
+        self._talks.append(script)
+
     # Faults
 
     def fail(
@@ -150,9 +160,9 @@ class FakeUpstream:
             self._reopening.cancel()
         self._keeper.cancel()
         await self._stack.aclose()
-        for session in list(self._sessions):
+        for session in [*self._sessions, *self._lives]:
             session.abort()
-        if self._sessions:
+        if self._sessions or self._lives:
             self._emptied = asyncio.Event()
             await self._emptied.wait()
 
@@ -188,7 +198,7 @@ class FakeUpstream:
     def closed(self, session: Session) -> None:
         """A connection is gone."""
         self._sessions.discard(session)
-        if self._emptied is not None and not self._sessions:
+        if self._emptied is not None and not self._sessions and not self._lives:
             self._emptied.set()
 
     def control(self, attempt: Attempt) -> list[Step] | None:
@@ -200,6 +210,24 @@ class FakeUpstream:
         """Writes the attempt down and decides what it gets."""
         self.full_log.add(attempt)
         return self._playbook.play(parse_ask(attempt.path, attempt.body, self.settings.text))
+
+    def live(self, attempt: Attempt) -> Live | Play:
+        """The same for a wish for a WebSocket."""
+        self.full_log.add(attempt)
+        play = self._playbook.play_instead(parse_ask(attempt.path, attempt.body, self.settings.text))
+        if play is not None:
+            return play
+        attempt.status = 101
+        script = self._talks.pop(0) if self._talks else None
+        talk = Live(attempt, self.settings.text, script, self._ended)
+        self.talks.append(talk)
+        self._lives.add(talk)
+        return talk
+
+    def _ended(self, live: Live) -> None:
+        self._lives.discard(live)
+        if self._emptied is not None and not self._sessions and not self._lives:
+            self._emptied.set()
 
     # The door
 

@@ -440,7 +440,7 @@ def test_peek_tells_the_head():
     wire = body(input=items, tools=tools, stream=True, max_output_tokens=50)
 
     tools = Needs(frozenset({"tools"}))
-    assert peek(wire, ENVELOPE) == Head(model="gpt-6", is_stream=True, max_tokens=50, needs=tools)
+    assert peek(wire, ENVELOPE) == Head(model="gpt-6", is_stream=True, max_tokens=50, needs=tools, is_kept=True)
 
 
 JSON = st.recursive(

@@ -302,7 +302,7 @@ def test_a_background_answer_that_is_not_ready():
 
     *_, finished = parse_response(body)
 
-    assert finished == Finished(reason="other", wire_reason="queued")
+    assert finished == Finished(reason="other", wire_reason="queued", id="resp_1")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[]", b"{}", b'{"choices":[]}', b'"x"', b"{"])

@@ -84,6 +84,7 @@ def test_an_ordinary_answer_ends_as_it_says():
         reason="stop",
         wire_reason="completed",
         usage=Usage(input_tokens=10, cached_tokens=4, output_tokens=9, reasoning_tokens=5),
+        id="resp_1",
     )
 
 

@@ -1,0 +1,282 @@
+"""Things that providers keep, made, looked at and deleted through us: each goes where it is kept, for its owner alone.
+
+A provider's account serves all callers, so what it lists is looked through, and what a call names is looked up.
+"""
+
+import time
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.core.minted import Minted
+from headgate.core.problems import HeadgateError, InvalidRequest, UpstreamError
+from headgate.core.record import CallRecord
+from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import (
+    ANTHROPIC,
+    OPENAI,
+    SHARED,
+    Members,
+    Page,
+    Place,
+    cursor_of,
+    joined,
+    made_by,
+    members_of,
+    named_in,
+    read_page,
+    render_page,
+)
+from headgate.engine.attempt import CONNECT_S
+from headgate.engine.batch_bills import ResultLines, summed_up
+from headgate.engine.call import Call
+from headgate.engine.conduct import Engine
+from headgate.engine.exchange import Exchange
+from headgate.engine.keepers import find_kept, gone, keeper_of, minted
+from headgate.engine.overhearing import Line
+from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
+from headgate.engine.places import provider_for
+from headgate.engine.relay import Errand, refuse, relay
+from headgate.engine.travelling import outgoing
+from headgate.providers.catalog import Door, Provider
+from headgate.transport.base import Timeouts, UpstreamRequest
+
+PAGE_ITEMS = 100
+PAGES_MAX = 50
+"""How many pages of a provider's list are looked through for one page of a caller's."""
+_DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,)}
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Ask(Struct, kw_only=True):
+    """What a caller wants of things that are kept."""
+
+    place: Place
+    method: str
+    query: str
+    """Without credentials."""
+    headers: Mapping[bytes, bytes]
+    wanted: str = ""
+    """The provider that the caller names; empty: none."""
+
+
+async def keep(engine: Engine, call: Call, ask: Ask, exchange: Exchange) -> None:
+    """Answers one call. Never raises."""
+    try:
+        if engine.own is not None and is_own(ask.place, ask.wanted, call.body):
+            await _serve_own(engine, engine.own, call, ask, exchange)
+            return
+        errand = await _Keeping(engine, call, ask).errand()
+    except HeadgateError as error:
+        await refuse(engine, call, error, exchange)
+    else:
+        await relay(engine, call, errand, exchange)
+
+
+async def _serve_own(engine: Engine, own: OwnThings, call: Call, ask: Ask, exchange: Exchange) -> None:
+    """The gateway's own things: nothing is sent anywhere, and it is written down all the same."""
+    call.record.path = f"{ask.method} {ask.place.path}"
+    wanted = OwnAsk(
+        place=ask.place,
+        method=ask.method,
+        query=dict(parse_qsl(ask.query)),
+        content_type=ask.headers.get(b"content-type", b"").decode("latin-1"),
+        body=call.body,
+    )
+    await tell(call, await own.answer(call, wanted), exchange)
+    call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
+    engine.metering.call_ended(call.record)
+
+
+def dialect_of(place: Place, headers: Mapping[bytes, bytes]) -> str:
+    """Whose API is meant: where two have the same path, Anthropic's clients send its version."""
+    is_anthropic = place.collection.path in SHARED and b"anthropic-version" in headers
+    return ANTHROPIC if is_anthropic else place.collection.dialect
+
+
+class _Keeping:
+    """One call for things that are kept."""
+
+    def __init__(self, engine: Engine, call: Call, ask: Ask) -> None:
+        self._engine = engine
+        self._call = call
+        self._ask = ask
+        self._place = ask.place
+        self._record: CallRecord = call.record
+        self._query = [pair for pair in parse_qsl(ask.query, keep_blank_values=True) if pair[0] != "provider"]
+        self._dialect = dialect_of(ask.place, ask.headers)
+        self._kept: Minted | None = None
+
+    async def errand(self) -> Errand:
+        """What to send where."""
+        ask, place = self._ask, self._place
+        provider = await self._provider()
+        door = door_of(provider, self._dialect)
+        self._record.path = f"{ask.method} {place.path}"
+        is_list = ask.method == "GET" and not place.id
+        errand = Errand(
+            provider=provider,
+            door=door,
+            method=ask.method,
+            url=self._url(door, await self._page_query() if is_list else self._query),
+            fields=outgoing(ask.headers, self._own(door)),
+            body=self._call.body,
+            costs=ask.method == "POST" and not place.id and not place.collection.is_free,
+            dialect=self._dialect,
+            read=None,
+        )
+        if is_list:
+            errand.read = lambda body: self._listed(errand, body)
+        elif not place.rest.endswith(("/content", "/results")):
+            errand.read = lambda body: self._noted(errand, body)
+        else:
+            await self._listen(errand)
+        return errand
+
+    async def _provider(self) -> Provider:
+        """Where it is kept, or is to be."""
+        engine, principal, place = self._engine, self._call.principal, self._place
+        named = named_in(self._call.body) if self._ask.method == "POST" else ()
+        keeper = await keeper_of(engine, principal, named) if named else ""
+        if place.id:
+            if engine.settings.passes_unknown_ids:
+                self._kept = await engine.metering.minted.find(principal.owner, place.id)
+            else:
+                self._kept = await find_kept(engine, principal, place.id)
+        if self._kept is not None:
+            if keeper and keeper != self._kept.provider:
+                raise InvalidRequest(f"{place.id!r} is kept by {self._kept.provider}, what it is to use by {keeper}.")
+            keeper = self._kept.provider
+        return provider_for(engine, principal, self._dialect, keeper or self._ask.wanted, is_kept=bool(keeper))
+
+    def _url(self, door: Door, query: list[tuple[str, str]]) -> str:
+        path = self._place.path if self._dialect == OPENAI else f"/v1{self._place.path}"
+        return door.url(f"{path}?{urlencode(query)}" if query else path)
+
+    def _own(self, door: Door) -> tuple[tuple[str, str], ...]:
+        if self._dialect == ANTHROPIC and b"anthropic-version" not in self._ask.headers and door.version:
+            return (("anthropic-version", door.version), *door.headers)
+        return door.headers
+
+    # What is made, and what is gone
+
+    async def _noted(self, errand: Errand, body: bytes) -> bytes:
+        """Keeps the ids that an answer tells; counts what a batch used."""
+        answer = members_of(body)
+        if not answer:
+            return body
+        made = made_by(self._place, self._ask.method, answer)
+        entries = [minted(self._call, kind, id, errand.provider.name) for id, kind in made.items()]
+        if self._ask.method == "DELETE" and self._kept is not None and not self._place.rest:
+            entries.append(gone(self._call, self._kept))
+        if self._place.collection.kind == "batch" and self._place.id:
+            entries += await self._billed(errand, answer)
+        self._note(entries)
+        if isinstance(answer.get("results_url"), str):
+            # Their SDK follows it as it stands, with our caller's key: relative, it leads back here
+            body = _ENCODE({**answer, "results_url": f"/v1/messages/batches/{self._place.id or answer['id']}/results"})
+        return body
+
+    def _note(self, entries: list[Minted]) -> None:
+        self._record.minted += tuple(entries)
+        self._engine.metering.minted.remember(entries)
+
+    async def _billed(self, errand: Errand, batch: Members) -> list[Minted]:
+        """The marks that a batch's sum is in the books, if it tells one and is not yet."""
+        lines = summed_up(batch)
+        if not lines or not await self._claims(self._place.id):
+            return []
+        errand.bill = lambda: lines
+        marked = [self._place.id, *(id for name in ("output_file_id",) if isinstance(id := batch.get(name), str))]
+        return [minted(self._call, "bill", _mark(id), errand.provider.name) for id in marked]
+
+    async def _claims(self, id: str) -> bool:
+        """Whether what `id` cost is in nobody's books yet."""
+        ids, owner = self._engine.metering.minted, self._call.principal.owner
+        return await ids.find(owner, _mark(id)) is None and ids.recall(owner, _mark(id)) is None
+
+    async def _listen(self, errand: Errand) -> None:
+        """Results tell what each line used, where the batch does not."""
+        place, kept = self._place, self._kept
+        tells = place.rest == "/results" or (kept is not None and kept.kind == "batch_output")
+        if not tells or not await self._claims(place.id):
+            return
+        lines = ResultLines()
+
+        def bill() -> list[Line]:
+            ids, owner = self._engine.metering.minted, self._call.principal.owner
+            if not lines.is_whole or ids.recall(owner, _mark(place.id)) is not None:
+                return []
+            found = lines.bill()
+            if found:
+                self._note([minted(self._call, "bill", _mark(place.id), errand.provider.name)])
+            return found
+
+        errand.overhearing, errand.bill = lines, bill
+
+    # Lists
+
+    async def _page_query(self) -> list[tuple[str, str]]:
+        """A whole page, from where the caller's last one ended: at something of the caller's own."""
+        for name in ("after", "after_id", "before", "before_id"):
+            cursor = dict(self._query).get(name)
+            if cursor and not self._engine.settings.passes_unknown_ids:
+                await find_kept(self._engine, self._call.principal, cursor)
+        return joined(self._query, limit=str(PAGE_ITEMS))
+
+    async def _listed(self, errand: Errand, body: bytes) -> bytes:
+        """The caller's own part of the provider's list."""
+        if self._engine.settings.passes_unknown_ids:
+            return body
+        asked = dict(self._query).get("limit", "")
+        wanted = min(int(asked), PAGE_ITEMS) if asked.isdecimal() and int(asked) > 0 else PAGE_ITEMS
+        own: list[tuple[str, Raw]] = []
+        page = first = read_page(body)
+        for _ in range(PAGES_MAX):
+            own += await self._own_of(page)
+            if len(own) > wanted or not page.has_more or not page.items:
+                break
+            page = await self._next(errand, page.items[-1][0])
+        return render_page(first, own[:wanted], has_more=len(own) > wanted or (page.has_more and bool(own)))
+
+    async def _own_of(self, page: Page) -> list[tuple[str, Raw]]:
+        owner = self._call.principal.owner
+        known = await self._engine.metering.minted.find_all(owner, [id for id, _ in page.items])
+        return [(id, raw) for id, raw in page.items if id in known]
+
+    async def _next(self, errand: Errand, after: str) -> Page:
+        engine = self._engine
+        query = joined(self._query, limit=str(PAGE_ITEMS), **{cursor_of(self._dialect): after})
+        request = UpstreamRequest(method="GET", url=self._url(errand.door, query), headers=errand.fields)
+        timeouts = Timeouts(connect_s=CONNECT_S, head_s=engine.settings.whole_s, idle_s=engine.settings.idle_s)
+        request = await engine.signed(request, errand.door.signer, engine.settings.whole_s)
+        flight = engine.transports[request.url.partition(":")[0]].start(request, timeouts)
+        try:
+            await flight.head()
+            body = await flight.read_all(engine.settings.answer_bytes_max)
+        finally:
+            flight.close()
+        if flight.status != 200:
+            raise UpstreamError(DIALECTS[self._dialect].parse_error(flight.status, flight.headers, body))
+        return read_page(body)
+
+
+def has_door(provider: Provider, dialect: str) -> bool:
+    """Whether the provider has that API."""
+    return any(door.dialect in _DOORS[dialect] and door.paths is None for door in provider.doors)
+
+
+def door_of(provider: Provider, dialect: str) -> Door:
+    """The provider's door to that API. Raises `InvalidRequest` if it has none."""
+    for door in provider.doors:
+        if door.dialect in _DOORS[dialect] and door.paths is None:
+            return door
+    api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"
+    raise InvalidRequest(f"{provider.name} does not speak {api} API, so it has no such things.", param="provider")
+
+
+def _mark(id: str) -> str:
+    """What stands for an id's bill among the ids."""
+    return f"{id} billed"
