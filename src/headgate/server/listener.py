@@ -17,6 +17,7 @@ from headgate.core.principal import Principal
 from headgate.core.problems import HeadgateError, InvalidRequest, NotFound, Problem, TooLarge, Unauthenticated
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Envelope
+from headgate.dialects.betas import betas_of
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
@@ -126,7 +127,7 @@ class ClientListener:
         return self._check_body(incoming)
 
     def _understand(self, incoming: Incoming) -> Meaning | Reply:
-        """Where a request goes and by what key; or nowhere. Only what no configuration changes stays known."""
+        """Where to, and by what key; or nowhere. Only what no configuration can change stays known."""
         head = incoming.head
         endpoint = paths.find(head.method, head.path)
         if isinstance(endpoint, paths.Endpoint):
@@ -274,10 +275,11 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
 
 
 def _envelope(endpoint: paths.Endpoint, headers: Headers) -> Envelope:
-    if b"anthropic-version" not in headers and endpoint.is_stream is None and not endpoint.argument:
+    is_anthropic = b"anthropic-version" in headers or b"anthropic-beta" in headers
+    if not is_anthropic and endpoint.is_stream is None and not endpoint.argument:
         return _NO_ENVELOPE
-    version = text_of(headers, b"anthropic-version")
-    return Envelope(model=endpoint.argument, is_stream=endpoint.is_stream, version=version)
+    version, betas = text_of(headers, b"anthropic-version"), betas_of(text_of(headers, b"anthropic-beta"))
+    return Envelope(model=endpoint.argument, is_stream=endpoint.is_stream, version=version, betas=betas)
 
 
 _NO_ENVELOPE = Envelope()
