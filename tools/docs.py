@@ -17,6 +17,7 @@ from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.base import Dialect
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import COLLECTIONS
 from headgate.dialects.side import FORM, TITLES, SideOperation
 from headgate.providers.spec import ProviderSpec, Speaks, Variable, packaged, ways
 from headgate.routing.verdicts import RULES
@@ -319,7 +320,9 @@ _ACTIONS = {
     "live": "whether the process runs",
     "ready": "whether calls can be served",
     "hello": "who answers here",
-    "upgrade": "426: no WebSocket here",
+    "converse": "responses over a WebSocket",
+    "realtime": "realtime sessions over a WebSocket",
+    "secret": "a short-lived key for a realtime session",
 }
 
 
@@ -330,6 +333,7 @@ def endpoints() -> str:
         for method, path, endpoint in paths.listed()
         if method != "HEAD"
     ]
+    kept = ", ".join(f"`/v1{path}`" for path in COLLECTIONS)
     beside = "".join(_side_row(dialect, side) for dialect in DIALECTS.values() for side in dialect.sides.values())
     return f"""# Endpoints
 
@@ -349,7 +353,12 @@ services of this dialect alone, and its bytes pass as they are, with the model's
 
 | dialect | operation | body | streams | elsewhere |
 |---|---|---|---|---|
-{beside}"""
+{beside}
+## Things that providers keep
+
+`GET`, `POST` and `DELETE` of these and of what is below them go to whoever keeps the thing:
+{kept}. So does everything below `/NAME/` for a provider that `pass_through.providers` names.
+"""
 
 
 def _meaning(endpoint: paths.Endpoint) -> str:
