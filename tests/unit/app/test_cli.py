@@ -168,3 +168,13 @@ def test_the_version_is_told(shell: Shell) -> None:
 def test_help_is_enough(shell: Shell, command: str) -> None:
     code, out, _ = shell(*command.split(), "--help")
     assert (code, out.startswith(f"Usage: headgate {command}".strip())) == (0, True)
+
+
+def test_a_key_is_let_pass_calls_through(shell: Shell) -> None:
+    id = json.loads(shell("keys", "create", "--name", "laptop", "--json")[1])["id"]
+
+    assert shell("keys", "pass-through", id, "demo") == (0, f"{id} may pass calls through to: demo\n", "")
+    assert shell("keys", "pass-through", id)[1] == f"{id} may pass calls through to: none\n"
+    code, _, told = shell("keys", "pass-through", id, "nowhere")
+    assert code == 2
+    assert told.startswith("headgate: No provider 'nowhere' is configured; there are: ")
