@@ -15,8 +15,8 @@ help: ## Say what there is to make
 serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEADGATE_* and providers' variables
 	@$(BIN)/headgate serve
 
-test: .venv/.test ## Run all tests but those that need Node
-	@$(BIN)/python -m pytest -n 2 -m "not node" --ignore=tests/conformance $(MEASURE)
+test: .venv/.test ## Run all tests but those of `make acceptance`
+	@$(BIN)/python -m pytest -n 2 -m "not node and not frameworks" --ignore=tests/conformance $(MEASURE)
 	@$(BIN)/python -m pytest -n 2 tests/conformance
 
 check: .venv/.check .coverage.json ## Look at the source: format, lint, types, layers, spelling, coverage
@@ -29,7 +29,7 @@ check: .venv/.check .coverage.json ## Look at the source: format, lint, types, l
 
 # Written by `make test MEASURE="$(COVERAGE)"` too, as the continuous integration does, so that tests run once.
 .coverage.json: .venv/.test $(SOURCES)
-	$(BIN)/python -m pytest -n 2 -m "not node" --ignore=tests/conformance $(COVERAGE)
+	$(BIN)/python -m pytest -n 2 -m "not node and not frameworks" --ignore=tests/conformance $(COVERAGE)
 
 fix: .venv/.check ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -41,8 +41,8 @@ docs: .venv/.test ## Write the generated parts of docs/reference
 bench: .venv/.test ## Measure
 	$(BIN)/python -m bench
 
-acceptance: .venv/.test ## Drive the running server with clients that need Node: SDKs, Claude Code, Codex
-	@$(BIN)/python -m pytest -m node tests/acceptance
+acceptance: .venv/.test ## Drive the running server with clients of others: SDKs for Node, Claude Code, Codex, frameworks
+	@$(BIN)/python -m pytest -rs -m "node or frameworks" tests/acceptance
 
 lock: ## Renew requirements/*.txt
 	@command -v uv > /dev/null 2>&1 || { test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; }

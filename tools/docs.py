@@ -319,7 +319,9 @@ _ACTIONS = {
     "live": "whether the process runs",
     "ready": "whether calls can be served",
     "hello": "who answers here",
-    "upgrade": "426: no WebSocket here",
+    "converse": "the same over a WebSocket",
+    "realtime": "a live session, over a WebSocket",
+    "secret": "a client secret for live sessions",
 }
 
 

@@ -22,3 +22,4 @@ build=requirements/build.in
 lock serve pyproject.toml $build
 lock test pyproject.toml $build requirements/test.in --constraints requirements/serve.txt
 lock check pyproject.toml $build requirements/test.in requirements/check.in --constraints requirements/test.txt
+lock frameworks requirements/frameworks.in

@@ -37,6 +37,11 @@ def test_the_node_sdks(running: Gateway, modules: Path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_ai_sdk(running: Gateway, modules: Path):
+    done = run(["node", str(NODE / "ai.mjs"), running.url, running.key], NODE)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("model", ["via-anthropic", "via-openai", "via-gemini", "via-responses"])
 def test_claude_code_answers_one_prompt(running: Gateway, modules: Path, tmp_path: Path, model: str):
     done = run(

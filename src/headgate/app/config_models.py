@@ -418,6 +418,8 @@ class Config(Section):
     @field_validator("providers")
     @classmethod
     def _provider_names(cls, entries: dict[str, ProviderEntry]) -> dict[str, ProviderEntry]:
+        if "headgate" in entries:
+            raise refusal("the name 'headgate' stands for the gateway's own files; call the provider otherwise")
         return _named(entries, r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits and . _ -")
 
     @field_validator("routes")

@@ -48,7 +48,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             self._core = await stack.enter_async_context(core.open_core(setup, is_library=True))
             engine, spawn = await stack.enter_async_context(wiring.open_engine(self._core))
-            self._here = _listener(self._core, engine), spawn
+            self._here = _listener(self._core, engine, spawn), spawn
             self._stack = stack.pop_all()
         return self
 
@@ -131,7 +131,7 @@ class _Portal:
 
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with wiring.open_engine(self._core) as (engine, spawn):
-            self.listener = _listener(self._core, engine), spawn
+            self.listener = _listener(self._core, engine, spawn), spawn
             self._ready.set()
             await self._stop.wait()
 
@@ -150,7 +150,9 @@ class _Insider:
         return self._principal
 
 
-def _listener(core: "Core", engine: Any) -> "ClientListener":
+def _listener(core: "Core", engine: Any, spawn: "Spawn") -> "ClientListener":
     from headgate.app import wiring  # noqa: PLC0415
 
-    return wiring.client_listener(core, engine, _Insider())
+    listener = wiring.client_listener(core, engine, _Insider())
+    wiring.open_desk(core, engine, listener, spawn)
+    return listener

@@ -58,7 +58,9 @@ async def serve(setup: Setup, announce: Announce) -> None:
         spawn(core.keys.keep_fresh())
         if setup.config.prices.update:
             spawn(keep_current(core.renew_prices, price_source()))
-        clients = Connections(wiring.client_listener(core, engine, core.keys), spawn)
+        listener = wiring.client_listener(core, engine, core.keys)
+        await wiring.open_desk(core, engine, listener, spawn).batches.resume()
+        clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
             administration = await asyncio.to_thread(_administration, core, made)

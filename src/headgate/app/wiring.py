@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
+from headgate.app.own.batches import House
+from headgate.app.own.desk import Desk
 from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
@@ -82,3 +84,16 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         relay_bytes_max=config.kept.body_bytes_max,
     )
     return ClientListener(doors, settings)
+
+
+def open_desk(core: Core, engine: Engine, listener: ClientListener, spawn: Spawn) -> Desk:
+    """The gateway's own files and batches, whose calls go through the same listener as everybody's."""
+    house = House(
+        store=core.store,
+        folder=core.setup.config.data_dir / "batches",
+        listener=listener,
+        spawn=spawn,
+        has_ended=core.keys.has_ended,
+    )
+    engine.own = desk = Desk(house)
+    return desk

@@ -6,12 +6,13 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from headgate.core.request import Audio, File, Image, Part, Request, ToolResult
+from headgate.core.request import Audio, File, Image, Link, Part, Request, ToolResult
 
 Ability = Literal["tools", "parallel_tools", "json_schema", "reasoning", "image", "pdf", "audio", "prompt_cache"]
 """Something that a model can do or not."""
 
 PDF: Final = "application/pdf"
+_NAME_LENGTH_MAX: Final = 4096  # what is longer is the file itself
 
 
 class Needs(Struct, frozen=True, gc=False):
@@ -68,7 +69,7 @@ def _media(parts: Iterable[Part]) -> Iterator[Ability]:
                 yield "image"
             case Audio():
                 yield "audio"
-            case File(source=source, name=name) if _is_pdf(source.media_type, name):
+            case File() if _is_pdf(part):
                 yield "pdf"
             case ToolResult():
                 yield from _media(part.parts)
@@ -76,5 +77,14 @@ def _media(parts: Iterable[Part]) -> Iterator[Ability]:
                 pass
 
 
-def _is_pdf(media_type: str, name: str) -> bool:
-    return media_type == PDF or (not media_type and name.lower().endswith(".pdf"))
+def _is_pdf(file: File) -> bool:
+    source = file.source
+    if source.media_type:
+        return source.media_type == PDF
+    return names_pdf(file.name) or (isinstance(source, Link) and names_pdf(source.url))
+
+
+def names_pdf(name: str) -> bool:
+    """Whether a file's name, or the path of its URL, says that it is a PDF."""
+    path = name[:_NAME_LENGTH_MAX].partition("?")[0].partition("#")[0]
+    return path.lower().endswith(".pdf")

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from headgate.core.problems import Unrenderable
 from headgate.core.request import Message, Part, Request, ServerTool, Tool, ToolCall, ToolChoice, ToolResult
+from headgate.core.soundness import check_sound
 
 INPUT: Final = "input"
 """The one parameter of the function that stands for a custom tool."""
@@ -35,7 +36,9 @@ def without_server_tools(request: Request, dropped: set[str]) -> Request:
 
     They are an ability beside the model's own, and agents send them with every call and work without them: refusing
     would refuse the agent. Who needs one says so: by `on_loss: refuse`, or by a tool choice that asks for it.
+    Raises `InvalidRequest` for a call that no service could answer.
     """
+    check_sound(request)
     lost = [tool for tool in request.tools if isinstance(tool, ServerTool)]
     if not lost:
         return request

@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Extras
+from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ _INTEGER: Final = Decoder(int | float)
 _TEXTS: Final = Decoder(list[str])
 _OBJECT: Final = Decoder(dict[str, Raw])
 _ARRAY: Final = Decoder(list[Raw])
+
+INTEGER_MAX: Final = 2**53
 
 _ESCAPE = re.compile(rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 _EMPTY: Final = Raw()
@@ -81,6 +84,8 @@ class Members:
             return value
         if not value.is_integer():
             raise invalid(self.at(name), "an integer", "a fraction")
+        if abs(value) >= INTEGER_MAX:  # more digits than it was read with
+            raise invalid(self.at(name), f"an integer below {INTEGER_MAX}", "a number of that size")
         return int(value)
 
     def texts(self, name: str) -> tuple[str, ...] | None:
@@ -153,12 +158,14 @@ def read_body(body: bytes) -> Members:
     try:
         if not body.isascii():
             body.decode()
-        return Members(_OBJECT.decode(body), "")
+        return Members(top_level(body), "")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the body is not UTF-8 at byte {error.start}; send it encoded as UTF-8") from None
     except msgspec.ValidationError:
         raise InvalidRequest("the body must be a JSON object with `model` and `messages`") from None
     except (msgspec.DecodeError, RecursionError) as error:
+        if (half := half_character(body)) is not None:
+            raise half from None
         told = str(error).removeprefix("JSON is malformed: ")
         raise InvalidRequest(f"the body is not JSON: {told}; send one JSON object") from None
 
@@ -175,12 +182,34 @@ def merged(wire: dict[str, object], extras: Extras) -> dict[str, object]:
 def object_of(data: bytes) -> Extras:
     """The members of an answer's object, mended where its server broke characters."""
     try:
-        return _OBJECT.decode(data if data.isascii() else data.decode("utf-8", "replace").encode())
+        return _OBJECT.decode(readable(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _OBJECT.decode(repaired(data))
 
 
 def repaired(data: bytes) -> bytes:
     """JSON of servers that cut a text inside a character: half characters become U+FFFD."""
-    whole = data.decode("utf-8", "replace").encode()
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], whole)
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], readable(data))
+
+
+def readable(data: bytes) -> bytes:
+    """`data` in UTF-8: what is none becomes U+FFFD, as it does in every reader of text."""
+    if data.isascii():
+        return data
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace").encode()
+    return data
+
+
+def arguments_object(text: str, name: str) -> Raw:
+    """A call's arguments as the JSON object that an API wants; other text is put into one under `name`, unchanged."""
+    if text.strip() in ("", "null"):  # the latter from Groq, for a tool without parameters
+        return Raw(b"{}")
+    data = text.encode("utf-8", "replace")
+    try:
+        _OBJECT.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return Raw(msgspec.json.encode({name: data.decode()}))
+    return Raw(data)

@@ -14,20 +14,24 @@ class LineSplitter:
     """Feeds on bytes, yields complete lines. Bounded: a line over the limit (4 MiB) raises `Malformed`."""
 
     def __init__(self, line_bytes_max: int = LINE_BYTES_MAX) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        """The line under way: it holds no line feed, so what was looked at is not again."""
         self._line_bytes_max = line_bytes_max
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that `data` completes."""
-        buffer = self._rest + data if self._rest else data
-        whole, end, self._rest = buffer.rpartition(b"\n")
+        whole, end, rest = data.rpartition(b"\n")
+        if end and self._rest:
+            whole = bytes(self._rest) + whole
+            self._rest.clear()
+        self._rest += rest
         if len(self._rest) > self._line_bytes_max:
             raise Malformed(f"a stream line is over the limit of {self._line_bytes_max} bytes")
         return [line for piece in whole.split(b"\n") if (line := piece.strip())] if end else []
 
     def close(self) -> list[bytes]:
         """A line that the end of the bytes left without its line feed: lenient, as servers often forget it."""
-        line, self._rest = self._rest.strip(), b""
+        line, self._rest = bytes(self._rest.strip()), bytearray()
         return [line] if line else []
 
 

@@ -14,7 +14,7 @@ from headgate.core.events import Finished
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
 from headgate.dialects.registry import DIALECTS
-from headgate.engine.overhearing import Line, total_of
+from headgate.engine.overhearing import Line
 
 FINAL: Final = frozenset({"completed", "cancelled", "expired", "failed"})
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -42,6 +42,7 @@ class _Answer(Struct):
 
 _LINE: Final = msgspec.json.Decoder(_ResultLine)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_COUNTED: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 _DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses"}
 
 
@@ -58,7 +59,21 @@ def summed_up(batch: Mapping[str, object]) -> list[Line]:
         reasoning_tokens=_count(counts.get("output_tokens_details"), "reasoning_tokens"),
         tier="batch",
     )
-    return [Line(model if isinstance(model, str) else "", found)] if found.total_tokens else []
+    if not found.total_tokens:
+        return []
+    return _shared_out(model if isinstance(model, str) else "", found, _count(batch.get("request_counts"), "completed"))
+
+
+def _shared_out(model: str, usage: Usage, answers: int) -> list[Line]:
+    """The sum in as many equal parts as there were answers, and a rest: the length of each decides about its price."""
+    if answers < 2:
+        return [Line(model, usage)]
+    parts = {name: getattr(usage, name) // answers for name in _COUNTED}
+    rests = {name: getattr(usage, name) - parts[name] * (answers - 1) for name in _COUNTED}
+    return [
+        Line(model, structs.replace(usage, **parts), answers - 1),
+        Line(model, structs.replace(usage, **rests)),
+    ]
 
 
 def _count(counts: object, name: str) -> int:
@@ -67,13 +82,13 @@ def _count(counts: object, name: str) -> int:
 
 
 class ResultLines:
-    """Adds up the usage in a file of results, line by line, as it passes."""
+    """Reads the usage in a file of results, line by line, as it passes."""
 
     def __init__(self) -> None:
         self.is_whole = False
         """Whether the file has come to its end."""
         self._rest = b""
-        self._usages: dict[str, Usage] = {}
+        self._lines: list[Line] = []
 
     def begin(self, content_type: str) -> None:
         """Whatever it is called, it is read as lines."""
@@ -91,8 +106,8 @@ class ResultLines:
             self._rest = b""
 
     def bill(self) -> list[Line]:
-        """What has been read so far, by model."""
-        return [Line(model, usage) for model, usage in self._usages.items()]
+        """What has been read so far."""
+        return self._lines
 
     def _read(self, line: bytes) -> None:
         try:
@@ -104,6 +119,4 @@ class ResultLines:
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, HeadgateError):
             return
         if isinstance(last, Finished) and last.usage is not None:
-            usage = structs.replace(last.usage, tier="batch", extras={})
-            so_far = self._usages.get(answer.model)
-            self._usages[answer.model] = usage if so_far is None else total_of((so_far, usage))
+            self._lines.append(Line(answer.model, structs.replace(last.usage, tier="batch", extras={})))

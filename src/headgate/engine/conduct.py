@@ -20,6 +20,7 @@ from headgate.engine.candidates import choose
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Prepared, Way, prepare, way
+from headgate.engine.own import OwnThings
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory, find_route
@@ -69,6 +70,8 @@ class Engine:
         """Opens live sessions; None: this engine has none."""
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
+        self.own: OwnThings | None = None
+        """The files and batches of the gateway itself, where it keeps any."""
         self.transports = transports
         self.metering = metering
         self.settings = settings or Settings()

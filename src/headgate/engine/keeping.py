@@ -3,6 +3,7 @@
 A provider's account serves all callers, so what it lists is looked through, and what a call names is looked up.
 """
 
+import time
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
 
@@ -35,6 +36,7 @@ from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
 from headgate.engine.overhearing import Line, Overhearing
+from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
 from headgate.engine.places import provider_for
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
@@ -64,11 +66,29 @@ class Ask(Struct, kw_only=True):
 async def keep(engine: Engine, call: Call, ask: Ask, exchange: Exchange) -> None:
     """Answers one call. Never raises."""
     try:
+        if engine.own is not None and is_own(ask.place, ask.wanted, call.body):
+            await _serve_own(engine, engine.own, call, ask, exchange)
+            return
         errand = await _Keeping(engine, call, ask).errand()
     except HeadgateError as error:
         await refuse(engine, call, error, exchange)
     else:
         await relay(engine, call, errand, exchange)
+
+
+async def _serve_own(engine: Engine, own: OwnThings, call: Call, ask: Ask, exchange: Exchange) -> None:
+    """The gateway's own things: nothing is sent anywhere, and it is written down all the same."""
+    call.record.path = f"{ask.method} {ask.place.path}"
+    wanted = OwnAsk(
+        place=ask.place,
+        method=ask.method,
+        query=dict(parse_qsl(ask.query)),
+        content_type=ask.headers.get(b"content-type", b"").decode("latin-1"),
+        body=call.body,
+    )
+    await tell(call, await own.answer(call, wanted), exchange)
+    call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
+    engine.metering.call_ended(call.record)
 
 
 def dialect_of(place: Place, headers: Mapping[bytes, bytes]) -> str:

@@ -169,15 +169,23 @@ class _WholeEvents:
 
     def __init__(self, ends: tuple[bytes, ...]) -> None:
         self._ends = ends
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> bytes:
-        if self._rest:
-            data = self._rest + data
-        end = max(at + len(mark) if (at := data.rfind(mark)) >= 0 else 0 for mark in self._ends)
-        self._rest = data[end:]
-        return data[:end]
+        rest = self._rest
+        seen = len(rest)
+        if not seen:
+            end = max(at + len(mark) if (at := data.rfind(mark)) >= 0 else 0 for mark in self._ends)
+            rest += data[end:]
+            return data[:end]
+        rest += data
+        # what was looked at is not again, but for the beginning of an end
+        starts = ((mark, max(seen - len(mark) + 1, 0)) for mark in self._ends)
+        end = max(at + len(mark) if (at := rest.rfind(mark, start)) >= 0 else 0 for mark, start in starts)
+        whole = bytes(rest[:end])
+        del rest[:end]
+        return whole
 
     def close(self) -> bytes:
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return rest

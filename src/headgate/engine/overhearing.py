@@ -25,10 +25,12 @@ _SPOKEN: Final = (
 
 
 class Line(NamedTuple):
-    """What was used of one model."""
+    """What one answer of a model has used: prices may depend on how long each is, so answers are not added up."""
 
     model: str
     usage: Usage
+    answers: int = 1
+    """How many answers have used that much."""
 
 
 class Ear(Protocol):
@@ -111,13 +113,13 @@ def overhear(method: str, path: str, body: bytes, bytes_max: int) -> Overhearing
     return None
 
 
-def total_of(usages: Iterable[Usage]) -> Usage:
+def total_of(lines: Iterable[Line]) -> Usage:
     """Everything that was used, of whatever model; the tier is the first one's."""
-    all_usages = list(usages)
-    if len(all_usages) == 1:
-        return all_usages[0]
-    sums = {name: sum(getattr(usage, name) for usage in all_usages) for name in _COUNTS}
-    return structs.replace(Usage(tier=all_usages[0].tier), **sums)
+    all_lines = list(lines)
+    if len(all_lines) == 1 and all_lines[0].count == 1:
+        return all_lines[0].usage
+    sums = {name: sum(getattr(line.usage, name) * line.answers for line in all_lines) for name in _COUNTS}
+    return structs.replace(Usage(tier=all_lines[0].usage.tier), **sums)
 
 
-_COUNTS: Final = tuple(name for name, default in structs.asdict(Usage()).items() if type(default) is int)
+_COUNTS: Final = tuple(name for name, value in structs.asdict(Usage()).items() if type(value) is int)

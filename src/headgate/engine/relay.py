@@ -241,12 +241,12 @@ class _Relay:
         if bill:
             prices = errand.provider.deployment(attempt.model).prices
             attempt.usage_source = "provider_reported"
-            attempt.model = ", ".join(line.model for line in bill)
-            attempt.usage = total_of(line.usage for line in bill)
+            attempt.model = ", ".join(dict.fromkeys(line.model for line in bill))
+            attempt.usage = total_of(bill)
             for line in bill:
-                priced = structs.replace(attempt, model=line.model, usage=line.usage)
+                priced = structs.replace(attempt, model=line.model, usage=line.usage, cost_nano_usd=0, is_priced=True)
                 self._engine.metering.settle(priced, prices)
-                attempt.cost_nano_usd += priced.cost_nano_usd
+                attempt.cost_nano_usd += priced.cost_nano_usd * line.answers
                 attempt.is_priced = attempt.is_priced and priced.is_priced
         elif errand.costs and attempt.outcome in _MAY_COST:
             attempt.is_priced = False

@@ -92,6 +92,13 @@ class KeyRing:
         self._genuine[key] = held
         return held
 
+    def has_ended(self, key_id: str) -> bool:
+        """Whether a key that there was is revoked or expired by now: for work that goes on without its caller."""
+        held = self._held.get(key_id.encode())
+        if held is None:
+            return False
+        return held.is_revoked or (held.expires_us is not None and self._clock_us() >= held.expires_us)
+
     def recall(self, presented: str | bytes) -> Principal | None:
         """The caller whose key this is, if memory knows it and it is good."""
         found = self.check(presented)

@@ -126,7 +126,7 @@ class ClientListener:
         return self._check_body(incoming)
 
     def _understand(self, incoming: Incoming) -> Meaning | Reply:
-        """Where a request goes and by what key, or that it goes nowhere. Only what no configuration can change stays known."""
+        """Where a request goes and by what key, or that it goes nowhere. What no configuration changes stays known."""
         head = incoming.head
         endpoint = paths.find(head.method, head.path)
         if isinstance(endpoint, paths.Endpoint):

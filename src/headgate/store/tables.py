@@ -82,6 +82,19 @@ MINTED = Table(
     sqlite_strict=True,
 )
 
+OWN_THINGS = Table(
+    "own_things",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("document", Text, nullable=False, comment="JSON object"),
+    Index("own_things_by_owner", "owner", "kind", "created_us"),
+    sqlite_strict=True,
+)
+
 AUDIT = Table(
     "audit",
     METADATA,

@@ -18,10 +18,11 @@ from headgate.core.tools import as_functions, joined_name, names_of, without_ser
 
 SEARCH = ServerTool(name="web_search", raw=Raw(b"{}"))
 ADD = Tool(name="add")
+ASKED = Message(role="user", parts=(Text(text="hi"),))
 
 
 def request_of(*messages: Message, tools: tuple[Tool | ServerTool, ...], choice: ToolChoice | None = None) -> Request:
-    return Request(dialect="x", model="m", messages=messages, tools=tools, tool_choice=choice)
+    return Request(dialect="x", model="m", messages=messages or (ASKED,), tools=tools, tool_choice=choice)
 
 
 def test_a_request_of_functions_stays_as_it_is():

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct, field
 
 from headgate.core.problems import Unrenderable
@@ -32,6 +31,7 @@ from headgate.core.request import (
 from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.models import Traits
 from headgate.dialects.anthropic.seals import NAME
+from headgate.dialects.members import arguments_object
 
 Block = dict[str, object]
 
@@ -107,14 +107,7 @@ def arguments_of(arguments: str, *, is_custom: bool = False) -> Raw:
     """A call's arguments as the JSON object that Anthropic wants; other text is put into one, unchanged."""
     if is_custom:
         return wire.raw_of({"input": arguments})
-    if arguments.strip() in ("", "null"):  # the latter from Groq, for a tool without parameters
-        return Raw(b"{}")
-    data = arguments.encode("utf-8", "replace")
-    try:
-        wire.OBJECT.decode(data)
-    except msgspec.DecodeError:
-        return wire.raw_of({"arguments": data.decode()})
-    return Raw(data)
+    return arguments_object(arguments, "arguments")
 
 
 def mark(cache: CacheMark | None, pen: Pen) -> Block | None:

@@ -13,6 +13,7 @@ from headgate.core.problems import Outcome, Problem, ProblemKind, outcome_of_sta
 from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.seals import NAME
 from headgate.dialects.anthropic.wire import Members, members_in, text_in
+from headgate.dialects.members import readable
 
 _TYPES: Final[dict[str, tuple[ProblemKind, Outcome]]] = {
     "invalid_request_error": ("invalid_request", Outcome.CLIENT),
@@ -188,7 +189,7 @@ def render_error(problem: Problem) -> tuple[int, bytes]:
 
 def error_event(problem: Problem) -> bytes:
     """The data of the event that ends a stream which failed: always one line of JSON."""
-    if problem.dialect == NAME and (members := members_in(Raw(problem.raw))).get("error") is not None:
+    if problem.dialect == NAME and (members := members_in(Raw(readable(problem.raw)))).get("error") is not None:
         return wire.encode({"type": "error"} | {name: wire.ANY.decode(raw) for name, raw in members.items()})
     return wire.encode(_envelope(problem))
 

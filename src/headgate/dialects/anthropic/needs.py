@@ -65,7 +65,7 @@ def _add_medium(block: BlockWire | ResultBlockWire, found: set[Ability]) -> bool
     if type(block) is ImageWire:
         found.add("image")
     elif type(block) is DocumentWire:
-        if block.source.media_type == PDF:
+        if block.source.media_type == PDF or block.source.type == "url":
             found.add("pdf")
     else:
         return False

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Raw, structs
 
+from headgate.core.needs import PDF
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import (
     CacheMark,
@@ -89,6 +90,8 @@ def _image(raw: Raw, members: Members, where: str) -> Part:
 def _document(raw: Raw, members: Members, where: str) -> Part:
     block = read(wire.DOCUMENT, raw, where)
     source = _source(block.source)
+    if isinstance(source, Link):
+        source = Link(source.url, PDF)  # a document at a URL is one: no other is fetched
     if source is None:
         return Foreign(name="document", raw=raw, is_feature=True)
     cache = mark_of(members, block.cache_control)

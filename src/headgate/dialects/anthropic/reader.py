@@ -21,6 +21,7 @@ from headgate.dialects.anthropic import wire
 from headgate.dialects.anthropic.seals import NAME
 from headgate.dialects.anthropic.usage import later, usage_of
 from headgate.dialects.anthropic.wire import Members, items_in, members_in, take, text_in
+from headgate.dialects.members import arguments_object
 
 REASONS: Final[dict[str, StopReason]] = {
     "end_turn": "stop",
@@ -222,6 +223,6 @@ def _citation(index: int, raw: Raw) -> Opaque:
 def _opaque(block: Block) -> Opaque:
     """A block of the service's own, as it would stand in a whole answer."""
     if block.input and (text := "".join(block.input)):
-        block.members["input"] = Raw(text.encode("utf-8", "replace"))
+        block.members["input"] = arguments_object(text, "input")
     name = text_in(block.members.get("type")) or "block"
     return Opaque(name=name, raw=wire.raw_of(block.members), dialect=NAME, slot=f"content.{block.index}")

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.problems import InvalidRequest
-from headgate.dialects.anthropic.wire import OBJECT, Members
+from headgate.dialects.anthropic.wire import Members
+from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
 
 T = TypeVar("T")
@@ -41,9 +42,9 @@ def read_top(body: bytes) -> Members:
     """The members of the request body."""
     check_body(body)
     try:
-        return OBJECT.decode(body)
+        return top_level(body)
     except msgspec.DecodeError as error:
-        raise refusal(error) from None
+        raise half_character(body) or refusal(error) from None
 
 
 def read(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str) -> T:

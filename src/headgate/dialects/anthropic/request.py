@@ -28,6 +28,7 @@ from headgate.dialects.anthropic.render import render_request
 from headgate.dialects.anthropic.seals import MARK, NAME
 from headgate.dialects.anthropic.wire import LooseRequestWire, Members, Number, take
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.kept import may_refer, references
 from headgate.dialects.wishes import may_have_wishes
 
@@ -83,7 +84,7 @@ def patch(body: bytes, target: Target) -> bytes:
     """The same body for another model; only proofs that we sealed for other services are taken out."""
     if MARK in body:
         return render_request(parse_request(body, Envelope()), target, set())
-    members = wire.OBJECT.decode(body)
+    members = top_level(body)
     members["model"] = wire.raw_of(target.model)
     if target.is_stream != (members.get("stream") == _TRUE):
         members["stream"] = _TRUE if target.is_stream else _FALSE

@@ -16,6 +16,7 @@ from headgate.dialects.anthropic.seals import NAME
 from headgate.dialects.anthropic.usage import members_of
 from headgate.dialects.anthropic.wire import items_in, text_in
 from headgate.dialects.base import Malformed, ReplyTo
+from headgate.dialects.members import readable
 
 Block = dict[str, object]
 
@@ -23,6 +24,7 @@ Block = dict[str, object]
 def parse_response(body: bytes) -> list[Event]:
     """The events of a whole answer."""
     try:
+        body = readable(body)
         members = wire.OBJECT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         shown = body[:80].decode("utf-8", "replace")

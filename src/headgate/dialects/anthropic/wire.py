@@ -43,6 +43,14 @@ class TextWire(Struct, tag="text"):
     cache_control: CacheWire | None = None
 
 
+class InstructionWire(Struct):
+    """A block of `system`: its type is looked at even though there is but one."""
+
+    type: Literal["text"]
+    text: str
+    cache_control: CacheWire | None = None
+
+
 class ImageWire(Struct, tag="image"):
     """A picture."""
 
@@ -247,7 +255,7 @@ class RequestWire(_Settings, kw_only=True):
     """A whole request, checked down to its blocks: those of unknown kinds take the slower way."""
 
     messages: list[TurnWire]
-    system: str | list[TextWire] | None = None
+    system: str | list[InstructionWire] | None = None
     tools: list[ToolWire] | None = None
     tool_choice: ChoiceWire | None = None
     thinking: ThoughtWire | None = None
@@ -349,4 +357,4 @@ def count_in(raw: Raw | None) -> int:
         value = ANY.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return 0
-    return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct, field
 
 from headgate.core.problems import Unrenderable
@@ -32,6 +31,7 @@ from headgate.dialects.bedrock_converse import media, wire
 from headgate.dialects.bedrock_converse.additional import Traits
 from headgate.dialects.bedrock_converse.seals import redacted_text
 from headgate.dialects.bedrock_converse.wire import NAME
+from headgate.dialects.members import arguments_object
 
 Block = dict[str, object]
 
@@ -165,20 +165,8 @@ def _tool_use(part: ToolCall, pen: Pen) -> Block:
     extras = pen.keep(part.extras)
     call: Block = {"toolUseId": _called(part.id, pen), "name": part.name, **extras}
     if part.arguments or not pen.is_home:
-        call["input"] = arguments_of(part.arguments)
+        call["input"] = arguments_object(part.arguments, "arguments")
     return {"toolUse": call}
-
-
-def arguments_of(arguments: str) -> Raw:
-    """A call's arguments as a JSON object; other text is put into one, unchanged."""
-    if arguments.strip() in ("", "null"):
-        return Raw(b"{}")
-    data = arguments.encode("utf-8", "replace")
-    try:
-        wire.OBJECT.decode(data)
-    except msgspec.DecodeError:
-        return wire.raw_of({"arguments": data.decode()})
-    return Raw(data)
 
 
 def _called(id: str, pen: Pen) -> str:

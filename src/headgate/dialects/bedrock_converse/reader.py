@@ -22,6 +22,7 @@ from headgate.dialects.bedrock_converse import media, wire
 from headgate.dialects.bedrock_converse.parts import SERVER_TOOL
 from headgate.dialects.bedrock_converse.usage import usage_of
 from headgate.dialects.bedrock_converse.wire import NAME, Members, is_null, items_in, members_in, text_in
+from headgate.dialects.members import arguments_object
 
 REASONS: Final[dict[str, StopReason]] = {
     "end_turn": "stop",
@@ -38,6 +39,8 @@ REASONS: Final[dict[str, StopReason]] = {
 """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html (2026-11); `refusal` is Claude's"""
 
 CITED: Final = "cited"
+AS_IT_WAS: Final = "as it was"
+"""The slot of a whole block that has more members than are known."""
 RESPONSE_FIELDS: Final = "additionalModelResponseFields"
 
 
@@ -78,11 +81,11 @@ class Reader:
         block = members_in(raw)
         kind = next((name for name in block if name in _WHOLES), "")
         index = self._count
-        if kind and (len(block) == 1 or kind == "text"):
-            events = _WHOLES[kind](index, block)
-            if events:
+        if kind:
+            *events, ended = _WHOLES[kind](index, block) or [None]
+            if ended is not None:
                 self._count += 1
-                return events
+                return [*events, *_beside(index, kind, block, raw), ended]
         self._count += 1
         return [_opaque(index, block or {"block": raw}, raw)]
 
@@ -155,7 +158,7 @@ def _gathered(block: Block) -> Members:
     kind = next(iter(block.members), "")
     inner = members_in(block.members.get(kind))
     if block.input:
-        inner["input"] = Raw(block.input.encode("utf-8", "replace"))
+        inner["input"] = arguments_object(block.input, "input")
     if block.results:
         inner["content"] = wire.raw_of(block.results)
     return {**block.members, kind: wire.raw_of(inner)} if block.input or block.results else block.members
@@ -165,6 +168,16 @@ def _opaque(index: int, block: Members, raw: Raw) -> Opaque:
     kind = next(iter(block), "block")
     name = text_in(members_in(block.get(kind)).get("type")) or kind
     return Opaque(name=name, raw=raw, dialect=NAME, slot=f"content.{index}")
+
+
+def _beside(index: int, kind: str, block: Members, raw: Raw) -> list[Event]:
+    """What stands in a block beside what it is known for: where there is any, the block as it was."""
+    strange = [*block.keys() - {kind}] if kind != "text" else []
+    if kind == "reasoningContent":
+        strange += members_in(block[kind]).keys() - {"reasoningText", "redactedContent"}
+    if not strange:
+        return []
+    return [Opaque(name=min(strange), raw=raw, dialect=NAME, index=index, slot=AS_IT_WAS)]
 
 
 def citation(index: int, raw: Raw) -> Opaque:
@@ -198,10 +211,10 @@ def _tool_use(index: int, block: Members) -> list[Event]:
 
 def _reasoning(index: int, block: Members) -> list[Event]:
     content = members_in(block["reasoningContent"])
-    if content.keys() == {"redactedContent"}:
+    if "redactedContent" in content:
         started = PartStarted(index=index, kind="reasoning", is_redacted=True)
         return _said(started, "", text_in(content["redactedContent"]))
-    if content.keys() != {"reasoningText"}:
+    if "reasoningText" not in content:
         return []
     inner = members_in(content["reasoningText"])
     signature = text_in(inner.get("signature"))

@@ -25,6 +25,7 @@ from headgate.dialects.bedrock_converse.additional import ADDITIONAL, EFFORTS, t
 from headgate.dialects.bedrock_converse.parts import mark_of, parts_of
 from headgate.dialects.bedrock_converse.render import render_request
 from headgate.dialects.bedrock_converse.wire import NAME, Members, RequestWire, members_in, read, take, text_in, whole
+from headgate.dialects.bodies import top_level
 
 _CHOICES: Final = ("auto", "any", "tool")
 
@@ -50,7 +51,7 @@ def patch(body: bytes, target: Target) -> bytes:
 def parse_request(body: bytes, envelope: Envelope) -> Request:
     """The request in canonical words."""
     top = wire.read_body(wire.REQUEST, body)
-    members = wire.OBJECT.decode(body)
+    members = top_level(body)
     forms = [name for name, value in _empties(top) if value]
     tools, choice = _tools(top, members)
     knobs = _knobs(top, members)

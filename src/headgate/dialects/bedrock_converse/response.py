@@ -10,12 +10,12 @@ from headgate.core.fold import Answer, AnswerPart, fold
 from headgate.core.problems import Outcome, Problem
 from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.bedrock_converse import wire
-from headgate.dialects.bedrock_converse.blocks import arguments_of
 from headgate.dialects.bedrock_converse.errors import render_error, stream_problem
-from headgate.dialects.bedrock_converse.reader import CITED, Reader
+from headgate.dialects.bedrock_converse.reader import AS_IT_WAS, CITED, Reader
 from headgate.dialects.bedrock_converse.usage import members_of
 from headgate.dialects.bedrock_converse.wire import NAME, Members, items_in, members_in, text_in
 from headgate.dialects.bedrock_converse.writing import SPOKEN, picture_format, proof_of, reason_of, tool_of
+from headgate.dialects.members import arguments_object, readable
 
 Block = dict[str, object]
 
@@ -23,6 +23,7 @@ Block = dict[str, object]
 def parse_response(body: bytes) -> list[Event]:
     """The events of a whole answer."""
     try:
+        body = readable(body)
         members = wire.OBJECT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         shown = body[:80].decode("utf-8", "replace")
@@ -97,6 +98,8 @@ def _content(answer: Answer, dropped: set[str], *, is_home: bool) -> list[object
 
 def _own_block(part: AnswerPart, dropped: set[str]) -> Block:
     citations = [opaque.raw for opaque in part.opaques if opaque.slot == "citation"]
+    if (block := next((opaque.raw for opaque in part.opaques if opaque.slot == AS_IT_WAS), None)) is not None:
+        return dict(members_in(block))
     dropped.update(opaque.name for opaque in part.opaques if opaque.slot != "citation")
     match part.kind:
         case "tool_call":
@@ -118,7 +121,7 @@ def _input(text: str) -> Raw:
     try:
         wire.ANY.decode(data)
     except msgspec.DecodeError:
-        return arguments_of(text)
+        return arguments_object(text, "arguments")
     return Raw(data)
 
 
@@ -138,7 +141,9 @@ def _foreign_block(part: AnswerPart, dropped: set[str]) -> Block | None:
         dropped.add("reasoning.signature")
     match part.kind:
         case "tool_call":
-            arguments = wire.raw_of({"input": part.text}) if part.is_custom else arguments_of(part.text)
+            arguments = (
+                wire.raw_of({"input": part.text}) if part.is_custom else arguments_object(part.text, "arguments")
+            )
             return {"toolUse": {**tool_of(part, is_home=False), "input": arguments}}
         case "reasoning":
             return _reasoning(part) if part.text or part.signature is not None else None

@@ -15,6 +15,7 @@ from headgate.dialects.bedrock_converse.parts import SERVER_TOOL
 from headgate.dialects.bedrock_converse.reader import Block, Reader, citation
 from headgate.dialects.bedrock_converse.wire import NAME, Members, count_in, items_in, members_in, text_in
 from headgate.dialects.eventstream import Message, Splitter
+from headgate.dialects.members import readable
 
 PADDING: Final = "p"
 """Letters that only hide how long an event is from who listens on the line (seen 2026-11): they mean nothing."""
@@ -78,7 +79,7 @@ class StreamParser:
             self._fail(message, events)
             return
         try:
-            members = wire.OBJECT.decode(message.payload)
+            members = wire.OBJECT.decode(readable(message.payload))
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._is_over = True
             words = "the upstream's stream holds an event that is not JSON"
@@ -135,7 +136,7 @@ class StreamParser:
         if block is not None and block.kind is None:
             _gather(block, delta)
             return
-        for name, raw in delta.items():
+        for name, raw in sorted(delta.items(), key=lambda each: each[0] not in _DELTAS):
             _DELTAS.get(name, _odd_delta)(self._reader, at, (name, raw), events)
 
     def _on_close(self, members: Members, events: list[Event]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from headgate.core.problems import InvalidRequest
+from headgate.dialects.bodies import half_character
 from headgate.dialects.depth import check_depth
 
 NAME: Final = "bedrock_converse"
@@ -138,7 +139,7 @@ def read(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str = "") 
     try:
         return decoder.decode(raw)
     except msgspec.DecodeError as error:
-        raise _refusal(error, where) from None
+        raise (None if where else half_character(bytes(raw))) or _refusal(error, where) from None
 
 
 def _refusal(error: msgspec.DecodeError, where: str) -> InvalidRequest:

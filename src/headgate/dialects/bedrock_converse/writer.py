@@ -9,7 +9,7 @@ from headgate.core.events import Event, Finished, Opaque, PartDelta, PartEnded, 
 from headgate.dialects.base import ReplyTo
 from headgate.dialects.bedrock_converse import wire
 from headgate.dialects.bedrock_converse.errors import stream_exception
-from headgate.dialects.bedrock_converse.reader import RESPONSE_FIELDS
+from headgate.dialects.bedrock_converse.reader import AS_IT_WAS, RESPONSE_FIELDS
 from headgate.dialects.bedrock_converse.usage import members_of
 from headgate.dialects.bedrock_converse.wire import NAME, members_in
 from headgate.dialects.bedrock_converse.writing import SPOKEN, picture_format, proof_of, reason_of, tool_of
@@ -149,6 +149,8 @@ class StreamRenderer:
             self._out.append(event(told.name, bytes(told.raw)))
         elif told.slot.startswith("content."):
             self._own_block(told.raw)
+        elif told.slot == AS_IT_WAS:
+            self.dropped.add(told.name)  # a stream has no place beside the parts of a block
         elif (part := self._parts.get(told.index if told.index is not None else -1)) is not None:
             self._delta(part, {"citation": told.raw} if told.slot == "citation" else told.raw)
         else:

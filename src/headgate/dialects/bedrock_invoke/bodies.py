@@ -20,12 +20,15 @@ from headgate.dialects.bedrock_invoke.completions import NAME
 from headgate.dialects.bedrock_invoke.families import FAMILIES, Family, of_answer, of_model, of_request
 from headgate.dialects.bedrock_invoke.framing import EVENTS, Makers, family_of
 from headgate.dialects.bedrock_invoke.paths import value_at
+from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
+from headgate.dialects.members import readable
 
 _OF_THE_PATH: Final = ("model", "stream")
 """Members of the makers' own APIs that the path says here; a body may say them again."""
 _MARK: Final = "\x1f"
 
+_NULL: Final = Raw(b"null")
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _ANY: Final[msgspec.json.Decoder[dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any])
@@ -182,7 +185,7 @@ def _drop_refused(members: dict[str, Raw], family: Family, dropped: set[str]) ->
     for name in family.refused & members.keys():
         del members[name]
         dropped.add(name)
-    if family.refused_of_tools and "tools" in members:
+    if family.refused_of_tools and bytes(members.get("tools", _NULL)) != b"null":
         tools = _OBJECTS.decode(members["tools"])
         dropped.update(f"tools.{name}" for tool in tools for name in family.refused_of_tools & tool.keys())
         kept = [{name: raw for name, raw in tool.items() if name not in family.refused_of_tools} for tool in tools]
@@ -191,18 +194,17 @@ def _drop_refused(members: dict[str, Raw], family: Family, dropped: set[str]) ->
 
 def _document(body: bytes) -> dict[str, Any]:
     """An answer, read as it comes: some models' letters are no UTF-8 (halves of pairs, seen of Llama 2, 2026-11)."""
-    try:
-        return _ANY.decode(body)
-    except UnicodeDecodeError:
-        return _ANY.decode(body.decode("utf-8", "replace"))
+    return _ANY.decode(readable(body))
 
 
 def _members(body: bytes) -> dict[str, Raw]:
     check_depth(body)
     try:
         body.decode()
-        return _OBJECT.decode(body)
+        return top_level(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (half := half_character(body)) is not None:
+            raise half from None
         raise InvalidRequest(f"the request body is no JSON object ({error}); send one, in UTF-8") from None
 
 

@@ -23,6 +23,7 @@ from headgate.dialects.bedrock_invoke.completions import (
     usage_at,
 )
 from headgate.dialects.bedrock_invoke.families import FAMILIES, Answer, Completion, Family, of_answer
+from headgate.dialects.members import readable
 
 Makers = Mapping[str, Dialect]
 """The dialects that bodies may be of, by name: handed in, since a dialect knows no other."""
@@ -104,7 +105,7 @@ class StreamParser:
             self._fail(self._problem(message), events)
             return
         try:
-            chunk = base64.b64decode(_PAYLOAD.decode(message.payload).bytes, validate=True)
+            chunk = readable(base64.b64decode(_PAYLOAD.decode(message.payload).bytes, validate=True))
             members = _CHUNK.decode(chunk)
             family = self._family or of_answer(members if b"choices" not in chunk else _ANY.decode(chunk))
         except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError):

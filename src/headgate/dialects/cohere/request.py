@@ -10,9 +10,10 @@ from headgate.core.needs import needs_of
 from headgate.core.problems import InvalidRequest
 from headgate.core.request import Request
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.cohere.knobs import read_choice, read_knobs, read_tools
 from headgate.dialects.cohere.messages import read_messages, with_documents
-from headgate.dialects.cohere.wire import ENCODE, NAME, OBJECT
+from headgate.dialects.cohere.wire import ENCODE, NAME
 from headgate.dialects.depth import check_depth
 from headgate.dialects.members import Members, invalid, read_body
 
@@ -160,7 +161,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
 
 def patch(body: bytes, target: Target) -> bytes:
     """The body with the model and the stream flag put in; the rest byte for byte."""
-    wire = cast("dict[str, object]", OBJECT.decode(body))
+    wire = cast("dict[str, object]", top_level(body))
     if target.model:
         wire["model"] = target.model
     if target.is_stream and wire.get("stream") != _TRUE:

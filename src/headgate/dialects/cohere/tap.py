@@ -12,6 +12,7 @@ from headgate.core.events import Event, Finished
 from headgate.dialects.cohere.response import parse_response
 from headgate.dialects.cohere.usage import read_usage
 from headgate.dialects.cohere.wire import REASONS
+from headgate.dialects.members import readable
 
 
 class _Message(Struct, gc=False):
@@ -31,7 +32,7 @@ _ANSWER: Final = msgspec.json.Decoder(_Answer)
 def tap(body: bytes) -> Event:
     """The last event of a whole answer: `Finished` or `Failed`."""
     try:
-        answer = _ANSWER.decode(body)
+        answer = _ANSWER.decode(readable(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return parse_response(body)[-1]
     reason = REASONS.get(answer.finish_reason)

@@ -7,7 +7,7 @@ from typing import Final, TypeGuard
 
 from msgspec import Raw
 
-from headgate.core.events import Finished
+from headgate.core.events import Finished, StopReason
 from headgate.core.request import Extras
 from headgate.dialects.gemini.reasons import REASONS, WORDS
 from headgate.dialects.gemini.wire import NULL, is_string, value_of
@@ -65,11 +65,17 @@ def is_index(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1000
 
 
+def reason_at(finished: Finished, choice: int) -> StopReason:
+    """Why this candidate ended; one that the end does not tell of ended as it would."""
+    reasons = (finished.reason, *finished.more_reasons)
+    return reasons[choice] if choice < len(reasons) else "other"
+
+
 def dressed(finished: Finished, choice: int) -> dict[str, object]:
     """A candidate without its parts, as it was."""
     prefix = f"{CANDIDATES}.{choice}."
     odd = {name.removeprefix(prefix): raw for name, raw in finished.extras.items() if name.startswith(prefix)}
-    word = finished.wire_reason if choice == 0 else WORDS[finished.more_reasons[choice - 1]]
+    word = finished.wire_reason if choice == 0 else WORDS[reason_at(finished, choice)]
     usual: dict[str, object] = {"content": _CONTENT, "finishReason": word, "index": choice}
     out = {name: value for name, value in usual.items() if f"-{name}" not in odd}
     return {**out, **{name: raw for name, raw in odd.items() if not name.startswith("-")}}

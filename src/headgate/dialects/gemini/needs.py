@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing
-from headgate.dialects.gemini.wire import Content, GenerateContent, GenerationConfig, Part, ThinkingConfig
+from headgate.dialects.gemini.wire import (
+    Content,
+    FunctionResponse,
+    GenerateContent,
+    GenerationConfig,
+    Part,
+    ResponsePart,
+    ThinkingConfig,
+)
 
 _MEDIA: Final[dict[str, Ability]] = {"image": "image", "audio": "audio"}
 
@@ -38,11 +46,22 @@ def _media(contents: list[Content] | Content) -> Iterator[Ability]:
     for content in contents if isinstance(contents, list) else [contents]:
         parts = content.parts if isinstance(content.parts, list) else [content.parts]
         for part in parts:
-            if part is not None and part.text is None and (ability := _ability(_media_type(part))):
+            if part is None or part.text is not None:
+                continue
+            if (response := part.functionResponse or part.function_response) is not None:
+                yield from _answered(response)
+            elif ability := _ability(_media_type(part)):
                 yield ability
 
 
-def _media_type(part: Part) -> str:
+def _answered(response: FunctionResponse) -> Iterator[Ability]:
+    """What a function answered beside JSON."""
+    for part in response.parts if isinstance(response.parts, list) else [response.parts]:
+        if part is not None and (ability := _ability(_media_type(part))):
+            yield ability
+
+
+def _media_type(part: Part | ResponsePart) -> str:
     blob = part.inlineData or part.inline_data
     if blob is not None:
         return blob.mimeType or blob.mime_type or ""

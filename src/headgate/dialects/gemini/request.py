@@ -8,6 +8,7 @@ from headgate.core.problems import InvalidRequest
 from headgate.core.request import Knobs, Message, Request, ToolChoice
 from headgate.core.tools import as_functions
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.gemini.knobs import parse_knobs, render_knobs
 from headgate.dialects.gemini.needs import needs_in
 from headgate.dialects.gemini.parts import Conversation, items, parse_content, parse_system, string
@@ -15,7 +16,7 @@ from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.spelling import Fields, Frame, Spelling
 from headgate.dialects.gemini.tools import has_functions, parse_choice, parse_tools, render_choice, render_tools
 from headgate.dialects.gemini.turns import Turns
-from headgate.dialects.gemini.wire import ENCODER, NAME, OBJECT, checked, is_string
+from headgate.dialects.gemini.wire import ENCODER, NAME, checked, is_string
 
 _PREFIX: Final = "models/"
 _MODEL_MEMBER = re.compile(rb'"model"\s*:')
@@ -66,7 +67,7 @@ def patch(body: bytes, target: Target) -> bytes:
     """The same bytes, unless the body names the model once more or a quirk of the service asks for a change."""
     if not target.quirks and not _MODEL_MEMBER.search(body):
         return body
-    members = OBJECT.decode(body)
+    members = top_level(body)
     told = members.get("model")
     changed: dict[str, object] = {}
     if told is not None and is_string(told) and bare(string(told)) != bare(target.model):
@@ -94,7 +95,7 @@ def parse_request(body: bytes, envelope: Envelope) -> Request:
     """The canonical request."""
     seen = checked(body)
     model = _model(envelope, seen.model)
-    fields = Fields(body)
+    fields = Fields(top_level(body))
     if (told := fields.take("model")) is not None:
         fields.mark("=model", told)
     messages: list[Message] = []

@@ -9,10 +9,12 @@ from headgate.dialects.base import Malformed, ReplyTo
 from headgate.dialects.gemini.reading import Reader
 from headgate.dialects.gemini.wire import ARRAY
 from headgate.dialects.gemini.writing import Whole
+from headgate.dialects.members import readable
 
 
 def parse_response(body: bytes) -> list[Event]:
     """The events of a whole answer, or of a list of chunks."""
+    body = readable(body)
     reader = Reader(is_whole=True)
     events: list[Event] = []
     try:

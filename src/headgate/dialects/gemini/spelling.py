@@ -27,8 +27,8 @@ class Fields:
 
     __slots__ = ("left", "marks")
 
-    def __init__(self, raw: Raw | bytes) -> None:
-        self.left: Extras = OBJECT.decode(raw)
+    def __init__(self, given: Raw | Extras) -> None:
+        self.left: Extras = given if isinstance(given, dict) else OBJECT.decode(given)
         self.marks: list[str] = []
 
     def take(self, name: str) -> Raw | None:

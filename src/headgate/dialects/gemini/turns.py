@@ -29,10 +29,12 @@ from headgate.core.request import (
     ToolCall,
     ToolResult,
 )
+from headgate.core.tools import INPUT
 from headgate.dialects.gemini.media import Media, is_uploaded, media_type_of
 from headgate.dialects.gemini.signatures import SKIP, to_wire
 from headgate.dialects.gemini.spelling import Frame, Spelling
 from headgate.dialects.gemini.wire import ANY, NAME, OBJECT
+from headgate.dialects.members import arguments_object
 
 Wire = dict[str, object]
 _Own = Text | Refused | Reasoning | ToolCall | ToolResult | Media
@@ -41,17 +43,6 @@ _INSTRUCTIONS: Final = ("system", "developer")
 _RESULT_MEDIA = re.compile(r"gemini-[12](?![0-9])")
 """Models before Gemini 3 take no media inside a function response
 (https://ai.google.dev/gemini-api/docs/function-calling#multimodal, 2026-11)."""
-
-
-def arguments_object(text: str) -> object:
-    """A call's arguments as the object that Gemini wants; what is no JSON object goes under `input`."""
-    if text.strip() in ("", "null"):
-        return {}
-    try:
-        OBJECT.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return {"input": text}
-    return Raw(text.encode())
 
 
 class Turns:
@@ -210,7 +201,7 @@ class Turns:
         if part.name or not self._frame.is_home:
             call["name"] = part.name
         if part.arguments or not self._frame.is_home:
-            call["args"] = arguments_object(part.arguments)
+            call["args"] = arguments_object(part.arguments, INPUT)
         out: Wire = {spelling.key("functionCall"): call}
         self._finish(out, part, spelling, self._signature(part.signature))
         self._frame.drop("cache_control", part.cache)

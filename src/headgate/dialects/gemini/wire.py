@@ -6,12 +6,14 @@ The checks accept all of that; whatever is not named here is carried, not judged
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from headgate.core.problems import InvalidRequest
+from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
 
 _T = TypeVar("_T")
@@ -234,25 +236,27 @@ _WORDS: Final = {
 
 def checked(body: bytes) -> GenerateContent:
     """`body`, judged: raises `InvalidRequest` naming the member that is wrong."""
-    return _decoded(GENERATE, body)
+    return _decoded(GENERATE.decode, body)
 
 
 def checked_object(body: bytes) -> dict[str, Raw]:
     """The members of `body`, judged only as far as to be an object."""
-    return _decoded(OBJECT, body)
+    return _decoded(top_level, body)
 
 
-def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+def _decoded(decode: Callable[[bytes], _T], body: bytes) -> _T:
     check_depth(body)
     try:
         if not body.isascii():
             body.decode()
-        return decoder.decode(body)
+        return decode(body)
     except UnicodeDecodeError:
         raise InvalidRequest("The request body is not valid UTF-8; encode it as UTF-8.") from None
     except msgspec.ValidationError as error:
         raise refusal(str(error)) from None
     except msgspec.DecodeError as error:
+        if (half := half_character(body)) is not None:
+            raise half from None
         raise InvalidRequest(f"The request body is not valid JSON; send one JSON object. Seen: {error}.") from None
 
 

@@ -9,16 +9,17 @@ from typing import Final, cast
 from msgspec import Raw, Struct, field
 
 from headgate.core.events import Event, Failed, Finished, Opaque, PartDelta, PartEnded, PartStarted, Started
+from headgate.core.tools import INPUT
 from headgate.dialects.base import ReplyTo
-from headgate.dialects.gemini.dress import CANDIDATES, dressed
+from headgate.dialects.gemini.dress import CANDIDATES, dressed, reason_at
 from headgate.dialects.gemini.errors import error_event
 from headgate.dialects.gemini.reading import BARE
 from headgate.dialects.gemini.reasons import WORDS
 from headgate.dialects.gemini.signatures import to_wire
 from headgate.dialects.gemini.spelling import put
-from headgate.dialects.gemini.turns import arguments_object
 from headgate.dialects.gemini.usage import render_usage
 from headgate.dialects.gemini.wire import ENCODER, NAME, OBJECT, is_null
+from headgate.dialects.members import arguments_object
 
 Wire = dict[str, object]
 
@@ -41,7 +42,7 @@ class Draft(Struct):
             if started.name or not is_home:
                 call["name"] = started.name
             if text or not is_home:
-                call["args"] = arguments_object(text)
+                call["args"] = arguments_object(text, INPUT)
             out = {"functionCall": call}
         elif started.kind in _SPOKEN:
             out = {"text": text}
@@ -84,8 +85,7 @@ def candidate_members(finished: Finished, choice: int, *, is_home: bool) -> Wire
     """A candidate without its parts."""
     if is_home:
         return dressed(finished, choice)
-    reason = finished.reason if choice == 0 else finished.more_reasons[choice - 1]
-    return {"finishReason": WORDS[reason], "index": choice}
+    return {"finishReason": WORDS[reason_at(finished, choice)], "index": choice}
 
 
 def report(finished: Finished, dropped: set[str]) -> None:
@@ -170,9 +170,15 @@ class Whole:
         ]
         content = out.get("content", {"role": "model"})
         if parts or not is_home:
-            rest = OBJECT.decode(content) if isinstance(content, Raw) else cast(Wire, content)
-            out["content"] = {**rest, "parts": parts}
+            out["content"] = {**_members(content), "parts": parts}
         return {**out, **self._candidates.get(choice, {})}
+
+
+def _members(content: object) -> Wire:
+    """The members of a candidate's content, which may have been told as something else."""
+    if not isinstance(content, Raw):
+        return cast(Wire, content)
+    return dict(OBJECT.decode(content)) if bytes(memoryview(content)[:1]) == b"{" else {}
 
 
 class StreamRenderer:

@@ -8,14 +8,14 @@ from msgspec import Raw
 from headgate.core.events import Event, Finished, Started, StopReason
 from headgate.core.fold import AnswerPart, fold
 from headgate.core.request import Extras
+from headgate.core.tools import INPUT
 from headgate.dialects.base import Malformed, ReplyTo
-from headgate.dialects.members import merged, object_of
+from headgate.dialects.members import arguments_object, merged, object_of
 from headgate.dialects.ollama.assembling import Assembler
 from headgate.dialects.ollama.errors import render_error
 from headgate.dialects.ollama.stream import StreamParser
 from headgate.dialects.ollama.usage import write_usage
 from headgate.dialects.ollama.wire import ENCODE, NAME, NULL, REASONS, WORDS, time_of
-from headgate.dialects.ollama.writing import arguments_object
 
 Wire = dict[str, object]
 
@@ -109,7 +109,7 @@ def written_call(part: AnswerPart, *, is_own: bool) -> Wire:
     if "text" in marks:
         function["arguments"] = part.text
     elif part.text or "none" not in marks:
-        function["arguments"] = arguments_object(part.text)
+        function["arguments"] = arguments_object(part.text, INPUT)
     wire["function"] = function
     if not is_own:
         return wire

@@ -2,9 +2,6 @@
 
 from typing import Final
 
-import msgspec
-from msgspec import Raw
-
 from headgate.core.problems import Unrenderable
 from headgate.core.request import (
     Image,
@@ -19,9 +16,9 @@ from headgate.core.request import (
     ToolCall,
     ToolResult,
 )
-from headgate.dialects.members import merged
+from headgate.core.tools import INPUT
+from headgate.dialects.members import arguments_object, merged
 from headgate.dialects.ollama.knobs import OPTIONS
-from headgate.dialects.ollama.wire import OBJECT
 
 Wire = dict[str, object]
 
@@ -111,19 +108,8 @@ def _call(call: ToolCall) -> Wire:
     if "text" in marks:
         function["arguments"] = call.arguments
     elif call.arguments or "none" not in marks:
-        function["arguments"] = arguments_object(call.arguments)
+        function["arguments"] = arguments_object(call.arguments, INPUT)
     return merged(wire | {"function": function}, call.extras)
-
-
-def arguments_object(text: str) -> object:
-    """A call's arguments as the object that Ollama wants; what is no JSON object goes under `input`."""
-    if text.strip() in ("", "null"):
-        return {}
-    try:
-        OBJECT.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return {"input": text}
-    return Raw(text.encode())
 
 
 def _tool(tool: Tool) -> Wire:

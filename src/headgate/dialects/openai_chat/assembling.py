@@ -1,12 +1,14 @@
 """An answer as it comes together: pieces of the wire in, events out, for streams and wholes alike.
 
 Chat completions have no parts, only fields that grow. Here the fields become parts: one opens when its field first
-says something, and ends when another field of the same choice does, or when the choice ends.
+says something, and ends when another field of the same choice does, or when the choice ends. Calls may grow side by
+side: one whose arguments are no JSON yet stays open.
 """
 
 import re
 from typing import Final
 
+import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
@@ -34,6 +36,8 @@ _FAULTS: Final[dict[Outcome, str]] = {
     Outcome.SERVER: "the provider ended the answer with an error",
 }
 
+
+_VALUE: Final = msgspec.json.Decoder(Raw)
 
 # Who answered and on which terms: no part of what was said, so elsewhere nobody misses it.
 _BOOKKEEPING: Final = frozenset({"system_fingerprint", "service_tier", "provider", "native_finish_reason", "x_groq"})
@@ -67,6 +71,10 @@ class _Choice(Struct):
     calls: dict[int, int] = field(default_factory=dict)
     """Part of the call at each place."""
     call_ids: dict[int, str] = field(default_factory=dict)
+    arguments: dict[int, list[str]] = field(default_factory=dict)
+    """What each call has been told so far, by its part."""
+    unfinished: dict[int, Signature | None] = field(default_factory=dict)
+    """Calls that something else began beside, before their arguments were whole; each with its proof."""
     nameless: dict[int, Call] = field(default_factory=dict)
     """Calls whose id came before their name."""
     last_call: int = 0
@@ -81,6 +89,8 @@ class Assembler:
         self.events: list[Event] = []
         self.usage: Usage | None = None
         self.is_over = False
+        self.fault = ""
+        """What is wrong with the answer, told at its end; empty: nothing."""
         self.has_reason = False
         self.extras: Extras = {}
         """Null, empty and bookkeeping members, of interest to nobody but a renderer of the same dialect."""
@@ -210,12 +220,24 @@ class Assembler:
         if key not in choice.calls and not self._open_call(choice, key, call):
             return -1
         index = choice.calls[key]
-        if call.signature is not None and index == choice.index:
-            choice.signature = call.signature
-        if call.arguments:
-            self.events.append(PartDelta(index, call.arguments))
         choice.last_call = key
+        if index != choice.index and index not in choice.unfinished:
+            self._check_late(choice, index, call.arguments)
+            return index
+        if call.signature is not None:
+            if index == choice.index:
+                choice.signature = call.signature
+            else:
+                choice.unfinished[index] = call.signature
+        if call.arguments:
+            choice.arguments[index].append(call.arguments)
+            self.events.append(PartDelta(index, call.arguments))
         return index
+
+    def _check_late(self, choice: _Choice, index: int, arguments: str) -> None:
+        """More of a call that has ended may say it once more, and nothing else."""
+        if arguments and arguments != "".join(choice.arguments[index]):
+            self.fault = "it went on with a tool call that was whole"
 
     def _open_call(self, choice: _Choice, key: int, call: Call) -> bool:
         earlier = choice.nameless.pop(key, None)
@@ -238,7 +260,7 @@ class Assembler:
                 form=FORM + form,
             )
         )
-        choice.calls[key], choice.call_ids[key] = index, call_id
+        choice.calls[key], choice.call_ids[key], choice.arguments[index] = index, call_id, []
         return True
 
     def _substitute(self, index: int) -> str:
@@ -250,7 +272,7 @@ class Assembler:
         choice = self._choices.get(number) or self._choice(number)
         choice.reason = reason
         self.has_reason = True
-        self._close(choice)
+        self._close_all(choice)
 
     # how it ends
 
@@ -258,12 +280,14 @@ class Assembler:
         """The orderly end, or what must be told instead."""
         if self.is_over:
             return
-        choices = [self._choices[number] for number in sorted(self._choices)]
+        choices = [self._choices.get(number) or _Choice(number) for number in range(max(self._choices, default=-1) + 1)]
+        if self.fault:
+            return self.fail_by(Outcome.PROTOCOL, self.fault)
         if any(choice.reason is not None and reason_of(choice.reason) == "error" for choice in choices):
             return self.fail_by(Outcome.SERVER)
         self.start("", "", 0)
         for choice in choices:
-            self._close(choice)
+            self._close_all(choice)
         for choice in choices[1:]:
             if choice.reason and choice.reason != WORDS.get(_reason(choice)):
                 place = f"choices.{choice.number}.choice.finish_reason"
@@ -316,9 +340,27 @@ class Assembler:
         return choice.index
 
     def _close(self, choice: _Choice) -> None:
-        if choice.index >= 0:
+        if choice.index < 0:
+            return
+        if choice.kind == "tool_call" and not _is_json("".join(choice.arguments[choice.index])):
+            choice.unfinished[choice.index] = choice.signature
+        else:
             self.events.append(PartEnded(index=choice.index, signature=choice.signature))
-            choice.index, choice.kind, choice.signature = -1, "", None
+        choice.index, choice.kind, choice.signature = -1, "", None
+
+    def _close_all(self, choice: _Choice) -> None:
+        self._close(choice)
+        for index, signature in choice.unfinished.items():
+            self.events.append(PartEnded(index=index, signature=signature))
+        choice.unfinished.clear()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _VALUE.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _reason(choice: _Choice) -> StopReason:

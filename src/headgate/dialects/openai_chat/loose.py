@@ -23,7 +23,7 @@ from headgate.dialects.openai_chat.errors import problem_of_event
 from headgate.dialects.openai_chat.messages import take_signature
 from headgate.dialects.openai_chat.reasoning import PROOF_FIELD, STRINGS, TEXT_FIELD
 from headgate.dialects.openai_chat.usage import read_usage
-from headgate.dialects.openai_chat.wire import ENCODE, NULL, OBJECT, DetailDelta
+from headgate.dialects.openai_chat.wire import CHOICES_MAX, ENCODE, NULL, OBJECT, DetailDelta
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ def _inner_usage(members: Extras) -> Extras | None:
 def _add_choice(assembler: Assembler, choice: Extras, place: int, *, is_whole: bool) -> None:
     missing = [name for name in ("index", "message", "finish_reason") if is_whole and name not in choice]
     number = _take(choice, "index", _NUMBER)
-    number = place if number is None else int(number)
+    number = place if number is None or not 0 <= number < CHOICES_MAX else int(number)
     assembler.extras.update({f"choices.{number}.missing.{name}": NULL for name in missing})
     field = "message" if is_whole or "delta" not in choice else "delta"
     delta = _take(choice, field, OBJECT) or {}
@@ -177,14 +177,19 @@ class Message:
             key = f"{order}" if self._is_whole else ""
             if kind == "text" and (text := _take(piece, "text", _TEXT)) is not None:
                 self._assembler.text(self._number, text, "list", key=key)
-            elif kind == "thinking" and (chunks := _take(piece, "thinking", _OBJECTS)) is not None:
-                self._add_thinking(chunks, key)
+            elif kind == "thinking" and self._is_thinking(piece):
+                self._add_thinking(_take(piece, "thinking", _OBJECTS) or [], key)
             else:
                 raw = Raw(ENCODE({"type": kind, **piece}))
                 self._assembler.leave(kind or "content", raw, self._number, "content")
                 continue
             for name, raw in piece.items():
                 self._assembler.hang(self._number, name, raw)
+
+    def _is_thinking(self, piece: Extras) -> bool:
+        """Whether there are thoughts in it, or something to say of those under way."""
+        chunks = _peek(piece, "thinking", _OBJECTS)
+        return bool(chunks) or (chunks == [] and self._assembler.is_saying(self._number, "reasoning"))
 
     def _add_thinking(self, chunks: list[Extras], key: str) -> None:
         """Mistral's: a list of text chunks."""

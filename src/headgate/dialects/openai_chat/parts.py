@@ -157,7 +157,7 @@ def write_call(part: ToolCall) -> Wire:
     else:
         function: Wire = {"name": part.name}
         if part.arguments or "none" not in marks:
-            function["arguments"] = Raw(part.arguments.encode()) if "object" in marks else part.arguments
+            function["arguments"] = _object(part.arguments) if "object" in marks else part.arguments
         wire["function"] = function
     if part.cache:
         wire |= written_cache(part.cache, part.form)
@@ -165,6 +165,15 @@ def write_call(part: ToolCall) -> Wire:
         # Google's own field, https://ai.google.dev/gemini-api/docs/thought-signatures (2026-11)
         wire["extra_content"] = {"google": {"thought_signature": seal(part.signature, spoken="gemini")}}
     return merged(wire, part.extras)
+
+
+def _object(arguments: str) -> Raw | str:
+    """Arguments that were an object, as one again; what has grown beyond it stays text."""
+    try:
+        OBJECT.decode(arguments)
+    except msgspec.DecodeError:
+        return arguments
+    return Raw(arguments.encode())
 
 
 def _call_form(part: ToolCall) -> tuple[Wire, set[str]]:

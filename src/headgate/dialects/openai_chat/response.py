@@ -1,7 +1,7 @@
 """Whole answers, both ways. A whole is a stream of one piece: the same assembler builds the same events."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw
@@ -11,7 +11,7 @@ from headgate.core.events import Event, Opaque, Started
 from headgate.core.fold import Answer, fold
 from headgate.core.request import Extras
 from headgate.dialects.base import Malformed, ReplyTo
-from headgate.dialects.members import merged, repaired
+from headgate.dialects.members import merged, readable, repaired
 from headgate.dialects.openai_chat.assembling import Assembler
 from headgate.dialects.openai_chat.errors import render_error
 from headgate.dialects.openai_chat.loose import add_members
@@ -33,7 +33,7 @@ def parse_response(body: bytes) -> list[Event]:
 def members_of(body: bytes) -> dict[str, Raw]:
     """The members of a whole answer's object, or the complaint that it is none."""
     try:
-        return OBJECT.decode(body if body.isascii() else body.decode("utf-8", "replace").encode())
+        return OBJECT.decode(readable(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
@@ -80,6 +80,15 @@ def slot(opaques: Iterable[Opaque], name: str, number: int | None = None) -> Wir
     return wire
 
 
+_LISTS: Final = {"reasoning_details": "detail", "images": "image"}
+"""Members of a message that are lists, and where their entries are kept that are no parts."""
+
+
+def _pieces(opaques: Iterable[Opaque], place: str, number: int) -> list[Raw]:
+    """Our own leftovers that are entries of a list, each for itself."""
+    return [each.raw for each in opaques if (each.dialect, each.slot, each.choice) == (NAME, place, number)]
+
+
 def _continued(earlier: object, raw: Raw) -> object:
     """Log probabilities and annotations come in instalments, sound's transcript as well."""
     first, more = Raw(ENCODE(earlier)), bytes(raw)[:1]
@@ -102,10 +111,10 @@ def _under(prefix: str, extras: Extras) -> Extras:
 
 def _choice(answer: Answer, number: int, dropped: set[str], *, is_own: bool) -> Wire:
     parts = [part for part in answer.parts if part.choice == number]
-    message = write_message(parts, dropped, pieces=slot(answer.opaques, "content", number).values())
-    details = slot(answer.opaques, "detail", number).values()
-    if details:
-        message["reasoning_details"] = [*_list(message.get("reasoning_details")), *details]
+    message = write_message(parts, dropped, pieces=_pieces(answer.opaques, "content", number))
+    for name, place in _LISTS.items():
+        if pieces := _pieces(answer.opaques, place, number):
+            message[name] = [*_list(message.get(name)), *pieces]
     if not is_own:
         message = {"content": None, "refusal": None} | message
     kept = _under(f"choices.{number}.", answer.extras) if is_own else {}

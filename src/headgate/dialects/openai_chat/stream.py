@@ -90,7 +90,7 @@ class StreamParser:
         if is_error:
             return self._assembler.fail(parse_error(502, {}, data))
         try:
-            members = OBJECT.decode(data if data.isascii() else data.decode("utf-8", "replace").encode())
+            members = OBJECT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             try:
                 members = OBJECT.decode(repaired(data))

@@ -3,34 +3,36 @@
 Anything out of the ordinary is left to `parse_response`, whose last event this is in every case.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from headgate.core.events import Event, Finished
 from headgate.core.usage import ServiceTier, Usage, tier_of
 from headgate.dialects.openai_chat.reasons import reason_of
 from headgate.dialects.openai_chat.response import parse_response
 
+_Count = Annotated[int, Meta(ge=0)]
+
 
 class _Inputs(Struct, forbid_unknown_fields=True):
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    audio_tokens: int = 0
+    cached_tokens: _Count = 0
+    cache_write_tokens: _Count = 0
+    audio_tokens: _Count = 0
 
 
 class _Outputs(Struct, forbid_unknown_fields=True):
-    reasoning_tokens: int = 0
-    audio_tokens: int = 0
-    accepted_prediction_tokens: int = 0
-    rejected_prediction_tokens: int = 0
+    reasoning_tokens: _Count = 0
+    audio_tokens: _Count = 0
+    accepted_prediction_tokens: _Count = 0
+    rejected_prediction_tokens: _Count = 0
 
 
 class _Usage(Struct, forbid_unknown_fields=True):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    total_tokens: _Count
     prompt_tokens_details: _Inputs | None = None
     completion_tokens_details: _Outputs | None = None
 
@@ -70,7 +72,8 @@ def tap(body: bytes) -> Event:
         return parse_response(body)[-1]
     choice, usage = answer.choices[0], answer.usage
     reason = reason_of(choice.finish_reason)
-    if reason == "error" or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
+    is_odd = reason == "error" or not choice.finish_reason
+    if is_odd or usage.total_tokens != usage.prompt_tokens + usage.completion_tokens:
         return parse_response(body)[-1]
     return Finished(reason=reason, usage=_counts(usage, tier_of(answer.service_tier)), wire_reason=choice.finish_reason)
 

@@ -1,14 +1,16 @@
 """What passes unconverted: a body looked at, a body patched, and the one event of a stream that is withheld."""
 
 import re
+from collections.abc import Iterator
 from typing import Final, cast
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing, needs_of
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, names_pdf, needing, needs_of
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.depth import check_depth
 from headgate.dialects.kept import may_refer, references
 from headgate.dialects.openai_chat.quirks import QUIRKS, Wire, raw_of
@@ -44,6 +46,8 @@ class _Part(Struct, gc=False):
     file_url: str | _Url | None = None
     input_audio: str | _Sound | None = None
     file: _File | None = None
+    document_url: str | None = None
+    document_name: str | None = None
 
 
 class _Function(Struct, gc=False):
@@ -102,6 +106,7 @@ class _Choice(Struct, gc=False):
 class _Format(Struct, gc=False):
     type: str | None = None
     json_schema: _Named | None = None
+    value: dict[str, Raw] | None = None
 
 
 class _Thinking(Struct, gc=False):
@@ -195,11 +200,11 @@ def _needs(seen: _Body, kinds: set[str]) -> Needs:
     found: set[Ability] = {_MEDIA[kind] for kind in kinds if kind in _MEDIA} if kinds else set()
     if seen.tools or seen.functions:
         found.add("tools")
-    if seen.response_format is not None and seen.response_format.type == "json_schema":
+    if seen.response_format is not None and (seen.response_format.type == "json_schema" or seen.response_format.value):
         found.add("json_schema")
     if (seen.reasoning_effort or seen.reasoning or seen.thinking or seen.enable_thinking) and _is_thinking(seen):
         found.add("reasoning")
-    if "file" in kinds and any(map(_has_pdf, seen.messages)):
+    if not kinds.isdisjoint(_FILES) and any(map(_has_pdf, seen.messages)):
         found.add("pdf")
     return needing(frozenset(found)) if found else NO_NEEDS
 
@@ -216,13 +221,21 @@ def _is_thinking(seen: _Body) -> bool:
 
 
 def _has_pdf(message: _Message) -> bool:
-    files = [part.file for part in message.content if part.file is not None] if type(message.content) is list else []
-    return any(
-        (file.file_data or "").startswith(f"data:{PDF}") or (file.filename or "").lower().endswith(".pdf")
-        for file in files
+    return type(message.content) is list and any(
+        text.startswith(f"data:{PDF}") or names_pdf(text) for part in message.content for text in _files(part)
     )
 
 
+def _files(part: _Part) -> Iterator[str]:
+    """What names or holds a file: OpenAI's own way, and those of Mistral and Perplexity."""
+    if (file := part.file) is not None:
+        yield from filter(None, (file.file_data, file.filename))
+    yield from filter(None, (part.document_url, part.document_name))
+    if (url := part.file_url) is not None:
+        yield url if isinstance(url, str) else url.url
+
+
+_FILES: Final = frozenset({"file", "document_url", "file_url"})
 _MEDIA: Final[dict[str, Ability]] = {"image_url": "image", "input_audio": "audio"}
 
 
@@ -245,7 +258,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
 
 def patch(body: bytes, target: Target) -> bytes:
     """The body with the model, the stream flag and a wish for usage put in; the rest byte for byte."""
-    wire = cast(Wire, OBJECT.decode(body))
+    wire = cast(Wire, top_level(body))
     if target.model:
         wire["model"] = target.model
     if target.is_stream:
@@ -287,30 +300,32 @@ class UsageFilter:
     """Withholds the event that tells usage and nothing else, since the client did not ask for it."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         """The complete events so far, byte for byte."""
-        buffer = self._rest + data if self._rest else data
-        passed: list[bytes] = []
+        seen = max(len(self._rest) - 3, 0)  # what was looked at is not again, but for the length of a blank line
+        buffer = self._rest
+        buffer += data
+        passed: list[bytes | bytearray] = []
         start = 0
-        for found in _BOUNDARY.finditer(buffer):
+        for found in _BOUNDARY.finditer(buffer, seen):
             event = buffer[start : found.end()]
             if not _tells_only_usage(event):
                 passed.append(event)
             start = found.end()
-        self._rest = buffer[start:]
+        self._rest = buffer[start:] if start else buffer
         if len(self._rest) > EVENT_BYTES_MAX:
             passed.append(self.close())
         return b"".join(passed)
 
     def close(self) -> bytes:
         """What came after the last complete event."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return b"" if _tells_only_usage(rest) else rest
 
 
-def _tells_only_usage(event: bytes) -> bool:
+def _tells_only_usage(event: bytes | bytearray) -> bool:
     if b'"usage"' not in event or b'"choices":[{' in event:  # quotes inside of texts have a backslash before them
         return False
     data = b"".join(line[5:] for line in event.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:"))

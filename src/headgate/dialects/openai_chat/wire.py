@@ -3,9 +3,9 @@
 https://platform.openai.com/docs/api-reference/chat (2026-11), and what compatible hosts add to it.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder, Encoder
 
 NAME: Final = "openai_chat"
@@ -15,6 +15,10 @@ FORM: Final = "chat:"
 NULL: Final = Raw(b"null")
 
 ENCODE: Final = Encoder().encode
+
+
+CHOICES_MAX: Final = 128
+"""More answers to one call than this API gives; a choice of another number is told by its place in the list."""
 
 
 class FunctionDelta(Struct, gc=False, forbid_unknown_fields=True):
@@ -62,7 +66,7 @@ class Choice(Struct, forbid_unknown_fields=True):
     """More of one of several answers."""
 
     delta: Delta
-    index: int = 0
+    index: Annotated[int, Meta(ge=0, lt=CHOICES_MAX)] = 0
     finish_reason: str | None = None
     logprobs: dict[str, Raw] | None = None
     native_finish_reason: str | None = None

@@ -69,8 +69,14 @@ class AnswerReader:
     def item_added(self, key: int | str, raw: Raw) -> list[Event]:
         """The start of an item: a call is begun as soon as its name is known, a text with its first part."""
         item = self._item(key)
+        if item.is_done:  # a service may count all of its items as the first
+            self.items[f"before {len(self.items)}"] = item
+            del self.items[key]
+            item = self._item(key)
         members = members_of(raw)
         item.type, item.id = text_of(members.get("type")), text_of(members.get("id"))
+        if item.parts:  # its words came before it was announced
+            return []
         if item.type == "reasoning":
             return [self._started(item, 0, "reasoning", members)]
         if item.type in _INPUTS and text_of(members.get("name")):

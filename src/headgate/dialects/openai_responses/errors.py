@@ -12,6 +12,7 @@ from msgspec import Raw, json
 
 from headgate.core.problems import Outcome, Problem, ProblemKind, outcome_of_status
 from headgate.dialects.base import Headers
+from headgate.dialects.members import readable
 from headgate.dialects.openai_responses.wire import ENCODER, MEMBERS, NAME, NULL, Members, members_of, raw_is, text_of
 
 _MESSAGE_LENGTH_MAX: Final = 500
@@ -180,7 +181,7 @@ def _kind(status: int, outcome: Outcome) -> ProblemKind:
 def _object(body: bytes) -> Members:
     """The object in `body`; Azure and some proxies put it into an array."""
     try:
-        text = body.strip()
+        text = readable(body).strip()
         if text.startswith(b"["):
             text = bytes(next(iter(msgspec.json.decode(text, type=list[Raw])), NULL))
         return MEMBERS.decode(text)

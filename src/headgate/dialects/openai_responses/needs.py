@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, needing
+from headgate.core.needs import NO_NEEDS, PDF, Ability, Needs, names_pdf, needing
 from headgate.dialects.openai_responses.wire import NOTHING, ItemHead, PartHead, RequestHead
 
 _CLIENTS_TOOLS: Final = frozenset({"function", "custom"})
@@ -43,4 +43,6 @@ def _look_at(items: list[ItemHead], found: set[Ability]) -> bool:
 
 
 def _is_pdf(part: PartHead) -> bool:
-    return (part.file_data or "").startswith(f"data:{PDF}") or (part.filename or "").lower().endswith(".pdf")
+    return (part.file_data or "").startswith(f"data:{PDF}") or any(
+        map(names_pdf, filter(None, (part.filename, part.file_url)))
+    )

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, json
 
 from headgate.core.problems import InvalidRequest
+from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
 from headgate.dialects.openai_responses.wire import ELEMENTS, MEMBERS, NULL, TEXT, Members
 
@@ -54,10 +55,12 @@ def read_body(body: bytes) -> "Node":
     """The top level of a request."""
     check_body(body)
     try:
-        return Node(MEMBERS.decode(body), "")
+        return Node(top_level(body), "")
     except msgspec.ValidationError:
         raise InvalidRequest('The request body must be a JSON object such as {"model": …, "input": …}.') from None
     except (msgspec.DecodeError, ValueError) as error:
+        if (half := half_character(body)) is not None:
+            raise half from None
         raise InvalidRequest(f"The request body is not valid JSON; send one JSON object. Seen: {error}.") from None
 
 

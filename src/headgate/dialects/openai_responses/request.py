@@ -8,6 +8,7 @@ from msgspec import Raw
 from headgate.core.needs import needs_of
 from headgate.core.request import Foreign, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.bodies import top_level
 from headgate.dialects.kept import may_refer, references
 from headgate.dialects.openai_responses.items import parse_items
 from headgate.dialects.openai_responses.needs import needs_in
@@ -110,7 +111,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             has_wishes=may_have_wishes(body),
             refers=references(body) if may_refer(body, *_REFERRING) else (),
             is_kept=is_kept(request),
-            home=_home(members_in(body)),
+            home=_home(MEMBERS.decode(body)),
         )
     needs, refers = needs_in(head)
     return Head(
@@ -123,11 +124,6 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_kept=head.store is not False,
         home=_home_of(head),
     )
-
-
-def members_in(body: bytes) -> Members:
-    """The top level of a body that has been found valid."""
-    return MEMBERS.decode(body)
 
 
 def _home(members: Members) -> str:
@@ -188,7 +184,7 @@ def patch(body: bytes, target: Target) -> bytes:
         request = parse_request(body, Envelope())
         target = msgspec.structs.replace(target, is_stream=request.is_stream)
         return render_request(request, target, set())
-    members = cast("dict[str, object]", MEMBERS.decode(body))
+    members = cast("dict[str, object]", top_level(body))
     if target.model:
         members["model"] = target.model
     for name in target.quirks:

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from headgate.core.events import Event, Failed
 from headgate.dialects.base import Malformed, ReplyTo
+from headgate.dialects.members import readable
 from headgate.dialects.openai_responses.answer import AnswerReader
 from headgate.dialects.openai_responses.errors import problem_of_members, problem_of_response
 from headgate.dialects.openai_responses.renderer import StreamRenderer
@@ -29,6 +30,7 @@ _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
 def parse_response(body: bytes) -> list[Event]:
     """The events that a whole answer tells."""
+    body = readable(body)
     try:
         members = MEMBERS.decode(body)
     except _UNREADABLE:

@@ -38,6 +38,7 @@ from headgate.dialects.anthropic.reader import Reader
 from headgate.dialects.anthropic.seals import seal_loose
 from headgate.dialects.anthropic.wire import items_in
 from headgate.dialects.base import Envelope, ReplyTo, Target
+from headgate.dialects.members import readable
 
 TARGET = Target(model="claude-sonnet-4-5", max_tokens_default=500)
 REPLY_TO = ReplyTo(id="call_9", model="route-a", is_stream=True)
@@ -287,7 +288,7 @@ def test_a_count_that_is_none_counts_nothing(number: bytes):
 
     finished = parse_response(body)[-1]
 
-    extras = {"input_tokens": Raw(number), "output_tokens": Raw(b"2")}
+    extras = {"input_tokens": Raw(readable(number)), "output_tokens": Raw(b"2")}
     usage = Usage(input_tokens=0, output_tokens=2, extras=extras)
     assert finished == Finished(reason="stop", wire_reason="end_turn", usage=usage)
 
@@ -354,7 +355,7 @@ def test_a_member_name_that_is_not_utf_8_spoils_only_its_event():
 
     events = parsed(wire(START, TEXT, WORDS, DELTA) + broken)
 
-    assert events == [*HI_EVENTS, Finished(reason="stop", wire_reason="end_turn")]
+    assert events == [*HI_EVENTS, Finished(reason="stop", wire_reason="end_turn", extras={"\ufffd": Raw(b"1")})]
 
 
 def test_citations_of_an_odd_type_cite_nothing():

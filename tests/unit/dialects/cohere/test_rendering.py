@@ -235,7 +235,7 @@ def function(name: str) -> Any:
             },
             set(),
         ),
-        ((), ToolChoice(mode="any"), {}, set()),
+        ((), ToolChoice(mode="auto"), {}, set()),
     ],
 )
 def test_tools(tools: Any, choice: ToolChoice | None, wire: Any, dropped: set[str]) -> None:

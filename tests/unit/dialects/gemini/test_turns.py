@@ -406,7 +406,7 @@ def test_tools_and_the_choice_are_said(choice: ToolChoice, config: object):
 
 
 def test_a_choice_among_no_functions_is_not_said():
-    body, dropped = rendered(of(user(Text(text="hi")), tool_choice=ToolChoice(mode="any")))
+    body, dropped = rendered(of(user(Text(text="hi")), tool_choice=ToolChoice(mode="auto")))
 
     assert "toolConfig" not in body
     assert dropped == {"tool_choice"}

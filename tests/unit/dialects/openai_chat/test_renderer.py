@@ -307,10 +307,11 @@ def test_our_own_stream_is_written_so_that_it_says_the_same(wire: bytes) -> None
     assert (folded(again), renderer.dropped) == (answer, set())
 
 
-def test_a_choice_of_a_negative_number_is_a_choice() -> None:
-    chunk = b'data: {"choices":[{"index":-2,"delta":{"content":"Ho"}}]}\n\ndata: [DONE]\n\n'
+@pytest.mark.parametrize("number", [b"-2", b"128", b"1e308"])
+def test_a_choice_of_no_possible_number_is_told_by_its_place(number: bytes) -> None:
+    chunk = b'data: {"choices":[{"index":%b,"delta":{"content":"Ho"}}]}\n\ndata: [DONE]\n\n' % number
     parser = StreamParser()
 
     wire = StreamRenderer(ReplyTo(id="a", model="m")).render(parser.feed(chunk))
 
-    assert b'"index":-2' in wire
+    assert b'"index":0,"delta":{"content":"Ho"}' in wire

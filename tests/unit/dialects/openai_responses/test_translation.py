@@ -262,7 +262,7 @@ def test_single_knobs(knobs: Knobs, expected: dict[str, object], lost: set[str])
 
 @pytest.mark.parametrize(("mode", "word"), [("auto", "auto"), ("none", "none"), ("any", "required")])
 def test_plain_tool_choices(mode: Any, word: str):
-    assert sent(tool_choice=ToolChoice(mode=mode))[0]["tool_choice"] == word
+    assert sent(tools=(Tool(name="f"),), tool_choice=ToolChoice(mode=mode))[0]["tool_choice"] == word
 
 
 def test_members_of_the_same_service_pass():

@@ -1,4 +1,4 @@
-"""Ids that upstreams gave to what they keep."""
+"""Ids that upstreams gave to what they keep, and the gateway's own files and batches."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Makes their table."""
+    """Makes their tables."""
     number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "minted",
@@ -19,3 +19,12 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("minted_by_expiry", "minted", ["expires_us"])
+    op.create_table(
+        "own_things",
+        sa.Column("id", sa.Text, primary_key=True),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("owner", "kind", "status")),
+        sa.Column("created_us", number, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_index("own_things_by_owner", "own_things", ["owner", "kind", "created_us"])
