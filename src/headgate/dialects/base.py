@@ -38,6 +38,8 @@ class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     is_stream: bool | None = None
     """Whether the path asked for a stream; None: the body says it."""
     version: str = ""
+    betas: tuple[str, ...] = ()
+    """Previews that a header field opts in to."""
 
 
 class Head(Struct, frozen=True, kw_only=True, gc=False):

@@ -21,7 +21,6 @@ from headgate.dialects.openai_responses.wire import (
     ELEMENTS,
     EMPTY_LIST,
     ENCODER,
-    MEMBERS,
     NAME,
     NOTHING,
     NULL,
@@ -111,7 +110,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             has_wishes=may_have_wishes(body),
             refers=references(body) if may_refer(body, *_REFERRING) else (),
             is_kept=is_kept(request),
-            home=_home(MEMBERS.decode(body)),
+            home=_home(top_level(body)),
         )
     needs, refers = needs_in(head)
     return Head(
