@@ -320,9 +320,9 @@ _ACTIONS = {
     "live": "whether the process runs",
     "ready": "whether calls can be served",
     "hello": "who answers here",
-    "converse": "responses over a WebSocket",
-    "realtime": "realtime sessions over a WebSocket",
-    "secret": "a short-lived key for a realtime session",
+    "converse": "the same over a WebSocket",
+    "realtime": "a live session, over a WebSocket",
+    "secret": "a client secret for live sessions",
 }
 
 

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import openai
@@ -526,3 +527,26 @@ def test_stopping_lets_an_answer_end_and_closes_both_sides(tmp_path: Any):
                 assert client.close_code == 1001
             assert started.process.wait(timeout=10) == 0
             eventually(lambda: the_talk(upstream).is_over, s=2)
+
+
+def test_a_killed_process_loses_no_answer_and_books_none_twice(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream:
+        config = {"providers": {"up": {"like": "openai", "base_url": upstream.url, "api_key": "none"}}}
+        upstream.talk([Say(CREATED), Say(BEGUN), Say(DONE), Say(BEGUN), Say(DONE), Say(BEGUN), Hear(99)])
+        with gateway(tmp_path, config) as first:
+            url = f"{first.url.replace('http', 'ws')}/v1/realtime?model=up/gpt-realtime"
+            with open_socket(url, additional_headers={"authorization": f"Bearer {first.key}"}) as client:
+                for _ in range(6):
+                    client.recv(timeout=5)
+                time.sleep(0.5)  # the journal reaches the disk a moment later
+                first.kill()
+        with gateway(tmp_path, config) as second:
+            eventually(lambda: any(call["operation"] == "realtime" for call in recorded(second)))
+            calls = sorted(recorded(second), key=lambda call: call["id"])
+    assert [(call["operation"], call["outcome"]) for call in calls] == [
+        ("realtime", "local"),
+        ("realtime_response", "ok"),
+        ("realtime_response", "ok"),
+        ("realtime_response", "local"),
+    ]
+    assert [float(call["cost_usd"]) for call in calls[1:3]] == [pytest.approx(COST_USD)] * 2

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/realtime-server-events (2026-11);
 older and newer names of events side by side. Must not know sockets.
 """
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -285,14 +285,6 @@ def with_model(message: bytes, asked: str, model: str) -> bytes:
 def session_update(session: Raw) -> bytes:
     """The event that gives an upstream a session's settings."""
     return msgspec.json.encode({"type": "session.update", "session": session})
-
-
-def error_event(problem: Problem) -> bytes:
-    """An error of ours, as the server's own event."""
-    kind: Literal["invalid_request_error", "server_error"]
-    kind = "server_error" if problem.http_status >= 500 else "invalid_request_error"
-    error = {"type": kind, "code": problem.code, "message": problem.message, "param": problem.param, "event_id": None}
-    return msgspec.json.encode({"type": "error", "event_id": "event_headgate", "error": error})
 
 
 def _words(raw: Raw) -> str:

@@ -67,9 +67,9 @@ class Wish(Struct, frozen=True, kw_only=True):
 class _Answer(Struct):
     """An answer under way."""
 
-    id: str
+    record: CallRecord
+    """Of which the journal has the beginning."""
     began_s: float
-    began_us: int
     status: str = "cut"
     ttft_ms: float | None = None
     text_chars: int = 0
@@ -259,7 +259,7 @@ class Session:
         match event:
             case realtime.Begun(id):
                 if len(self._answers) < ANSWERS_MAX:
-                    self._answers[id] = _Answer(id, time.monotonic(), time.time_ns() // 1000)
+                    self._answers[id] = self._begun()
             case realtime.Told():
                 self._told(event)
             case realtime.Ended():
@@ -286,7 +286,7 @@ class Session:
     def _ended(self, event: realtime.Ended) -> None:
         answer = self._answers.pop(event.response_id, None)
         if answer is None:
-            answer = _Answer(event.response_id, time.monotonic(), time.time_ns() // 1000)
+            answer = self._begun()
         answer.status = event.status
         outcome = Outcome.SERVER if event.status == "failed" else Outcome.OK
         self._book_answer(answer, event.usage, outcome, event.reason)
@@ -296,7 +296,7 @@ class Session:
         if usage is None:
             usage, source = self._counted(answer), "counted"
         self._context_tokens = usage.total_tokens
-        record = self._part(ANSWER, answer.began_us)
+        record = answer.record
         record.duration_ms = (time.monotonic() - answer.began_s) * 1e3
         record.ttft_ms, record.outcome, record.error = answer.ttft_ms, outcome, words
         record.finish_reason = answer.status
@@ -315,16 +315,19 @@ class Session:
 
     def _heard(self, event: realtime.Heard) -> None:
         """Speech is written down by a model that has a price of its own; one that is billed by time has none here."""
-        record = self._part(TRANSCRIPT, time.time_ns() // 1000)
+        record = self._part(TRANSCRIPT, self._transcriber)
         self._book(record, event.usage, "provider_reported" if event.usage else "none", self._transcriber)
 
-    def _part(self, operation: str, began_us: int) -> CallRecord:
-        """A record of something within the session."""
+    def _begun(self) -> _Answer:
+        return _Answer(self._part(ANSWER, self._deployment.model if self._deployment else ""), time.monotonic())
+
+    def _part(self, operation: str, model: str) -> CallRecord:
+        """A record of something within the session, and the journal's line of its beginning."""
         whole = self._call.record
         self._parts += 1
-        return CallRecord(
+        record = CallRecord(
             id=f"{whole.id}-{self._parts}",
-            started_us=began_us,
+            started_us=time.time_ns() // 1000,
             key_id=whole.key_id,
             surface=whole.surface,
             operation=operation,
@@ -335,14 +338,15 @@ class Session:
             route=whole.route,
             status=101,
         )
+        attempt = self._attempt_of(record, model)
+        self._engine.metering.call_started(_call_start(record, _start_of(attempt, record, record.started_us)))
+        return record
 
-    def _book(self, record: CallRecord, usage: Usage | None, source: UsageSource, model: str) -> None:
-        metering, deployment = self._engine.metering, self._deployment
-        if deployment is None:
-            return
-        attempt = Attempt(
+    def _attempt_of(self, record: CallRecord, model: str) -> Attempt:
+        """The only attempt of something within the session."""
+        return Attempt(
             number=1,
-            provider=deployment.provider,
+            provider=self._deployment.provider if self._deployment else "",
             model=model,
             dialect=realtime.NAME,
             lane="verbatim",
@@ -351,16 +355,19 @@ class Session:
             outcome=record.outcome,
             status=101,
             message=record.error,
-            usage=usage,
-            usage_source=source,
-            price_version=metering.price_version,
-            is_priced=usage is not None,
+            price_version=self._engine.metering.price_version,
         )
+
+    def _book(self, record: CallRecord, usage: Usage | None, source: UsageSource, model: str) -> None:
+        metering, deployment = self._engine.metering, self._deployment
+        if deployment is None:
+            return
+        attempt = self._attempt_of(record, model)
+        attempt.usage, attempt.usage_source, attempt.is_priced = usage, source, usage is not None
         metering.settle(attempt, deployment.prices)
         record.attempts = [attempt]
         record.usage, record.usage_source = usage, source
         record.cost_nano_usd, record.is_priced = attempt.cost_nano_usd, attempt.is_priced
-        metering.call_started(_call_start(record, _start_of(attempt, record, record.started_us)))
         metering.call_ended(record)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from headgate.core.problems import Outcome, Problem
+from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.realtime import (
@@ -16,7 +16,6 @@ from headgate.dialects.realtime import (
     Session,
     Told,
     Wrong,
-    error_event,
     read_event,
     session_update,
     with_model,
@@ -178,6 +177,3 @@ def test_a_sessions_model_is_told_in_the_providers_words():
 
 def test_what_headgate_itself_says():
     assert json.loads(session_update(msgspec.Raw(b'{"a": 1.0}'))) == {"type": "session.update", "session": {"a": 1.0}}
-    told = json.loads(error_event(Problem(kind="upstream", message="m", code="c")))
-    assert (told["type"], told["error"]["type"], told["error"]["message"]) == ("error", "server_error", "m")
-    assert json.loads(error_event(Problem(kind="not_found", message="m")))["error"]["type"] == "invalid_request_error"
