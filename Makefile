@@ -17,7 +17,7 @@ serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEAD
 
 test: .venv/.test ## Run all tests but those of `make acceptance`
 	@$(BIN)/python -m pytest -n 2 -m "not node and not frameworks" --ignore=tests/conformance $(MEASURE)
-	@$(BIN)/python -m pytest -n 2 tests/conformance
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/conformance
 
 check: .venv/.check .coverage.json ## Look at the source: format, lint, types, layers, spelling, coverage
 	$(BIN)/ruff format --check .

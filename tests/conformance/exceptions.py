@@ -47,6 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 }
 
 PASSED_OVER: tuple[tuple[str, str], ...] = (
+    (r" (GET|DELETE|PUT|PATCH|HEAD) ", "looked up, changed or deleted: nothing is answered by a model"),
     (r"bedrock\w* .*/invoke(-with-response-stream)?$", "embeddings by the door of chats; events without their frames"),
     (r"cohere .*/v1/chat$|other_compat .*/v1/chat$", "the first version of Cohere's chat, which is retired"),
     (r"cohere .*/v1/(generate|tokenize)$", "Cohere's first version: retired with its chat"),

@@ -1,6 +1,5 @@
 """Side operations over real recorded exchanges: embeddings and ranking, each back as it was, and told abroad."""
 
-import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ import pytest
 from headgate.core.problems import ClientError
 from headgate.dialects.base import Dialect, Envelope, Operation, Target
 from headgate.dialects.registry import DIALECTS
-from tests.conformance.traffic import FOLDER, Exchange, families, read_exchange
+from tests.conformance.traffic import FOLDER, Exchange, families, read_exchange, records
 
 _OPERATIONS = (
     (re.compile(r"/v[12]/embed$"), "cohere", "embeddings"),
@@ -31,19 +30,16 @@ EXCEPTIONS = {
 
 
 @cache
-def recorded(name: str) -> tuple[Exchange, ...]:
-    """Every exchange of an operation, of all families."""
-    return tuple(exchange for family in families() for exchange in _read(family, name))
+def recorded() -> tuple[tuple[str, Exchange], ...]:
+    """Every exchange of each operation, of all families."""
+    return tuple(found for family in families() for record in records(family) for found in _read(record, family))
 
 
-def _read(family: str, wanted: str) -> Iterator[Exchange]:
-    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            path = record["url"].partition("?")[0]
-            found = next(((d, name) for rule, d, name in _OPERATIONS if rule.search(path)), None)
-            if record["method"] == "POST" and found is not None and found[1] == wanted:
-                yield read_exchange(record, family, found[0])
+def _read(record: dict[str, Any], family: str) -> Iterator[tuple[str, Exchange]]:
+    path = record["url"].partition("?")[0]
+    found = next(((dialect, name) for rule, dialect, name in _OPERATIONS if rule.search(path)), None)
+    if record["method"] == "POST" and found is not None:
+        yield found[1], read_exchange(record, family, found[0])
 
 
 def halves_of(dialect: Dialect, name: str) -> Operation[Any, Any] | None:
@@ -137,22 +133,22 @@ CHECKS: list[Check] = [
 
 
 @pytest.mark.skipif(not families(), reason=f"no recorded traffic at {FOLDER}: set HEADGATE_TRAFFIC to run over one")
-@pytest.mark.parametrize("name", ["embeddings", "ranking"])
-def test_there_is_traffic(name: str):
-    assert recorded(name)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", ["embeddings", "ranking"] if families() else [])
-def test_every_exchange(name: str, check: Check):
+def test_every_exchange(record_property: Callable[[str, object], None]):
     failures: list[str] = []
-    for exchange in recorded(name):
+    excepted: set[str] = set()
+    for name, exchange in recorded():
         operation = halves_of(DIALECTS[exchange.dialect], name)
         assert operation is not None
-        try:
-            fault = check(exchange, operation, name)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}"
-        if fault is not None and exchange.id not in EXCEPTIONS:
-            failures.append(f"{exchange.id} ({exchange.family}, {exchange.dialect}): {fault}")
-    assert not failures, f"{len(failures)} of {len(recorded(name))}:\n" + "\n".join(failures[:25])
+        for check in CHECKS:
+            try:
+                fault = check(exchange, operation, name)
+            except Exception as error:
+                fault = f"{type(error).__name__}: {error}"
+            if fault is not None and exchange.id in EXCEPTIONS:
+                excepted.add(exchange.id)
+            elif fault is not None:
+                failures.append(f"{exchange.id} ({exchange.family}, {exchange.dialect}) {check.__name__}: {fault}")
+    record_property("conformance", ["embeddings and ranking", len(recorded()), len(excepted), {}])
+
+    assert {name for name, _ in recorded()} == {"embeddings", "ranking"}
+    assert not failures, f"{len(failures)} of {len(recorded())}:\n" + "\n".join(failures[:25])

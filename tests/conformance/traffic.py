@@ -50,6 +50,9 @@ class Exchange(NamedTuple):
     is_exact: bool
     """Whether the body's bytes are as they were on the wire."""
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def path_model(self) -> str:
         """The model in the URL, for services that have it there."""
@@ -62,37 +65,41 @@ class Exchange(NamedTuple):
         return bool(re.search(r":(streamR|r)awPredict", self.url))
 
 
+class Reading(NamedTuple):
+    """A family's file, read once."""
+
+    exchanges: tuple[Exchange, ...]
+    """What speaks one of our dialects."""
+    passed_over: tuple[str, ...]
+    """What speaks none: family, method and path of each call."""
+
+
 @cache
 def families() -> tuple[str, ...]:
-    """The files that hold exchanges of our dialects; empty where there is no traffic."""
-    if not FOLDER.is_dir():
-        return ()
-    names = sorted(path.name.removesuffix(".jsonl.gz") for path in FOLDER.glob("*.jsonl.gz"))
+    """The files of recordings, the largest first, so that the last to be read is none of the long ones; empty where
+    there is no traffic."""
+    paths = sorted(FOLDER.glob("*.jsonl.gz"), key=lambda path: -path.stat().st_size)
+    names = [path.name.removesuffix(".jsonl.gz") for path in paths]
     return tuple(name for name in names if not name.startswith("realtime"))
 
 
-@cache
-def exchanges(family: str) -> tuple[Exchange, ...]:
-    """Every exchange of a family that speaks one of our dialects."""
-    return tuple(_read(family))
-
-
-def passed_over(family: str) -> Iterator[tuple[str, str]]:
-    """Calls of a family that speak no dialect of ours: the id, and family, method and path."""
+def records(family: str) -> Iterator[dict[str, Any]]:
+    """The lines of a family's file."""
     with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if record["method"] == "POST" and _dialect(record) is None:
-                yield record["id"], f"{family} POST {record['url'].partition('?')[0]}"
+        yield from map(json.loads, lines)
 
 
-def _read(family: str) -> Iterator[Exchange]:
-    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            dialect = _dialect(record)
-            if dialect is not None:
-                yield read_exchange(record, family, dialect)
+def reading(family: str) -> Reading:
+    """All of a family."""
+    exchanges: list[Exchange] = []
+    passed_over: list[str] = []
+    for record in records(family):
+        dialect = _dialect(record)
+        if dialect is not None:
+            exchanges.append(read_exchange(record, family, dialect))
+        else:
+            passed_over.append(f"{family} {record['method']} {record['url'].partition('?')[0]}")
+    return Reading(tuple(exchanges), tuple(passed_over))
 
 
 def _dialect(record: dict[str, Any]) -> str | None:

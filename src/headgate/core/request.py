@@ -256,5 +256,7 @@ class Request(Struct, frozen=True, kw_only=True):
     is_stream: bool = False
     wants_usage: bool = True
     """Whether a stream is to end with its usage (OpenAI chat sends it only when asked)."""
+    betas: tuple[str, ...] = ()
+    """Names of previews that the caller opts in to, beside the body."""
     form: str = ""
     extras: Extras = field(default_factory=dict)

@@ -115,6 +115,7 @@ def parse_request(body: bytes, envelope: Envelope) -> Request:
         tool_choice=choice,
         knobs=knobs,
         is_stream=bool(top.stream),
+        betas=envelope.betas,
         form=form.text,
         extras=members,
     )

@@ -6,12 +6,13 @@ from headgate.core.request import Request
 from headgate.core.tools import as_functions
 from headgate.dialects.base import Target
 from headgate.dialects.bedrock_converse import wire
-from headgate.dialects.bedrock_converse.additional import traits_of
+from headgate.dialects.bedrock_converse.additional import ADDITIONAL, traits_of
 from headgate.dialects.bedrock_converse.blocks import Block, Pen
 from headgate.dialects.bedrock_converse.foreign import write_foreign
-from headgate.dialects.bedrock_converse.settings import write_own
+from headgate.dialects.bedrock_converse.settings import put, write_own
 from headgate.dialects.bedrock_converse.turns import foreign_messages, own_messages
 from headgate.dialects.bedrock_converse.wire import NAME
+from headgate.dialects.betas import on_bedrock
 
 _EMPTIES: Final[dict[str, object]] = {
     "messages": [],
@@ -47,4 +48,6 @@ def members_of(request: Request, target: Target, dropped: set[str]) -> Block:
                 out.setdefault(name, nothing)
     else:
         write_foreign(request, out, pen)
+        if "claude" in target.model:
+            put(out, ADDITIONAL, on_bedrock(request.betas, dropped))
     return out

@@ -96,10 +96,10 @@ def _content(answer: Answer, dropped: set[str], *, is_home: bool) -> list[object
     return [blocks[index] for index in sorted(blocks)]
 
 
-def _own_block(part: AnswerPart, dropped: set[str]) -> Block:
+def _own_block(part: AnswerPart, dropped: set[str]) -> Block | Raw:
     citations = [opaque.raw for opaque in part.opaques if opaque.slot == "citation"]
     if (block := next((opaque.raw for opaque in part.opaques if opaque.slot == AS_IT_WAS), None)) is not None:
-        return dict(members_in(block))
+        return block
     dropped.update(opaque.name for opaque in part.opaques if opaque.slot != "citation")
     match part.kind:
         case "tool_call":

@@ -20,6 +20,7 @@ from headgate.dialects.bedrock_invoke.completions import NAME
 from headgate.dialects.bedrock_invoke.families import FAMILIES, Family, of_answer, of_model, of_request
 from headgate.dialects.bedrock_invoke.framing import EVENTS, Makers, family_of
 from headgate.dialects.bedrock_invoke.paths import value_at
+from headgate.dialects.betas import on_bedrock
 from headgate.dialects.bodies import half_character, top_level
 from headgate.dialects.depth import check_depth
 from headgate.dialects.members import readable
@@ -104,6 +105,8 @@ class Bodies:
         members = _OBJECT.decode(self._makers[family.speaks].render_request(request, target, dropped))
         members.pop("stream_options", None)  # Bedrock counts at the end of every stream
         _drop_refused(members, family, dropped)
+        if family.speaks == "anthropic":
+            members |= {name: Raw(_ENCODER.encode(value)) for name, value in on_bedrock(request.betas, dropped).items()}
         constants = {name: Raw(_ENCODER.encode(value)) for name, value in family.constants.items()}
         return _ENCODER.encode({**constants, **_without(members, [])})
 

@@ -21,6 +21,7 @@ from tests.unit.dialects.bedrock_invoke.samples import (
 from headgate.core.problems import InvalidRequest, Unrenderable
 from headgate.core.request import Knobs, Message, Request, Text
 from headgate.dialects.base import Envelope, Head, Target
+from headgate.dialects.betas import betas_of
 from headgate.dialects.registry import DIALECTS
 
 
@@ -125,6 +126,36 @@ def test_what_bedrock_refuses_of_anthropics_is_reported():
     sent = json.loads(INVOKE.render_request(request, Target(model=CLAUDE), dropped))
     assert (sent["tools"], "context_management" in sent) == ([tool, tool], False)
     assert dropped == {"tools.eager_input_streaming", "context_management"}
+
+
+BETAS = ("claude-code-20250219", "interleaved-thinking-2025-05-14")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("bedrock_invoke", ()), ("bedrock_converse", ("additionalModelRequestFields",))]
+)
+def test_previews_that_bedrock_has_are_opted_in_to_in_the_body(name: str, path: tuple[str, ...]):
+    body = b'{"model":"c","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}'
+    request = DIALECTS["anthropic"].parse_request(body, Envelope(betas=BETAS))
+    dropped: set[str] = set()
+
+    sent = json.loads(DIALECTS[name].render_request(request, Target(model=CLAUDE), dropped))
+    for member in path:
+        sent = sent[member]
+
+    assert (sent["anthropic_beta"], dropped) == ([BETAS[1]], {"anthropic-beta.claude-code-20250219"})
+    at_home = json.loads(DIALECTS["anthropic"].render_request(request, Target(model="c"), set()))
+    assert at_home == json.loads(body)
+
+
+def test_a_body_opts_in_to_nothing_that_bedrock_has_not():
+    request = Request(dialect="anthropic", model="c", messages=HELLO, betas=BETAS[:1])
+    for name in ("bedrock_invoke", "bedrock_converse"):
+        assert b"beta" not in DIALECTS[name].render_request(request, Target(model=CLAUDE), set())
+
+
+def test_the_names_of_previews_are_read_from_a_list():
+    assert betas_of(" a, b ,,a") == ("a", "b")
 
 
 def test_counting():

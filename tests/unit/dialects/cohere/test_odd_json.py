@@ -36,9 +36,16 @@ WORDS = st.sampled_from(
     )
 )
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS | st.text()
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS
+    | st.text(max_size=9)
 )
-JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=5))
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=5), max_leaves=12
+)
 OBJECTS = st.dictionaries(WORDS, JSON, max_size=6)
 MESSAGES = st.lists(st.fixed_dictionaries({"role": WORDS}, optional={"content": JSON, "tool_calls": JSON}), min_size=1)
 BODIES = st.builds(lambda rest, messages: {**rest, "messages": messages}, OBJECTS, MESSAGES | JSON)
