@@ -57,7 +57,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
     if call.keeper:
-        named = kept_at(call.keeper, named)
+        named = _at_keeper(call.keeper, named)
     if head.home:
         named = at_home(engine, call.dialect.name, head.home, named)
     demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
@@ -100,23 +100,23 @@ def meant(engine: "Engine", principal: Principal, model: str, wishes: Wishes, su
     return Named(names[0], wished(routes, wishes, scope), unmet(directory, wishes))
 
 
-def kept_at(keeper: str, named: Named) -> Named:
+def kept_at(keeper: str, choice: Choice) -> Choice:
     """The choice without what runs elsewhere than where things are that the call refers to."""
-    left = _left(named, lambda deployment: deployment.provider == keeper)
+    left = tuple(each for each in choice.plan.deployments if each.provider == keeper)
+    if not left:
+        raise _kept_elsewhere(keeper, choice.model)
+    return structs.replace(choice, plan=structs.replace(choice.plan, deployments=left))
+
+
+def _at_keeper(keeper: str, named: Named) -> Named:
+    """The same before anything is weighed."""
+    left = _left(named, lambda each: each.provider == keeper)
     if not left.routes:
-        raise _not_there(keeper, named.model)
+        raise _kept_elsewhere(keeper, named.model)
     return left
 
 
-def plan_at(keeper: str, choice: Choice) -> Plan:
-    """The same of a plan that is made."""
-    left = tuple(each for each in choice.plan.deployments if each.provider == keeper)
-    if not left:
-        raise _not_there(keeper, choice.model)
-    return structs.replace(choice.plan, deployments=left)
-
-
-def _not_there(keeper: str, model: str) -> InvalidRequest:
+def _kept_elsewhere(keeper: str, model: str) -> InvalidRequest:
     return InvalidRequest(
         f"What this call refers to is kept by {keeper}, and {model!r} does not run there. "
         f"Ask for a model at {keeper}, or send the content itself.",
@@ -126,7 +126,7 @@ def _not_there(keeper: str, model: str) -> InvalidRequest:
 
 def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
     """The choice without what does not speak the caller's dialect, since `member` means nothing elsewhere."""
-    left = _left(named, lambda deployment: deployment.door(dialect).dialect == dialect)
+    left = _left(named, lambda each: each.door(dialect).dialect == dialect)
     if not left.routes:
         there = sorted(
             name
@@ -134,20 +134,21 @@ def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
             if any(door.dialect == dialect for door in provider.doors)
         )
         can = f"Providers here that can: {', '.join(there)}" if there else "No provider here can"
-        runs_at = _listed([each.deployment for route in named.routes for each in route.targets])
+        asked = [target.deployment for route in named.routes for target in route.targets]
         raise Unrenderable(
-            f"{member!r} needs a provider that keeps answers itself; {named.model!r} runs at {runs_at}. {can}. "
-            f"Ask for a model there, or leave {member!r} out.",
+            f"{member!r} needs a provider that keeps answers itself; {named.model!r} runs at "
+            f"{_listed(asked)}. {can}. Ask for a model there, or leave {member!r} out.",
             param=member,
         )
     return left
 
 
-def _left(named: Named, is_left: Callable[[Deployment], bool]) -> Named:
-    routes = [
-        structs.replace(route, targets=tuple(each for each in route.targets if is_left(each.deployment)))
+def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
+    """Of each model that is named, the targets that are meant."""
+    routes = (
+        structs.replace(route, targets=tuple(each for each in route.targets if is_meant(each.deployment)))
         for route in named.routes
-    ]
+    )
     return Named(named.model, tuple(route for route in routes if route.targets), named.dropped)
 
 

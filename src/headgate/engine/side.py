@@ -9,8 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import structs
-
 from headgate.core.needs import NO_WISHES, Wishes
 from headgate.core.problems import HeadgateError, InvalidRequest, MissingAbility, Outcome, Problem, Unpriced
 from headgate.dialects.base import Target
@@ -20,7 +18,7 @@ from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wish
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED
 from headgate.engine.call import Call
-from headgate.engine.candidates import plan_at, planned
+from headgate.engine.candidates import NO_DEMAND, Choice, kept_at, planned
 from headgate.engine.conduct import Engine
 from headgate.engine.errand import Errand, Errands, To
 from headgate.engine.exchange import Exchange
@@ -72,7 +70,8 @@ class _Operating:
         wishes = self._take_wishes()
         record = call.record
         record.model, record.is_stream = self._asked.model, self._asked.is_stream
-        choice = self._choice = planned(engine, call.principal, self._asked.model, wishes)
+        choice = planned(engine, call.principal, self._asked.model, wishes)
+        self._dropped = choice.dropped
         record.model = choice.model
         self._plan = self._able(choice.model, choice.plan)
 
@@ -83,7 +82,7 @@ class _Operating:
         if self._asked.refers:
             keeper = await keeper_of(self._engine, call.principal, self._asked.refers)
             if keeper:
-                self._plan = plan_at(keeper, structs.replace(self._choice, plan=self._plan))
+                self._plan = kept_at(keeper, Choice(record.model, self._plan, self._dropped, NO_DEMAND)).plan
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in self._plan.deployments]
@@ -174,7 +173,7 @@ class _Operating:
             url=door.url(address, deployment.model),
             headers=fields,
             body=body,
-            dropped=frozenset(dropped | self._choice.dropped),
+            dropped=frozenset(dropped | self._dropped),
         )
         return Errand(errands, to)
 

@@ -25,6 +25,8 @@ CLASSES: Final = (1_000, 8_000)
 _BUCKETS = 64
 _STEP = log(1.12)
 _LOWEST = log(0.02)
+_FURTHEST = _LOWEST + 80 * _STEP
+_TIME_MAX_S = 86_400.0
 _SCALE_MAX = 1e12
 _GROWTH_LEAST = 2.0 ** (1.0 / SAMPLES_HALF_LIFE_MAX)
 _AGE_LEAST_S = HALF_LIFE_S / SAMPLES_HALF_LIFE_MAX
@@ -114,8 +116,10 @@ class Estimator:
         middle = self._level + self._slope * log1p(tokens / 1000.0)
         q50, q95, q99, q999 = self._quantiles[(tokens >= CLASSES[0]) + (tokens >= CLASSES[1])]
         p50_s, bias = exp(middle + q50), exp(self._bias)
-        p95_s = max(p50_s, exp(middle + q95) * bias)
-        return Prediction(p50_s, p95_s, p95_s * exp(q99 - q95), p95_s * exp(q999 - q95))
+        p50_s = p50_s if p50_s < _TIME_MAX_S else _TIME_MAX_S
+        p95_s = min(max(p50_s, exp(middle + q95) * bias), _TIME_MAX_S)
+        p99_s = min(p95_s * exp(q99 - q95), _TIME_MAX_S)
+        return Prediction(p50_s, p95_s, p99_s, min(max(p99_s, p95_s * exp(q999 - q95)), _TIME_MAX_S))
 
     def usual_s(self, tokens: int) -> float:
         """The median alone."""
@@ -248,5 +252,5 @@ def quantiles(seen: list[float], censored: list[float]) -> tuple[float, float, f
     if found and len(found) < 4 and 0.0 < alive < 0.49:
         sigma = max(0.0, (top - found[0]) / _NORMAL.inv_cdf(1.0 - alive))
     for z in (0.0, _Z95, _Z99, _Z999)[len(found) :]:
-        found.append(max(top, found[0] + sigma * z) if found else top)
+        found.append(min(max(top, found[0] + sigma * z), _FURTHEST) if found else top)
     return found[0], found[1], found[2], found[3]

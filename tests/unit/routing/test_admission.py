@@ -5,22 +5,14 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from headgate.routing.admission import TENANT_WAITING_MAX, WAITING_MAX, Admission, Entrant, Refused
 
 
-def entrant(
-    id: str, tenant: str = "t", priority: int = 0, weight: float = 1.0, tokens: int = 100, deadline_s: float = 1e9
-) -> Entrant:
-    return Entrant(
-        id=id,
-        tenant=tenant,
-        input_tokens=tokens,
-        output_tokens=0,
-        deadline_s=deadline_s,
-        priority=priority,
-        weight=weight,
-    )
+def entrant(id: str, tenant: str = "t", tokens: int = 100, **changes: float) -> Entrant:
+    plain = Entrant(id=id, tenant=tenant, input_tokens=tokens, output_tokens=0, deadline_s=1e9)
+    return structs.replace(plain, **changes)
 
 
 def ids(entrants: list[Entrant]) -> list[str]:
@@ -166,7 +158,7 @@ def test_nobody_is_lost_and_nobody_goes_twice(events: list[tuple[str, int, int, 
     for number, (kind, tenant, priority, pause_s) in enumerate(events):
         now_s += pause_s
         if kind == "e":
-            new = entrant(str(number), f"t{tenant}", priority, deadline_s=now_s + 4.0)
+            new = entrant(str(number), f"t{tenant}", priority=priority, deadline_s=now_s + 4.0)
             told = queue.enter(new, now_s)
             if told is True:
                 running[new.id] = new
