@@ -82,10 +82,10 @@ class Reader:
         kind = next((name for name in block if name in _WHOLES), "")
         index = self._count
         if kind:
-            *events, ended = _WHOLES[kind](index, block) or [None]
-            if ended is not None:
+            events = _WHOLES[kind](index, block)
+            if events:
                 self._count += 1
-                return [*events, *_beside(index, kind, block, raw), ended]
+                return [*events[:-1], *_beside(index, kind, block, raw), *events[-1:]]
         self._count += 1
         return [_opaque(index, block or {"block": raw}, raw)]
 
