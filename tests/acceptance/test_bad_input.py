@@ -52,7 +52,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def _keys(running: Gateway) -> dict[str, str]:
     """One key of each kind."""
-    soon = datetime.now(UTC) + timedelta(seconds=3)
+    soon = datetime.now(UTC) + timedelta(seconds=5)
     made = {
         "expired": running.run("keys", "create", "--name", "short", "--expires", soon.isoformat()).strip(),
         "narrow": running.run("keys", "create", "--name", "narrow", "--models", "same_gemini").strip(),

@@ -1,6 +1,8 @@
 """Files and batches by the vendors' SDKs against a running gateway: a provider's, and the gateway's own."""
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from headgate.transport.fake import FakeUpstream
 from tests.acceptance.calling import eventually, recorded
-from tests.acceptance.running import Gateway, gateway
+from tests.acceptance.running import HEADGATE, Gateway, gateway
 
 
 @pytest.fixture(scope="module")
@@ -339,3 +341,35 @@ def test_a_batch_is_cancelled(tmp_path: Path):
             assert len(upstream.log) == done.request_counts.completed
             with pytest.raises(openai.BadRequestError):
                 client.batches.cancel(batch.id)
+
+
+def test_the_command_runs_a_file_and_goes_on_after_a_kill(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream:
+        from headgate.transport.fake import SlowFirstByte
+
+        upstream.fail(SlowFirstByte(s=0.1))
+        config = {"providers": {"up": {"like": "openai", "base_url": upstream.url, "api_key": "none"}}}
+        (tmp_path / "headgate.yaml").write_text(json.dumps({**config, "data_dir": str(tmp_path / "data")}))
+        (tmp_path / "in.jsonl").write_bytes(lines(20, "no-such-model"))
+        command = [*HEADGATE, "batch", "run", "in.jsonl", "--route", "up/gpt-4o-mini", "--concurrency", "2"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADGATE_")}
+
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as first:
+            eventually(lambda: len(upstream.log) >= 8, 30)
+            first.kill()
+        second = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+        assert second.returncode == 0, second.stderr
+        assert "completed: 20 of 20 answered, 0 not" in second.stdout
+        results = [json.loads(line) for line in (tmp_path / "in.results.jsonl").read_text().splitlines()]
+        assert sorted(each["custom_id"] for each in results) == sorted(f"c{number}" for number in range(20))
+        assert len(upstream.log) <= 22
+
+        (tmp_path / "in.jsonl").write_bytes(b"{}\n")
+        faulty = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert faulty.returncode == 2
+        assert "line 1: " in faulty.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
@@ -45,6 +46,23 @@ async def until(is_so: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not is_so():  # noqa: ASYNC110 - the log of an upstream has nobody to tell
             await asyncio.sleep(0.01)
+
+
+# Beside chat
+
+
+def test_the_endpoints_beside_chat_are_there_too(tmp_path: Path):
+    async def run() -> None:
+        async with opened(tmp_path) as (gateway, upstream), gateway.async_openai() as client:
+            vectors = await client.embeddings.create(model="gemini/m", input=["a", "b"])
+            assert [entry.embedding[0] for entry in vectors.data] == [0.25, 1.25]
+            heard = await client.audio.transcriptions.create(model="openai_chat/m", file=("a.wav", b"sound"))
+            assert heard.text == TEXT
+            upstream.fail(CutAfter(bytes=400))
+            with pytest.raises((openai.APIConnectionError, httpx2.RemoteProtocolError)):
+                await client.audio.speech.create(model="openai_chat/m", input="hello", voice="alloy")
+
+    asyncio.run(run())
 
 
 # Asynchronous clients

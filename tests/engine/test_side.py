@@ -109,6 +109,12 @@ COSTS: list[tuple[str, Mapping[str, Any], Sending, int]] = [
         15 * 150 + 80 * 600,
     ),
     (
+        "characters of streamed speech",
+        {"characters": 15},
+        json_of("/v1/audio/speech", model="p/m", input="hello", voice="v", stream_format="sse"),
+        75_000,
+    ),
+    (
         "tokens of sound",
         {**TOKENS, "audio_input": 6},
         form_of("/v1/audio/transcriptions", {"file": SECOND}, model="p/m"),
@@ -390,6 +396,17 @@ async def test_an_error_within_a_stream_is_passed_on_once(tmp_path: Path, name: 
         assert response.content == first + told
         assert record.outcome is Outcome.OVERLOAD or record.outcome is Outcome.SERVER
         assert record.error == "Overloaded"
+
+
+@looped
+async def test_a_stream_that_ends_in_order_but_too_early(tmp_path: Path):
+    first = b'data: {"type":"transcript.text.delta","delta":"abcd"}\n\n'
+    async with bench(tmp_path, "a") as on:
+        on.upstreams["a"].stream([first])
+        response = await send(on, streaming("transcriptions", "r_openai_chat"))
+        record = await on.record(response)
+        assert response.content.startswith(first + b"event: error\n")
+        assert record.outcome is Outcome.CUT
 
 
 @looped

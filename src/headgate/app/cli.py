@@ -4,6 +4,7 @@ server it never starts. A fault of the operator is told in plain lines on stderr
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,8 @@ cli = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke the keys that clients call with.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
+batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
+cli.add_typer(batch, name="batch")
 
 
 def main() -> None:
@@ -64,6 +67,26 @@ def serve(
     from headgate.app.serving import run_until_stopped  # noqa: PLC0415 - the server, only when it is wanted
 
     run_until_stopped(setup, lambda lines: typer.echo("\n".join(lines)))
+
+
+@batch.command("run")
+def run_batch(
+    file: Annotated[Path, typer.Argument(help="Calls, one a line, in the form of OpenAI's batches.", metavar="FILE")],
+    route: Annotated[str, typer.Option(help="A model or route to ask in place of what the lines say.")] = "",
+    concurrency: Annotated[int, typer.Option(help="How many calls at a time.", min=1, max=64)] = 4,
+    output: Annotated[Path | None, typer.Option(help="Where the results go. Else FILE with .results.jsonl.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run a file of calls to its end; given again after a stop, go on where it was. Exit code 1: some calls failed."""
+    from headgate.app.commands.batches import Order, run  # noqa: PLC0415
+
+    target = output or file.with_suffix(".results.jsonl")
+    order = Order(file, route, concurrency, target)
+    done = run(load_setup(config), order, lambda line: typer.echo(line, err=True))
+    counts = done.request_counts
+    typer.echo(f"{done.id} {done.status}: {counts.completed} of {counts.total} answered, {counts.failed} not; {target}")
+    if counts.failed:
+        raise typer.Exit(1)
 
 
 @cli.command()

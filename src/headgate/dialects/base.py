@@ -52,6 +52,8 @@ class Head(Struct, frozen=True, kw_only=True, gc=False):
     max_tokens: int | None = None
     needs: Needs = NO_NEEDS
     """What a model must be able to do to answer it."""
+    home: str = ""
+    """The member that asks for what only a service of this dialect can grant; empty: none does."""
     has_wishes: bool = False
     """Whether it may say where it wants to run (`dialects/wishes.py`)."""
     refers: tuple[str, ...] = ()
@@ -129,6 +131,8 @@ class Counting(Struct, frozen=True, kw_only=True):
     render_request: Callable[[Request, Target, set[str]], bytes]
     parse_response: Callable[[bytes], int]
     render_response: Callable[[int], bytes]
+    absent: frozenset[int] = frozenset()
+    """Statuses by which a service says that it has no such endpoint, where not all that speak the dialect do."""
 
 
 Question = TypeVar("Question")

@@ -28,6 +28,7 @@ Name = Literal[
     "speech",
     "transcriptions",
     "translations",
+    "compaction",
 ]
 TITLES: Final[dict[str, str]] = {
     "embeddings": "embed texts",
@@ -40,6 +41,7 @@ TITLES: Final[dict[str, str]] = {
     "speech": "speak texts",
     "transcriptions": "transcribe sound",
     "translations": "translate sound",
+    "compaction": "shorten conversations",
 }
 """What each is, in words that follow `can`."""
 FORM: Final = "multipart/form-data"
@@ -72,6 +74,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Where in a form the model stands."""
     format: str = ""
     """What kind of answer is wanted, where there are several."""
+    refers: tuple[str, ...] = ()
+    """What it names that is kept at one service."""
     question: Any = None
     """The request in words, where it can be told in other dialects."""
 

@@ -14,7 +14,7 @@ from headgate.core.record import Attempt, AttemptStart, CallStart
 from headgate.dialects.base import Head, Malformed, ReplyTo
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.keepers import minted
+from headgate.engine.keepers import PENDING, minted, owing
 from headgate.engine.lanes import Passage, Prepared
 from headgate.policies.metering import estimate
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
@@ -231,6 +231,8 @@ class Attempting:
             return
         call, attempt = self._call, self._attempt
         call.record.minted = (minted(call, "response", event.id, attempt.provider, attempt.model),)
+        if isinstance(event, Finished) and _is_pending(event):
+            call.record.minted += (owing(call, event.id, attempt.provider, attempt.model),)
         self._engine.metering.minted.remember(call.record.minted)
 
     def _judge(self, events: list[Event]) -> None:
@@ -256,6 +258,9 @@ class Attempting:
         for event in events:
             if isinstance(event, Finished):
                 self._call.record.finish_reason = event.reason
+                if _is_pending(event):
+                    self._attempt.is_priced = False
+                    return
                 self._attempt.usage = event.usage
                 self._attempt.usage_source = "provider_reported" if event.usage else "none"
         if self._attempt.usage is None:
@@ -327,6 +332,11 @@ class Attempting:
 
 class _Told(UpstreamError):
     """The answer's own error event has been passed on already."""
+
+
+def _is_pending(end: Finished) -> bool:
+    """Whether an answer has only been begun, in the background."""
+    return end.usage is None and end.wire_reason in PENDING
 
 
 def _is_whole(flight: Flight) -> bool:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
-from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced
+from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Unrenderable
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
@@ -48,6 +48,8 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     choice = planned(engine, call.principal, head.model, wishes)
     if call.keeper:
         choice = kept_at(call.keeper, choice)
+    if head.home:
+        choice = at_home(engine, call.dialect.name, head.home, choice)
     chosen = _candidates(engine, call, head, choice, wishes)
     return choice if chosen is choice.plan else Choice(choice.model, chosen, choice.dropped)
 
@@ -73,6 +75,24 @@ def kept_at(keeper: str, choice: Choice) -> Choice:
             f"What this call refers to is kept by {keeper}, and {choice.model!r} does not run there. "
             f"Ask for a model at {keeper}, or send the content itself.",
             param="model",
+        )
+    return Choice(choice.model, Plan(choice.plan.route, left), choice.dropped)
+
+
+def at_home(engine: "Engine", dialect: str, member: str, choice: Choice) -> Choice:
+    """The choice without what does not speak the caller's dialect, since `member` means nothing elsewhere."""
+    left = tuple(each for each in choice.plan.deployments if each.door(dialect).dialect == dialect)
+    if not left:
+        there = sorted(
+            name
+            for name, provider in engine.directory.providers.items()
+            if any(door.dialect == dialect for door in provider.doors)
+        )
+        can = f"Providers here that can: {', '.join(there)}" if there else "No provider here can"
+        raise Unrenderable(
+            f"{member!r} needs a provider that keeps answers itself; {choice.model!r} runs at "
+            f"{_listed(choice.plan.deployments)}. {can}. Ask for a model there, or leave {member!r} out.",
+            param=member,
         )
     return Choice(choice.model, Plan(choice.plan.route, left), choice.dropped)
 

@@ -5,13 +5,15 @@ import time
 from headgate.core.needs import NO_WISHES
 from headgate.core.problems import HeadgateError, NotFound, UpstreamError
 from headgate.dialects.base import Counting, Dialect, Malformed, Target
+from headgate.dialects.kept import may_refer, references
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import planned
+from headgate.engine.candidates import kept_at, planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
+from headgate.engine.keepers import keeper_of
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment
 from headgate.routing.verdicts import RULES
@@ -19,6 +21,7 @@ from headgate.transport.base import Timeouts, UpstreamRequest
 
 COUNT_S = 10.0
 """How long a count may take: clients wait for it before they ask the real question."""
+_REFERRING = (b"_id", b'"conversation"')
 _ANSWER_BYTES_MAX = 1_000_000
 
 
@@ -47,11 +50,15 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     wishes = NO_WISHES
     if may_have_wishes(call.body):
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
-    for deployment in planned(engine, call.principal, request.model, wishes).plan.deployments:
+    choice = planned(engine, call.principal, request.model, wishes)
+    refers = references(call.body) if may_refer(call.body, *_REFERRING) else ()
+    keeper = await keeper_of(engine, call.principal, refers) if refers else ""
+    for deployment in (kept_at(keeper, choice) if keeper else choice).plan.deployments:
         try:
             tokens = await _ask(engine, call, deployment)
         except (UpstreamError, Malformed) as error:
-            if RULES[error.problem.outcome].is_callers:
+            is_absent = error.problem.status in counting.absent
+            if RULES[error.problem.outcome].is_callers and not is_absent:
                 raise
             continue
         if tokens is not None:

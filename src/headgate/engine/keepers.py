@@ -57,6 +57,15 @@ def minted(call: Call, kind: str, id: str, provider: str, model: str = "") -> Mi
     )
 
 
+PENDING = frozenset({"queued", "in_progress"})
+"""How an answer ends that goes on in the background: what it uses is told by it later."""
+
+
+def owing(call: Call, id: str, provider: str, model: str) -> Minted:
+    """The mark of an answer that goes on in the background: nothing that it uses is in the books yet."""
+    return minted(call, "bill", f"{id} owed", provider, model)
+
+
 def gone(call: Call, entry: Minted) -> Minted:
     """What a call has had deleted: from now on it is unknown."""
     now_us = max(call.record.started_us, entry.created_us)

@@ -34,8 +34,8 @@ from headgate.engine.batch_bills import ResultLines, summed_up
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
-from headgate.engine.keepers import find_kept, gone, keeper_of, minted
-from headgate.engine.overhearing import Line
+from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
+from headgate.engine.overhearing import Line, Overhearing
 from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
 from headgate.engine.places import provider_for
 from headgate.engine.relay import Errand, refuse, relay
@@ -46,6 +46,7 @@ from headgate.transport.base import Timeouts, UpstreamRequest
 PAGE_ITEMS = 100
 PAGES_MAX = 50
 """How many pages of a provider's list are looked through for one page of a caller's."""
+_ANSWERS = frozenset({"response", "conversation"})
 _DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,)}
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -113,7 +114,7 @@ class _Keeping:
         """What to send where."""
         ask, place = self._ask, self._place
         provider = await self._provider()
-        door = door_of(provider, self._dialect)
+        door = door_of(provider, self._dialect, "openai_responses" if place.collection.kind in _ANSWERS else "")
         self._record.path = f"{ask.method} {place.path}"
         is_list = ask.method == "GET" and not place.id
         errand = Errand(
@@ -133,6 +134,8 @@ class _Keeping:
             errand.read = lambda body: self._noted(errand, body)
         else:
             await self._listen(errand)
+        if self._is_answer and ask.method == "GET":
+            await self._follow(errand)
         return errand
 
     async def _provider(self) -> Provider:
@@ -173,6 +176,8 @@ class _Keeping:
             entries.append(gone(self._call, self._kept))
         if self._place.collection.kind == "batch" and self._place.id:
             entries += await self._billed(errand, answer)
+        elif self._is_answer and answer.get("status") not in PENDING:
+            entries += await self._paid(errand, body)
         self._note(entries)
         if isinstance(answer.get("results_url"), str):
             # Their SDK follows it as it stands, with our caller's key: relative, it leads back here
@@ -191,6 +196,45 @@ class _Keeping:
         errand.bill = lambda: lines
         marked = [self._place.id, *(id for name in ("output_file_id",) if isinstance(id := batch.get(name), str))]
         return [minted(self._call, "bill", _mark(id), errand.provider.name) for id in marked]
+
+    @property
+    def _is_answer(self) -> bool:
+        """Whether it is about one answer of a model itself."""
+        return self._place.collection.kind == "response" and self._place.rest in ("", "/cancel")
+
+    async def _owes(self) -> bool:
+        """Whether this answer went on in the background, and what it used is in nobody's books yet."""
+        owed = await self._engine.metering.minted.find(self._call.principal.owner, f"{self._place.id} owed")
+        return owed is not None and await self._claims(self._place.id)
+
+    async def _paid(self, errand: Errand, body: bytes) -> list[Minted]:
+        """The mark that what an answer used in the background is in the books, if it tells that now."""
+        model = self._kept.model if self._kept is not None else ""
+        heard = Overhearing("openai_responses", model, len(body))
+        heard.begin("application/json")
+        heard.feed(body)
+        heard.feed(b"")
+        lines = heard.bill()
+        if not lines or not await self._owes():
+            return []
+        errand.bill = lambda: lines
+        return [minted(self._call, "bill", _mark(self._place.id), errand.provider.name)]
+
+    async def _follow(self, errand: Errand) -> None:
+        """The same, of an answer whose stream is taken up again."""
+        if self._kept is None or not await self._owes():
+            return
+        heard = Overhearing("openai_responses", self._kept.model, self._engine.settings.answer_bytes_max)
+
+        def bill() -> list[Line]:
+            ids, owner = self._engine.metering.minted, self._call.principal.owner
+            lines = heard.bill() if heard.is_ended else []
+            if lines and ids.recall(owner, _mark(self._place.id)) is None:
+                self._note([minted(self._call, "bill", _mark(self._place.id), errand.provider.name)])
+                return lines
+            return []
+
+        errand.overhearing, errand.bill = heard, bill
 
     async def _claims(self, id: str) -> bool:
         """Whether what `id` cost is in nobody's books yet."""
@@ -268,9 +312,10 @@ def has_door(provider: Provider, dialect: str) -> bool:
     return any(door.dialect in _DOORS[dialect] and door.paths is None for door in provider.doors)
 
 
-def door_of(provider: Provider, dialect: str) -> Door:
-    """The provider's door to that API. Raises `InvalidRequest` if it has none."""
-    for door in provider.doors:
+def door_of(provider: Provider, dialect: str, first: str = "") -> Door:
+    """The provider's door to that API, the one for the dialect `first` where it has that. Raises `InvalidRequest` if it
+    has none."""
+    for door in sorted(provider.doors, key=lambda door: door.dialect != first):
         if door.dialect in _DOORS[dialect] and door.paths is None:
             return door
     api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"

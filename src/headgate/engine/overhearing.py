@@ -58,6 +58,8 @@ class Overhearing:
         self._bytes = 0
         self._is_stream = self._is_lost = False
         self._usage: Usage | None = None
+        self.is_ended = False
+        """Whether the answer has said that it is whole."""
         self.id = ""
         """The answer's."""
 
@@ -91,8 +93,9 @@ class Overhearing:
         for event in events:
             if isinstance(event, Started):
                 self.id = event.id
-            elif isinstance(event, Finished) and event.usage is not None:
-                self._usage = event.usage
+            elif isinstance(event, Finished):
+                self.is_ended = True
+                self._usage = event.usage or self._usage
 
     def _lose(self) -> None:
         self._is_lost = True

@@ -18,10 +18,11 @@ from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wish
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED
 from headgate.engine.call import Call
-from headgate.engine.candidates import planned
+from headgate.engine.candidates import Choice, kept_at, planned
 from headgate.engine.conduct import Engine
 from headgate.engine.errand import Errand, Errands, To
 from headgate.engine.exchange import Exchange
+from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import with_query
 from headgate.engine.trying import Trying
 from headgate.providers.catalog import Deployment, Door
@@ -78,6 +79,10 @@ class _Operating:
         """Attempts until one has answered."""
         call, route = self._call, self._plan.route
         record, settings = call.record, self._engine.settings
+        if self._asked.refers:
+            keeper = await keeper_of(self._engine, call.principal, self._asked.refers)
+            if keeper:
+                self._plan = kept_at(keeper, Choice(record.model, self._plan, self._dropped)).plan
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in self._plan.deployments]

@@ -127,7 +127,7 @@ class ClientListener:
         return self._check_body(incoming)
 
     def _understand(self, incoming: Incoming) -> Meaning | Reply:
-        """Where a request goes and by what key, or that it goes nowhere. Only what no configuration can change stays known."""
+        """Where to, and by what key; or nowhere. Only what no configuration can change stays known."""
         head = incoming.head
         endpoint = paths.find(head.method, head.path)
         if isinstance(endpoint, paths.Endpoint):
@@ -181,9 +181,7 @@ class ClientListener:
         return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
 
     def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
-        call = call_of(incoming, incoming.endpoint.operation)
-        call.headers = {"content-type": text_of(incoming.headers, b"content-type")}
-        return operate(self._doors.engine, call, exchange)
+        return operate(self._doors.engine, call_of(incoming, incoming.endpoint.operation), exchange)
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
@@ -269,7 +267,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         envelope=_envelope(endpoint, headers),
         user=text_of(headers, b"x-headgate-user"),
         session=session_of(headers),
-        headers=travelling(headers) if endpoint.dialect == "anthropic" else {},
+        headers=travelling(endpoint, headers),
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
@@ -311,8 +309,13 @@ def session_of(headers: Headers) -> str:
     return next((text_of(headers, name) for name in _SESSIONS if name in headers), "")
 
 
-def travelling(headers: Headers) -> dict[str, str]:
-    """The header fields that a dialect may send on: an open list of Anthropic's, nothing else."""
+def travelling(endpoint: paths.Endpoint, headers: Headers) -> dict[str, str]:
+    """The header fields that may go on: what kind of body it is, where there are several kinds, and an open list of
+    Anthropic's, of which the dialect chooses."""
+    if endpoint.action == "operate":
+        return {"content-type": text_of(headers, b"content-type")}
+    if endpoint.dialect != "anthropic":
+        return {}
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()

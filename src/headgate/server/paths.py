@@ -61,6 +61,7 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
         "POST": Endpoint("generate", "openai_responses"),
         "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/responses/input_tokens": {"POST": Endpoint("count", "openai_responses")},
     "/v1/realtime": {"GET": Endpoint("realtime")},
     "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
     "/v1/realtime/sessions": {"POST": Endpoint("secret", argument="session")},
@@ -95,7 +96,7 @@ _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
 _KEPT = re.compile(
     r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
-    r"|assistants|threads|messages/batches)(?:/.+)?)"
+    r"|assistants|threads|responses|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""
 _KEEPING = ("GET", "POST", "DELETE")

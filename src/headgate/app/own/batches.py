@@ -144,11 +144,15 @@ class Batches:
 
     async def find(self, owner: str, id: str) -> BatchObject:
         """A batch as it stands."""
-        return self._now(_DECODE((await asyncio.to_thread(find_own, self._house.store, owner, id)).document))
+        return self._now(await self.kept(owner, id))
+
+    async def kept(self, owner: str, id: str) -> Batch:
+        """A batch as it was written down last. Raises `UnknownId` unless it is this owner's."""
+        return _DECODE((await asyncio.to_thread(find_own, self._house.store, owner, id)).document)
 
     async def cancel(self, owner: str, id: str) -> BatchObject:
         """Makes no more calls of a batch; those under way end."""
-        batch = _DECODE((await asyncio.to_thread(find_own, self._house.store, owner, id)).document)
+        batch = await self.kept(owner, id)
         if batch.shown.status not in UNFINISHED:
             raise InvalidRequest(f"Batch {id} is {batch.shown.status} and cannot be cancelled any more.")
         self._cancelled.add(id)

@@ -10,7 +10,7 @@ from msgspec import Raw
 from headgate.app.own.lines import Line
 from headgate.app.own.results import Result
 from headgate.core.principal import Principal
-from headgate.server.incoming import Incoming
+from headgate.server.incoming import Incoming, RequestHead
 from headgate.server.listener import ClientListener
 from headgate.server.paths import Endpoint, find
 
@@ -111,7 +111,7 @@ async def call_line(listener: ClientListener, caller: Principal, line: Line, ses
 
 def _incoming(caller: Principal, line: Line, session: str) -> Incoming:
     headers = {b"content-type": b"application/json", b"x-headgate-session": session.encode()}
-    incoming = Incoming("POST", line.url, b"", headers)
+    incoming = Incoming(RequestHead("POST", line.url, b"", headers), len(line.body))
     endpoint = find("POST", line.url)
     assert isinstance(endpoint, Endpoint)  # noqa: S101 - `read_lines` has looked
     incoming.endpoint = endpoint

@@ -85,7 +85,7 @@ class Reader:
             events = _WHOLES[kind](index, block)
             if events:
                 self._count += 1
-                return [*events[:-1], *_beside(index, kind, block, raw), *events[-1:]]
+                return [*events[:-1], *_beside(index, kind, block, raw), events[-1]]
         self._count += 1
         return [_opaque(index, block or {"block": raw}, raw)]
 

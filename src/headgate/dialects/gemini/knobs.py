@@ -99,7 +99,7 @@ def _parse_reasoning(fields: Fields) -> ReasoningKnob:
 
 def _parse_format(fields: Fields) -> OutputFormat | None:
     mime, schema = fields.take("responseMimeType"), fields.take("responseJsonSchema")
-    inner = Fields(b"{}")
+    inner = Fields({})
     if schema is None and (told := fields.take("responseSchema")) is not None:
         inner.mark("=openapi", told)
         schema = json_schema(told)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.openai_responses.compacting import SIDES
+from headgate.dialects.openai_responses.counting import COUNTING
 from headgate.dialects.openai_responses.errors import parse_error, render_error
 from headgate.dialects.openai_responses.quirks import QUIRKS
 from headgate.dialects.openai_responses.renderer import StreamRenderer
@@ -43,6 +45,8 @@ DIALECT: Final = Dialect(
     stream_renderer=StreamRenderer,
     parse_error=parse_error,
     render_error=render_error,
+    counting=COUNTING,
+    sides=SIDES,
     quirks=QUIRKS,
 )
 

@@ -15,7 +15,7 @@ from headgate.dialects.openai_responses.needs import needs_in
 from headgate.dialects.openai_responses.quirks import QUIRKS
 from headgate.dialects.openai_responses.reading import Node, check_body, fault, missing, read, read_body
 from headgate.dialects.openai_responses.rendering import INPUT, INSTRUCTIONS, STATE_FORM, render_request
-from headgate.dialects.openai_responses.settings import parse_knobs, state_of
+from headgate.dialects.openai_responses.settings import STATE, parse_knobs, state_of
 from headgate.dialects.openai_responses.tools import parse_tool_choice, parse_tools
 from headgate.dialects.openai_responses.wire import (
     ELEMENTS,
@@ -37,6 +37,7 @@ from headgate.dialects.openai_responses.wire import (
 )
 from headgate.dialects.wishes import may_have_wishes
 
+_NOT_THERE: Final = (NOTHING, NULL)
 _SEALED_ABROAD: Final = b'"~hg.'
 _PLAIN_PARTS: Final = frozenset({"input_text", "output_text", "text"})
 _REFERRING: Final = (b"file_id", b"previous_response_id", b"conversation", b"vector_store_ids")
@@ -109,6 +110,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
             has_wishes=may_have_wishes(body),
             refers=references(body) if may_refer(body, *_REFERRING) else (),
             is_kept=is_kept(request),
+            home=_home(top_level(body)),
         )
     needs, refers = needs_in(head)
     return Head(
@@ -119,7 +121,23 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         has_wishes=head.models is not NOTHING or head.provider is not NOTHING,
         refers=references(body) if refers else (),
         is_kept=head.store is not False,
+        home=_home_of(head),
     )
+
+
+def _home(members: Members) -> str:
+    """The first member that asks for what only a service of this dialect keeps."""
+    is_background = members.get("background") == Raw(b"true")
+    return next((name for name in STATE if members.get(name, NULL) != NULL), "background" if is_background else "")
+
+
+def _home_of(head: RequestHead) -> str:
+    """The same, of what the quick look sees; a stored prompt is left to whoever has to do without it."""
+    if head.background:
+        return "background"
+    if head.previous_response_id not in _NOT_THERE:
+        return "previous_response_id"
+    return "conversation" if head.conversation not in _NOT_THERE else ""
 
 
 def is_kept(request: Request) -> bool:

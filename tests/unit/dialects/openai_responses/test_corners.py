@@ -81,7 +81,9 @@ def test_a_choice_of_no_type_is_any_tool_and_spelt_as_it_was() -> None:
 
 def test_a_prompt_kept_by_the_service_needs_no_input() -> None:
     body = {"model": "m", "prompt": {"id": "pmpt_1"}, "stream": True, "max_output_tokens": 5}
-    assert peek(json.dumps(body).encode(), Envelope()) == Head(model="m", is_stream=True, max_tokens=5, is_kept=True)
+    assert peek(json.dumps(body).encode(), Envelope()) == Head(
+        model="m", is_stream=True, max_tokens=5, is_kept=True, home="prompt"
+    )
 
 
 # requests written
