@@ -66,12 +66,12 @@ def doors() -> list[tuple[re.Pattern[str], str, str]]:
 
 def proofs() -> dict[str, dict[str, dict[str, int]]]:
     """By provider and dialect: how many exchanges prove each feature."""
-    from tests.conformance.traffic import exchanges, families  # noqa: PLC0415 - found once `main` has said where
+    from tests.conformance.traffic import families, reading  # noqa: PLC0415 - found once `main` has said where
 
     places = doors()
     counts: dict[tuple[str, str], Counter[str]] = {}
     for family in families():
-        for exchange in exchanges(family):
+        for exchange in reading(family).exchanges:
             for address, provider, dialect in places:
                 if dialect == exchange.dialect and address.match(_plain(exchange.url)):
                     counts.setdefault((provider, dialect), Counter()).update(shown(exchange))

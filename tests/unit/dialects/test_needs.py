@@ -47,6 +47,11 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type":
 INPUT_PDF = {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PIXEL}"}
 TEXT_FORMAT = {"format": {"type": "json_schema", "name": "s", "schema": {"type": "object"}}}
 
+
+def answered(kind: str, told: object) -> dict[str, object]:
+    return {"functionResponse": {"name": "add", "response": {"output": 1}, "parts": [{kind: told}]}}
+
+
 CASES: list[tuple[str, dict[str, object], str]] = [
     ("openai_chat", {"model": "m", "messages": [HI]}, ""),
     ("openai_chat", chat(), ""),
@@ -100,6 +105,18 @@ CASES: list[tuple[str, dict[str, object], str]] = [
     ("gemini", gemini(generationConfig={"responseSchema": {"type": "OBJECT"}}), "json_schema"),
     ("gemini", gemini(generationConfig={"thinkingConfig": {"thinkingBudget": 100}}), "reasoning"),
     ("gemini", gemini(generationConfig={"thinkingConfig": {"thinkingBudget": 0}}), ""),
+    # documents by their address, and pictures among what tools answered
+    ("openai_chat", chat({"type": "document_url", "document_url": "http://x/y.PDF?z=1"}), "pdf"),
+    ("openai_chat", chat({"type": "document_url", "document_url": "http://x/y", "document_name": "a.pdf"}), "pdf"),
+    ("openai_chat", chat({"type": "file_url", "file_url": {"url": "http://x/y.pdf#page=2"}}), "pdf"),
+    ("openai_chat", chat({"type": "file_url", "file_url": "http://x/y.txt"}), ""),
+    ("openai_chat", chat(response_format={"type": "json", "value": {"type": "object"}}), "json_schema"),
+    ("anthropic", claude({"type": "document", "source": {"type": "url", "url": "http://x/y"}}), "pdf"),
+    ("openai_responses", response({"type": "input_file", "file_url": "http://x/y.pdf"}), "pdf"),
+    ("openai_responses", response({"type": "input_file", "file_url": "http://x/y.csv"}), ""),
+    ("gemini", gemini(answered("inlineData", {"mimeType": "image/png", "data": PIXEL})), "image"),
+    ("gemini", gemini(answered("file_data", {"file_uri": "gs://a", "mime_type": "application/pdf"})), "pdf"),
+    ("gemini", gemini({"functionResponse": {"name": "add", "response": {}, "parts": None}}), ""),
 ]
 
 

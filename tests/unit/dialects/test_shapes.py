@@ -219,3 +219,75 @@ def test_what_is_no_answer_is_not_taken_for_one(name: str, page: bytes):
     for reading in (dialect.parse_response, partial(read, dialect)):
         with suppress(Malformed):
             assert isinstance(reading(page)[-1], Failed)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_an_error_in_broken_characters_is_still_told(name: str):
+    problem = DIALECTS[name].parse_error(400, {}, b'{"error":{"message":"a\xffb"},"message":"a\xffb"}')
+
+    assert "a\ufffdb" in problem.message
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "cohere", "ollama"])
+@pytest.mark.parametrize("limit", [b"1e308", b"1e30", b"9007199254740992.0"])
+def test_a_limit_of_more_digits_than_are_read_is_refused(name: str, limit: bytes):
+    member = b'"options":{"num_predict":%b}' if name == "ollama" else b'"max_tokens":%b'
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],' + member % limit + b"}"
+
+    with pytest.raises(ClientError, match="must be an integer below 9007199254740992"):
+        DIALECTS[name].parse_request(body, Envelope())
+
+
+def test_arguments_that_were_an_object_stay_text_when_they_have_grown():
+    dialect = DIALECTS["openai_chat"]
+    call = {"id": "c", "type": "function", "index": 0, "function": {"name": "f", "arguments": {}}}
+    answer = {"choices": [{"index": 0, "message": {"tool_calls": [call, call]}, "finish_reason": "tool_calls"}]}
+
+    body = json.loads(dialect.render_response(dialect.parse_response(json.dumps(answer).encode()), REPLY_TO, set()))
+
+    assert body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == "{}{}"
+
+
+def test_a_block_with_more_than_is_known_comes_back_whole_and_is_told_as_lost_in_a_stream():
+    dialect = DIALECTS["bedrock_converse"]
+    block = {"toolUse": {"toolUseId": "c", "name": "f", "input": {}}, "unheard_of": 1}
+    answer = {"output": {"message": {"role": "assistant", "content": [block]}}, "stopReason": "tool_use"}
+    events = dialect.parse_response(json.dumps(answer).encode())
+    renderer = dialect.stream_renderer(REPLY_TO)
+    renderer.render(events)
+
+    assert json.loads(dialect.render_response(events, REPLY_TO, set())) == answer
+    assert renderer.dropped == {"unheard_of"}
+
+
+def item(kind: str, **members: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (
+        kind.encode(),
+        json.dumps({"type": kind, "output_index": 0, **members}).encode(),
+    )
+
+
+def test_items_that_are_all_counted_as_the_first_are_told_apart():
+    first = {"type": "function_call", "id": "i1", "call_id": "c1", "name": "f", "arguments": "{}"}
+    second = {**first, "id": "i2", "call_id": "c2", "name": "g"}
+    added = "response.output_item.added", "response.output_item.done"
+    wire = b"".join(item(kind, item=each) for each in (first, second) for kind in added)
+    end = item("response.completed", response={"status": "completed", "output": [first, second]})
+
+    events = read(DIALECTS["openai_responses"], wire + end)
+
+    assert list(faults(events)) == []
+    assert [(part.id, part.text) for part in fold(events).parts] == [("c1", "{}"), ("c2", "{}")]
+
+
+def test_words_that_come_before_their_item_are_its_words():
+    thought = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "hm"}]}
+    wire = item("response.reasoning_summary_text.delta", summary_index=0, delta="hm")
+    wire += item("response.output_item.added", item={**thought, "summary": []})
+    wire += item("response.output_item.done", item=thought)
+    end = item("response.completed", response={"status": "completed", "output": [thought]})
+
+    events = read(DIALECTS["openai_responses"], wire + end)
+
+    assert list(faults(events)) == []
+    assert [(part.kind, part.text) for part in fold(events).parts] == [("reasoning", "hm")]

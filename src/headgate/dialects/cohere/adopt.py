@@ -1,24 +1,19 @@
 """A request of another dialect, made one of this: what cannot be said is refused or told. Writes nothing itself."""
 
-import base64
-import binascii
 from typing import Final
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, field
 from msgspec.structs import replace
 
 from headgate.core.problems import Unrenderable
 from headgate.core.reasoning import budget_of_effort
 from headgate.core.request import (
     Audio,
-    Extras,
     File,
     Foreign,
     Image,
-    Inline,
     Knobs,
     Message,
-    OutputFormat,
     Part,
     Reasoning,
     ReasoningKnob,
@@ -31,7 +26,8 @@ from headgate.core.request import (
     ToolResult,
 )
 from headgate.core.tools import as_functions
-from headgate.dialects.cohere.wire import EMPTIES, NAME, PLAN
+from headgate.dialects.adopting import Losses, bare_format, words_or_picture
+from headgate.dialects.cohere.wire import NAME, PLAN
 
 # https://docs.cohere.com/v2/reference/chat (2026-11): beyond these the API refuses
 _RANGES: Final = {"temperature": (0.0, 1.0), "top_p": (0.01, 0.99), "top_k": (0, 500)}
@@ -42,22 +38,11 @@ _UNSAID: Final[tuple[str, ...]] = ("top_logprobs", "user")
 _Said = Text | Reasoning | ToolCall | Image | Audio | File | Refused | Foreign
 
 
-class _Adoption(Struct):
+class _Adoption(Losses):
     """One request under way: what was dropped, and what tools answered beside words."""
 
-    dropped: set[str]
-    names: dict[str, str] = field(default_factory=dict)
     media: list[Part] = field(default_factory=list)
     """The API takes pictures from the user alone."""
-
-    def leave(self, extras: Extras, where: str = "") -> None:
-        """Reports leftovers: they are another dialect's."""
-        self.dropped.update(where + name for name, raw in extras.items() if bytes(raw) not in EMPTIES)
-
-    def drop(self, name: str, value: object) -> None:
-        """Reports `name` when `value` said something."""
-        if value:
-            self.dropped.add(name)
 
 
 def adopted(request: Request, dropped: set[str]) -> Request:
@@ -130,7 +115,7 @@ def _part(part: _Said, call_id: str, adoption: _Adoption) -> list[Part]:
             adoption.drop("messages.detail", part.detail != detail)
             return [Image(source=part.source, detail=detail)]
         case File():
-            return [_file(part, adoption)]
+            return [words_or_picture(part, "Cohere", adoption)]
         case Audio():
             raise Unrenderable("Cohere's chat takes no sound; send its words", param="messages")
         case foreign:
@@ -138,20 +123,6 @@ def _part(part: _Said, call_id: str, adoption: _Adoption) -> list[Part]:
                 raise Unrenderable(f"Cohere has no content like {foreign.name!r}", param="messages")
             adoption.dropped.add(foreign.name)
             return []
-
-
-def _file(part: File, adoption: _Adoption) -> Part:
-    """There are no files: one of text is said as words, a picture is an image."""
-    source = part.source
-    if isinstance(source, Inline) and source.media_type.startswith("image/"):
-        return Image(source=source)
-    if not isinstance(source, Inline) or not source.media_type.startswith("text/"):
-        raise Unrenderable("Cohere takes no files but texts and images, inline; send the file's text", param="messages")
-    adoption.drop("messages.filename", part.name)
-    try:
-        return Text(text=base64.b64decode(source.data).decode("utf-8", "replace"))
-    except binascii.Error:
-        raise Unrenderable("a text file's content is not base64", param="messages") from None
 
 
 def _result(part: ToolResult, adoption: _Adoption) -> ToolResult:
@@ -215,17 +186,9 @@ def _knobs(knobs: Knobs, adoption: _Adoption) -> Knobs:
     if knobs.seed is not None and not 0 <= knobs.seed <= _SEED_MAX:
         fitted["seed"] = None
         adoption.dropped.add("seed")
-    fitted["output_format"] = _format(knobs.output_format, adoption)
+    fitted["output_format"] = bare_format(knobs.output_format, adoption)
     fitted["reasoning"] = _thinking(knobs.reasoning, adoption)
     return replace(knobs, **fitted)
-
-
-def _format(output: OutputFormat | None, adoption: _Adoption) -> OutputFormat | None:
-    if output is None:
-        return None
-    adoption.leave(output.extras, "output_format.")
-    adoption.drop("output_format.description", output.description)
-    return OutputFormat(schema=output.schema)
 
 
 def _thinking(knob: ReasoningKnob | None, adoption: _Adoption) -> ReasoningKnob | None:

@@ -10,6 +10,7 @@ from msgspec import Raw
 from headgate.core.problems import Outcome, Problem, ProblemKind, outcome_of_status
 from headgate.dialects.base import Headers
 from headgate.dialects.cohere.wire import ENCODE, NAME, OBJECT
+from headgate.dialects.members import readable
 
 _TEXT: Final = msgspec.json.Decoder(str)
 _MESSAGE_LENGTH_MAX: Final = 2000
@@ -46,7 +47,7 @@ _TYPES: Final[dict[Outcome, str]] = {Outcome.CONTEXT: "TOO_MANY_TOKENS"}
 
 def parse_error(status: int, headers: Headers, body: bytes) -> Problem:
     """What an answer with an error status means."""
-    members = _members(body)
+    members = _members(readable(body))
     message = _text(members, "message") or _text(members, "detail") or _plain(body if not members else b"")
     kind = _text(members, "error_type") or None
     return Problem(

@@ -27,7 +27,7 @@ class Fields:
 
     __slots__ = ("left", "marks")
 
-    def __init__(self, given: Raw | Extras) -> None:
+    def __init__(self, given: Raw | bytes | Extras) -> None:
         self.left: Extras = given if isinstance(given, dict) else OBJECT.decode(given)
         self.marks: list[str] = []
 

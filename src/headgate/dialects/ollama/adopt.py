@@ -1,12 +1,10 @@
 """A request of another dialect, made one of this: what cannot be said is refused or told. Writes nothing itself."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, field
 from msgspec.structs import replace
 
 from headgate.core.problems import Unrenderable
@@ -14,14 +12,11 @@ from headgate.core.reasoning import effort_of_budget
 from headgate.core.request import (
     Audio,
     Effort,
-    Extras,
     File,
     Foreign,
     Image,
-    Inline,
     Knobs,
     Message,
-    OutputFormat,
     Part,
     Reasoning,
     ReasoningKnob,
@@ -33,7 +28,8 @@ from headgate.core.request import (
     ToolResult,
 )
 from headgate.core.tools import as_functions
-from headgate.dialects.ollama.wire import EMPTIES, NAME
+from headgate.dialects.adopting import Losses, bare_format, words_or_picture
+from headgate.dialects.ollama.wire import NAME
 
 _ROLES: Final = {"developer": "system", "tool": "user"}
 _NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')  # the API requires some
@@ -53,27 +49,17 @@ _WORDS: Final[dict[Effort, Effort]] = {
 _Said = Text | Reasoning | ToolCall | Image | Audio | File | Refused | Foreign
 
 
-class _Adoption(Struct):
+class _Adoption(Losses):
     """One request under way: what was dropped, and the names of the calls so far."""
 
     model: str
-    dropped: set[str]
     names: dict[str, str] = field(default_factory=dict)
-
-    def leave(self, extras: Extras, where: str = "") -> None:
-        """Reports leftovers: they are another dialect's."""
-        self.dropped.update(where + name for name, raw in extras.items() if bytes(raw) not in EMPTIES)
-
-    def drop(self, name: str, value: object) -> None:
-        """Reports `name` when `value` said something."""
-        if value:
-            self.dropped.add(name)
 
 
 def adopted(request: Request, model: str, dropped: set[str]) -> Request:
     """The same call as a client of this dialect would have made it to that model."""
     request = as_functions(request, dropped)
-    adoption = _Adoption(model, dropped)
+    adoption = _Adoption(dropped, model)
     adoption.leave(request.extras)
     messages = [new for i, message in enumerate(request.messages) for new in _turns(message, i, adoption)]
     return Request(
@@ -128,7 +114,7 @@ def _part(part: _Said, call_id: str, adoption: _Adoption) -> list[Part]:
             adoption.drop("messages.detail", part.detail not in ("", "auto"))
             return [Image(source=part.source)]
         case File():
-            return [_file(part, adoption)]
+            return [words_or_picture(part, "Ollama", adoption)]
         case Audio():
             raise Unrenderable("Ollama's chat takes no sound; send its words", param="messages")
         case foreign:
@@ -136,20 +122,6 @@ def _part(part: _Said, call_id: str, adoption: _Adoption) -> list[Part]:
                 raise Unrenderable(f"Ollama has no content like {foreign.name!r}", param="messages")
             adoption.dropped.add(foreign.name)
             return []
-
-
-def _file(part: File, adoption: _Adoption) -> Part:
-    """There are no files: one of text is said as words, a picture is an image."""
-    source = part.source
-    if isinstance(source, Inline) and source.media_type.startswith("image/"):
-        return Image(source=source)
-    if not isinstance(source, Inline) or not source.media_type.startswith("text/"):
-        raise Unrenderable("Ollama takes no files but texts and images, inline; send the file's text", param="messages")
-    adoption.drop("messages.filename", part.name)
-    try:
-        return Text(text=base64.b64decode(source.data).decode("utf-8", "replace"))
-    except binascii.Error:
-        raise Unrenderable("a text file's content is not base64", param="messages") from None
 
 
 def _result(part: ToolResult, adoption: _Adoption) -> ToolResult:
@@ -192,17 +164,9 @@ def _knobs(knobs: Knobs, adoption: _Adoption) -> Knobs:
         candidates=None,
         parallel_tool_calls=None,
         user=None,
-        output_format=_format(knobs.output_format, adoption),
+        output_format=bare_format(knobs.output_format, adoption),
         reasoning=_think(knobs.reasoning, adoption),
     )
-
-
-def _format(output: OutputFormat | None, adoption: _Adoption) -> OutputFormat | None:
-    if output is None:
-        return None
-    adoption.leave(output.extras, "output_format.")
-    adoption.drop("output_format.description", output.description)
-    return OutputFormat(schema=output.schema)
 
 
 def _think(knob: ReasoningKnob | None, adoption: _Adoption) -> ReasoningKnob | None:

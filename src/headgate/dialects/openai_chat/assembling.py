@@ -349,10 +349,13 @@ class Assembler:
         choice.index, choice.kind, choice.signature = -1, "", None
 
     def _close_all(self, choice: _Choice) -> None:
-        self._close(choice)
-        for index, signature in choice.unfinished.items():
+        """Ends what is open, in the order in which it began: dialects whose calls are of one piece tell them then."""
+        if choice.index >= 0:
+            choice.unfinished[choice.index] = choice.signature
+        for index, signature in sorted(choice.unfinished.items()):
             self.events.append(PartEnded(index=index, signature=signature))
         choice.unfinished.clear()
+        choice.index, choice.kind, choice.signature = -1, "", None
 
 
 def _is_json(text: str) -> bool:
