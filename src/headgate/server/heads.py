@@ -25,6 +25,8 @@ class KnownHeads:
     def remember(self, key: bytes, head: RequestHead) -> None:
         """Keeps a head that the parser took, if the next one of its kind may do without the parser."""
         headers = head.headers
+        if headers.get(b"content-type", b"").startswith(b"multipart/"):  # its boundary never comes again
+            return
         is_plain = headers.keys().isdisjoint(_SPECIAL) or (
             headers.get(b"connection", b"").lower() == b"keep-alive" and len(headers.keys() & _SPECIAL) == 1
         )

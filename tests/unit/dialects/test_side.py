@@ -144,4 +144,5 @@ def test_files_that_are_wrong(fields: Any, files: Any, word: str):
 
 def test_every_row_stands_in_one_place():
     paths = [path for dialect in DIALECTS.values() for side in dialect.sides.values() for path in side.paths]
-    assert len(paths) == len(set(paths)) == 13
+    assert len(paths) == len(set(paths))
+    assert {"/v1/embeddings", "/v1/rerank", "/v1/responses/compact", "/v2/embed", "/api/embed"} <= set(paths)
