@@ -16,7 +16,7 @@ serve: .venv/.serve ## Run the gateway with what it finds: ./headgate.yaml, HEAD
 	@$(BIN)/headgate serve
 
 test: .venv/.test ## Run all tests but those of `make acceptance`
-	@$(BIN)/python -m pytest -n 2 -m "not node and not frameworks" --ignore=tests/conformance $(MEASURE)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not node and not frameworks" --ignore=tests/conformance $(MEASURE)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/conformance
 
 check: .venv/.check .coverage.json ## Look at the source: format, lint, types, layers, spelling, coverage
@@ -29,7 +29,7 @@ check: .venv/.check .coverage.json ## Look at the source: format, lint, types, l
 
 # Written by `make test MEASURE="$(COVERAGE)"` too, as the continuous integration does, so that tests run once.
 .coverage.json: .venv/.test $(SOURCES)
-	$(BIN)/python -m pytest -n 2 -m "not node and not frameworks" --ignore=tests/conformance $(COVERAGE)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not node and not frameworks" --ignore=tests/conformance $(COVERAGE)
 
 fix: .venv/.check ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
