@@ -69,7 +69,7 @@ class Estimator:
     """One deployment and one kind of answer (streamed or whole).
 
     Deterministic: the same observations in the same order give the same predictions. `predict` takes 1 to 2 µs,
-    `observe` 3 to 5 µs (`tests/simulation/test_speed.py`).
+    `observe` 3 to 5 µs on one core of a common server.
     """
 
     __slots__ = (
