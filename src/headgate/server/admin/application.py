@@ -5,11 +5,13 @@ threads, since the books wait for a disk.
 """
 
 from collections.abc import Callable, Coroutine, Iterable
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from headgate import __version__
 from headgate.core.problems import HeadgateError
@@ -17,7 +19,7 @@ from headgate.server.admin.calls import calls_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
-from headgate.server.admin.views import NOT_YET
+from headgate.server.admin.views import NOT_YET, Refusal
 
 OPENAPI_PATH = "/admin/v1/openapi.json"
 
@@ -37,6 +39,7 @@ def create_api(doors: Doors) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         exception_handlers=_REFUSALS,
+        responses={"4XX": {"model": Refusal, "description": "Refused, and why."}},
     )
     api.include_router(keys_router(doors))
     api.include_router(calls_router(doors))
@@ -65,7 +68,19 @@ async def _refuse_http(request: Request, error: HTTPException) -> Response:
     """Unknown paths and methods."""
     response = _error(error.status_code, f"{request.method} {request.url.path}: {error.detail}.")
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names those of one endpoint alone
+        response.headers["allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """All that a path takes."""
+
+    def is_taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return {method for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT") if is_taken(method)}
 
 
 async def _refuse_ours(request: Request, error: HeadgateError) -> Response:

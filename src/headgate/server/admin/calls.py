@@ -65,7 +65,7 @@ def _filter(query: CallQuery) -> CallFilter:
 def _time_us(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1_000_000)
+    except (ValueError, OverflowError):  # the latter for zones that lead beyond all years
         raise InvalidRequest(f"{text!r} is no time; write 2027-01-31T12:00:00Z", param="since") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)

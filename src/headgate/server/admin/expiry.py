@@ -27,10 +27,10 @@ def _moment_us(text: str, now_us: int) -> int | None:
         return now_us + int(match[1]) * _SECONDS[match[2]] * _US
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return None if moment.year >= _YEAR_MAX else int(moment.timestamp()) * _US + moment.microsecond
+    except (ValueError, OverflowError):  # the latter for zones that lead beyond all years
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None if moment.year >= _YEAR_MAX else int(moment.timestamp()) * _US + moment.microsecond
 
 
 def shown_time(moment_us: int | None) -> str | None:

@@ -14,6 +14,21 @@ NOT_YET: Final = frozenset({"budgets", "limits", "team"})
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class Fault(BaseModel):
+    """What is wrong with a request."""
+
+    message: str
+    type: str
+    code: str | None
+    param: str | None = None
+
+
+class Refusal(BaseModel):
+    """Every answer that is none."""
+
+    error: Fault
+
+
 class KeyBody(BaseModel):
     """What `POST /admin/v1/keys` takes."""
 
@@ -63,8 +78,15 @@ class CallQuery(BaseModel):
     model: Annotated[str | None, Field(max_length=256, description="Asked for under this name.")] = None
     status: Annotated[int | None, Field(ge=100, le=599, description="Answered with this HTTP status.")] = None
     outcome: Annotated[str | None, Field(max_length=32, description="Ended so, such as ok or rate.")] = None
-    since: Annotated[str | None, Field(max_length=64, description="Begun at this time (RFC 3339) or later.")] = None
-    after: Annotated[str, Field(max_length=128, description="`next` of the page before.")] = ""
+    since: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="Begun at this time (RFC 3339) or later.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None
+    after: Annotated[str, Field(pattern="^[0-9]{0,18}$", description="`next` of the page before.")] = ""
 
 
 def key_view(key: KeyRow) -> Key:
