@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownModel
 from headgate.dialects.resources import ANTHROPIC
+from headgate.engine.own import OWN
 from headgate.providers.catalog import Provider
 
 if TYPE_CHECKING:
@@ -61,4 +62,5 @@ def _candidates(engine: "Engine", principal: Principal, dialect: str) -> list[st
 
 
 def _listed(engine: "Engine", principal: Principal, dialect: str) -> str:
-    return ", ".join(_candidates(engine, principal, dialect)) or "none"
+    own = [OWN] if engine.own is not None and dialect != ANTHROPIC else []
+    return ", ".join([*_candidates(engine, principal, dialect), *own]) or "none"
