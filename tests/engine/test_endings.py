@@ -110,6 +110,25 @@ def test_an_upstream_that_cannot_stop_after_its_end_is_left(tmp_path: Path):
     asyncio.run(run())
 
 
+def test_what_an_error_in_place_of_an_answer_has_used_is_booked(tmp_path: Path):
+    told = {"error": {"message": "overloaded", "code": 503}, "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+
+    async def run() -> None:
+        async with bench(tmp_path, "ab") as gateway:
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            event = b"data: %b\n\n" % json.dumps(told).encode()
+            gateway.upstreams["a"].script([Send(head), Send(chunk(event))])
+            async with gateway.stream("openai_chat", "r_openai_chat") as response:
+                await response.aread()
+            first, second = (await gateway.record(response)).attempts
+            assert first.usage is not None
+            assert (first.usage.input_tokens, first.usage.output_tokens) == (7, 3)
+            assert (first.usage_source, second.outcome) == ("provider_reported", Outcome.OK)
+            assert (await gateway.record(response)).cost_nano_usd == first.cost_nano_usd + second.cost_nano_usd
+
+    asyncio.run(run())
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 

@@ -294,6 +294,9 @@ class Attempting:
             return None
         attempt.outcome, attempt.message = problem.outcome, problem.message
         if not self._answerer.is_committed:
+            if passage is not None and passage.usage is not None:  # an error in place of an answer may be billed
+                attempt.usage, attempt.usage_source = passage.usage, "provider_reported"
+                self._engine.metering.settle(attempt, self._prepared.way.deployment.prices)
             return problem
         self._count()
         self._engine.metering.settle(attempt, self._prepared.way.deployment.prices)
