@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted, Started
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, CallStart
+from headgate.core.record import Attempt, AttemptStart, call_start
 from headgate.dialects.base import Head, Malformed, ReplyTo
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
@@ -113,20 +113,7 @@ class Attempting:
         if attempt.number > 1:
             self._engine.metering.attempt_started(start)
             return
-        self._engine.metering.call_started(
-            CallStart(
-                id=call.id,
-                started_us=record.started_us,
-                key_id=record.key_id,
-                surface=record.surface,
-                operation=record.operation,
-                model=record.model,
-                is_stream=record.is_stream,
-                user=record.user,
-                session=record.session,
-                attempt=start,
-            )
-        )
+        self._engine.metering.call_started(call_start(record, start))
 
     def _outgoing(self, allowance_s: float) -> tuple[UpstreamRequest, Timeouts]:
         prepared, settings = self._prepared, self._engine.settings

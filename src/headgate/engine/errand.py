@@ -10,7 +10,7 @@ import time
 from msgspec import Struct, structs
 
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, CallStart
+from headgate.core.record import Attempt, AttemptStart, call_start
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
@@ -285,20 +285,7 @@ class Errand:
         if attempt.number > 1:
             metering.attempt_started(start)
             return
-        metering.call_started(
-            CallStart(
-                id=call.id,
-                started_us=record.started_us,
-                key_id=record.key_id,
-                surface=record.surface,
-                operation=record.operation,
-                model=record.model,
-                is_stream=record.is_stream,
-                user=record.user,
-                session=record.session,
-                attempt=start,
-            )
-        )
+        metering.call_started(call_start(record, start))
 
 
 class _Told(UpstreamError):

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import ClientError, MissingAbility, Outcome, Problem, Unpriced, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart, UsageSource
+from headgate.core.record import Attempt, AttemptStart, CallRecord, UsageSource, call_start
 from headgate.core.usage import Usage
 from headgate.dialects import realtime
 from headgate.dialects.base import Malformed
@@ -147,7 +147,7 @@ class Session:
         )
         start = _start_of(attempt, record, record.started_us + int(started_ms * 1e3))
         if number == 1:
-            engine.metering.call_started(_call_start(record, start))
+            engine.metering.call_started(call_start(record, start))
         else:
             engine.metering.attempt_started(start)
         return attempt
@@ -339,7 +339,7 @@ class Session:
             status=101,
         )
         attempt = self._attempt_of(record, model)
-        self._engine.metering.call_started(_call_start(record, _start_of(attempt, record, record.started_us)))
+        self._engine.metering.call_started(call_start(record, _start_of(attempt, record, record.started_us)))
         return record
 
     def _attempt_of(self, record: CallRecord, model: str) -> Attempt:
@@ -421,19 +421,4 @@ def _start_of(attempt: Attempt, record: CallRecord, started_us: int) -> AttemptS
         dialect=attempt.dialect,
         lane=attempt.lane,
         price_version=attempt.price_version,
-    )
-
-
-def _call_start(record: CallRecord, attempt: AttemptStart) -> CallStart:
-    return CallStart(
-        id=record.id,
-        started_us=record.started_us,
-        key_id=record.key_id,
-        surface=record.surface,
-        operation=record.operation,
-        model=record.model,
-        is_stream=record.is_stream,
-        user=record.user,
-        session=record.session,
-        attempt=attempt,
     )

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct, structs
 
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, CallStart
+from headgate.core.record import Attempt, AttemptStart, call_start
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.answer import REQUEST_ID_NAMES, Answerer
@@ -115,20 +115,7 @@ class _Relay:
             lane=attempt.lane,
             price_version=attempt.price_version,
         )
-        self._engine.metering.call_started(
-            CallStart(
-                id=record.id,
-                started_us=record.started_us,
-                key_id=record.key_id,
-                surface=record.surface,
-                operation=record.operation,
-                model=record.model,
-                is_stream=record.is_stream,
-                user=record.user,
-                session=record.session,
-                attempt=start,
-            )
-        )
+        self._engine.metering.call_started(call_start(record, start))
 
     async def _exchange_with_upstream(self) -> None:
         errand, settings = self._errand, self._engine.settings
