@@ -22,6 +22,7 @@ from headgate.transport.fake import (
     InBandError,
     MalformedEvent,
     Reset,
+    Send,
     StallAfter,
     Status,
 )
@@ -321,6 +322,21 @@ async def test_the_next_one_streams(tmp_path: Path, name: str, fault: Fault):
         assert response.headers["x-headgate-provider"] == "b_openai_chat"
         assert STREAMS[name][1] in response.content
         assert b"error" not in response.content
+
+
+@looped
+async def test_what_an_error_in_place_of_a_stream_has_used_is_booked(tmp_path: Path):
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    told = b"data: %b\n\n" % json.dumps({"error": {"message": "overloaded", "code": 503}, "usage": usage}).encode()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(told)
+    async with bench(tmp_path, "ab") as on:
+        on.upstreams["a"].script([Send(head + told)])
+        record = await on.record(await send(on, streaming("completions", "r_openai_chat")))
+        first, second = record.attempts
+        assert first.usage is not None
+        assert (first.usage.input_tokens, first.usage.output_tokens) == (7, 3)
+        assert (first.usage_source, second.outcome) == ("provider_reported", Outcome.OK)
+        assert record.cost_nano_usd == first.cost_nano_usd + second.cost_nano_usd
 
 
 @pytest.mark.parametrize("name", ["embeddings", "image_edits"])

@@ -136,19 +136,3 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """Method and path below the provider's base, of a call that was sent on as it was."""
     minted: tuple[Minted, ...] = ()
     """What this call had made or deleted at an upstream, by the ids it gave."""
-
-
-def call_start(record: CallRecord, attempt: AttemptStart) -> CallStart:
-    """The beginning of a call as far as it is known when its first attempt is about to be sent."""
-    return CallStart(
-        id=record.id,
-        started_us=record.started_us,
-        key_id=record.key_id,
-        surface=record.surface,
-        operation=record.operation,
-        model=record.model,
-        is_stream=record.is_stream,
-        user=record.user,
-        session=record.session,
-        attempt=attempt,
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted, Started
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, call_start
+from headgate.core.record import Attempt
 from headgate.dialects.base import Head, Malformed, ReplyTo
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
@@ -60,7 +60,8 @@ class Attempting:
         answerer says so. `others_left`: how many deployments may be tried after it."""
         self._attempt.number = number
         self._sent_s = time.monotonic()
-        self._write_ahead()
+        self._attempt.started_ms = (self._sent_s - self._call.started_s) * 1e3
+        self._engine.metering.begin(self._call.record, self._attempt)
         watch = self._watch = Watch(self._engine, self._prepared, self._head, self._sent_s)
         flight: Flight | None = None
         try:
@@ -94,26 +95,6 @@ class Attempting:
             self._end()
             watch.ended(self._attempt)
         return None
-
-    def _write_ahead(self) -> None:
-        """The journal's line, before the first byte goes out."""
-        call, attempt = self._call, self._attempt
-        record = call.record
-        attempt.started_ms = started_ms = (self._sent_s - call.started_s) * 1e3
-        start = AttemptStart(
-            call_id=call.id,
-            number=attempt.number,
-            started_us=record.started_us + int(started_ms * 1e3),
-            provider=attempt.provider,
-            model=attempt.model,
-            dialect=attempt.dialect,
-            lane=attempt.lane,
-            price_version=attempt.price_version,
-        )
-        if attempt.number > 1:
-            self._engine.metering.attempt_started(start)
-            return
-        self._engine.metering.call_started(call_start(record, start))
 
     def _outgoing(self, allowance_s: float) -> tuple[UpstreamRequest, Timeouts]:
         prepared, settings = self._prepared, self._engine.settings

@@ -10,7 +10,7 @@ import time
 from msgspec import Struct, structs
 
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, call_start
+from headgate.core.record import Attempt
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
@@ -73,7 +73,8 @@ class Errand:
         common = self._common
         self._attempt.number = number
         self._sent_s = time.monotonic()
-        self._write_ahead()
+        self._attempt.started_ms = (self._sent_s - common.call.started_s) * 1e3
+        common.engine.metering.begin(common.call.record, self._attempt)
         flight: Flight | None = None
         try:
             flight = await self._start(allowance_s)
@@ -222,6 +223,8 @@ class Errand:
             return None
         attempt.outcome, attempt.message = problem.outcome, problem.message
         if not answerer.is_committed:
+            if tap is not None and tap.usage is not None:  # an error in place of an answer may be billed
+                self._book(tap.usage)
             return problem
         self._book(tap.usage if tap is not None else None)
         record.outcome, record.error = problem.outcome, problem.message
@@ -266,26 +269,6 @@ class Errand:
         if self._common.answerer.is_committed:
             record.usage, record.usage_source = attempt.usage, attempt.usage_source
             record.ttft_ms = attempt.ttft_ms
-
-    def _write_ahead(self) -> None:
-        """The journal's line, before the first byte goes out."""
-        call, attempt, metering = self._common.call, self._attempt, self._common.engine.metering
-        record = call.record
-        attempt.started_ms = (self._sent_s - call.started_s) * 1e3
-        start = AttemptStart(
-            call_id=call.id,
-            number=attempt.number,
-            started_us=record.started_us + int(attempt.started_ms * 1e3),
-            provider=attempt.provider,
-            model=attempt.model,
-            dialect=attempt.dialect,
-            lane=attempt.lane,
-            price_version=attempt.price_version,
-        )
-        if attempt.number > 1:
-            metering.attempt_started(start)
-            return
-        metering.call_started(call_start(record, start))
 
 
 class _Told(UpstreamError):

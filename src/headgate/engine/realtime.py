@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import ClientError, MissingAbility, Outcome, Problem, Unpriced, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, CallRecord, UsageSource, call_start
+from headgate.core.record import Attempt, CallRecord, UsageSource
 from headgate.core.usage import Usage
 from headgate.dialects import realtime
 from headgate.dialects.base import Malformed
@@ -145,11 +145,7 @@ class Session:
             started_ms=started_ms,
             price_version=engine.metering.price_version,
         )
-        start = _start_of(attempt, record, record.started_us + int(started_ms * 1e3))
-        if number == 1:
-            engine.metering.call_started(call_start(record, start))
-        else:
-            engine.metering.attempt_started(start)
+        engine.metering.begin(record, attempt)
         return attempt
 
     async def _opened(self, deployment: Deployment, attempt: Attempt) -> WebSocket:
@@ -339,7 +335,7 @@ class Session:
             status=101,
         )
         attempt = self._attempt_of(record, model)
-        self._engine.metering.call_started(call_start(record, _start_of(attempt, record, record.started_us)))
+        self._engine.metering.begin(record, attempt)
         return record
 
     def _attempt_of(self, record: CallRecord, model: str) -> Attempt:
@@ -409,16 +405,3 @@ def _by_upstream(upstream: WebSocket) -> tuple[Outcome, str]:
     is_good = code in (NORMAL, GOING_AWAY, 1005) or 4000 <= code < 5000
     words = f"the provider closed the session: {code} {upstream.close_reason}".rstrip()
     return (Outcome.OK, "" if code == NORMAL else words) if is_good else (Outcome.SERVER, words)
-
-
-def _start_of(attempt: Attempt, record: CallRecord, started_us: int) -> AttemptStart:
-    return AttemptStart(
-        call_id=record.id,
-        number=attempt.number,
-        started_us=started_us,
-        provider=attempt.provider,
-        model=attempt.model,
-        dialect=attempt.dialect,
-        lane=attempt.lane,
-        price_version=attempt.price_version,
-    )

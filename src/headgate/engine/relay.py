@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct, structs
 
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
-from headgate.core.record import Attempt, AttemptStart, call_start
+from headgate.core.record import Attempt
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.answer import REQUEST_ID_NAMES, Answerer
@@ -85,7 +85,7 @@ class _Relay:
     async def run(self) -> None:
         """Sends, answers, writes down."""
         try:
-            self._write_ahead()
+            self._engine.metering.begin(self._call.record, self._attempt)
             await self._exchange_with_upstream()
         except UpstreamError as error:
             self._failed(error.problem)
@@ -101,21 +101,6 @@ class _Relay:
             self._answerer.refuse(told)
         finally:
             self._end()
-
-    def _write_ahead(self) -> None:
-        """The journal's line, before the first byte goes out."""
-        record, attempt = self._call.record, self._attempt
-        start = AttemptStart(
-            call_id=record.id,
-            number=1,
-            started_us=record.started_us + int(attempt.started_ms * 1e3),
-            provider=attempt.provider,
-            model=attempt.model,
-            dialect=attempt.dialect,
-            lane=attempt.lane,
-            price_version=attempt.price_version,
-        )
-        self._engine.metering.call_started(call_start(record, start))
 
     async def _exchange_with_upstream(self) -> None:
         errand, settings = self._errand, self._engine.settings

@@ -1,6 +1,5 @@
 """Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
 
-from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -51,10 +50,37 @@ class Metering:
         self._calls = calls
         self.minted = minted or MintedIds()
         """Where the ids that callers name mean something."""
-        self.call_started: Callable[[CallStart], None] = journal.call_started
-        """Before the first upstream byte. Raises when the journal cannot be written: nothing runs unaccounted."""
-        self.attempt_started: Callable[[AttemptStart], None] = journal.attempt_started
-        """Before the first byte of every further attempt."""
+
+    def begin(self, record: CallRecord, attempt: Attempt) -> None:
+        """Before the first byte of an attempt goes out; with the first one the call begins. Raises when the journal
+        cannot be written: nothing runs unaccounted."""
+        start = AttemptStart(
+            call_id=record.id,
+            number=attempt.number,
+            started_us=record.started_us + int(attempt.started_ms * 1e3),
+            provider=attempt.provider,
+            model=attempt.model,
+            dialect=attempt.dialect,
+            lane=attempt.lane,
+            price_version=attempt.price_version,
+        )
+        if attempt.number > 1:
+            self._journal.attempt_started(start)
+            return
+        self._journal.call_started(
+            CallStart(
+                id=record.id,
+                started_us=record.started_us,
+                key_id=record.key_id,
+                surface=record.surface,
+                operation=record.operation,
+                model=record.model,
+                is_stream=record.is_stream,
+                user=record.user,
+                session=record.session,
+                attempt=start,
+            )
+        )
 
     @property
     def price_version(self) -> str:

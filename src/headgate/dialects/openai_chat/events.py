@@ -71,6 +71,7 @@ class EventTap:
             raise Malformed(f"the stream has an event that is none: {each.data[:60]!r}") from None
         kind = told.type or each.name
         if kind == "error" or bytes(told.error)[:1] in (b"{", b'"'):
+            self.usage = consumed(told.usage) or self.usage  # a failure may be billed too
             is_inner = bytes(told.error)[:1] in (b"{", b'"')
             self.failed = problem_of_event(told.error if is_inner else Raw(each.data), each.data)
             return
