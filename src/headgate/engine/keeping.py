@@ -29,7 +29,6 @@ from headgate.dialects.resources import (
     read_page,
     render_page,
 )
-from headgate.engine.attempt import CONNECT_S
 from headgate.engine.batch_bills import ResultLines, summed_up
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
@@ -40,6 +39,7 @@ from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
 from headgate.engine.places import provider_for
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
+from headgate.engine.trial import CONNECT_S
 from headgate.providers.catalog import Door, Provider
 from headgate.transport.base import Timeouts, UpstreamRequest
 
