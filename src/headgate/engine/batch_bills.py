@@ -14,6 +14,7 @@ from headgate.core.events import Finished
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import Asked
 from headgate.engine.overhearing import Line
 
 FINAL: Final = frozenset({"completed", "cancelled", "expired", "failed"})
@@ -44,6 +45,8 @@ _LINE: Final = msgspec.json.Decoder(_ResultLine)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _COUNTED: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 _DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses"}
+_SIDES: Final = {"list": "embeddings", "text_completion": "completions"}
+"""By an answer's `object`: what reads it."""
 
 
 def summed_up(batch: Mapping[str, object]) -> list[Line]:
@@ -114,9 +117,18 @@ class ResultLines:
             told = _LINE.decode(line)
             raw = told.result.message if told.result else told.response.body if told.response else Raw()
             answer = _ANSWER.decode(raw)
-            dialect = "anthropic" if told.result else _DIALECTS[answer.object]
-            last = DIALECTS[dialect].parse_response(bytes(raw))[-1]
+            usage = _usage_of(bytes(raw), "anthropic" if told.result else "", answer)
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, HeadgateError):
             return
-        if isinstance(last, Finished) and last.usage is not None:
-            self._lines.append(Line(answer.model, structs.replace(last.usage, tier="batch", extras={})))
+        if usage is not None:
+            self._lines.append(Line(answer.model, structs.replace(usage, tier="batch", extras={})))
+
+
+def _usage_of(raw: bytes, dialect: str, answer: _Answer) -> Usage | None:
+    """What one answer tells. Raises `KeyError` for what nothing here reads."""
+    side = None if dialect else _SIDES.get(answer.object)
+    if side is not None:
+        asked = Asked(model=answer.model, measured=Usage())
+        return DIALECTS["openai_chat"].sides[side].read(raw, "application/json", asked)
+    last = DIALECTS[dialect or _DIALECTS[answer.object]].parse_response(raw)[-1]
+    return last.usage if isinstance(last, Finished) else None
