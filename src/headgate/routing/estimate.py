@@ -84,6 +84,7 @@ class Estimator:
         "_seen",
         "_slope",
         "_sums",
+        "_tails",
     )
 
     def __init__(self, prior: Prior = FIRST_TOKEN) -> None:
@@ -100,6 +101,8 @@ class Estimator:
         self._fresh = _EAGER
         """How many more samples until the quantiles are computed again."""
         self._quantiles = [_prior_quantiles(prior.spread)] * (len(CLASSES) + 2)
+        self._tails = [_tail(each) for each in self._quantiles]
+        """How many times the 95th percentile the 99th and the 99.9th are."""
 
     @property
     def samples(self) -> float:
@@ -114,12 +117,15 @@ class Estimator:
     def predict(self, tokens: int) -> Prediction:
         """For a prompt of so many tokens."""
         middle = self._level + self._slope * log1p(tokens / 1000.0)
-        q50, q95, q99, q999 = self._quantiles[(tokens >= CLASSES[0]) + (tokens >= CLASSES[1])]
-        p50_s, bias = exp(middle + q50), exp(self._bias)
-        p50_s = p50_s if p50_s < _TIME_MAX_S else _TIME_MAX_S
-        p95_s = min(max(p50_s, exp(middle + q95) * bias), _TIME_MAX_S)
-        p99_s = min(p95_s * exp(q99 - q95), _TIME_MAX_S)
-        return Prediction(p50_s, p95_s, p99_s, min(max(p99_s, p95_s * exp(q999 - q95)), _TIME_MAX_S))
+        kind = (tokens >= CLASSES[0]) + (tokens >= CLASSES[1])
+        quantiles, tail = self._quantiles[kind], self._tails[kind]
+        p50_s, p95_s = exp(middle + quantiles[0]), exp(middle + quantiles[1] + self._bias)
+        if p95_s < p50_s:
+            p95_s = p50_s
+        p999_s = p95_s * tail[1]
+        if p999_s < _TIME_MAX_S:
+            return Prediction(p50_s, p95_s, p95_s * tail[0], p999_s)
+        return Prediction(*(min(each, _TIME_MAX_S) for each in (p50_s, p95_s, p95_s * tail[0], p999_s)))
 
     def usual_s(self, tokens: int) -> float:
         """The median alone."""
@@ -198,6 +204,7 @@ class Estimator:
         self._quantiles[-1] = pooled = self._shrunk(-1, _prior_quantiles(self._prior.spread))
         for each in range(len(CLASSES) + 1):
             self._quantiles[each] = self._shrunk(each, pooled)
+        self._tails = [_tail(each) for each in self._quantiles]
 
     def _shrunk(self, kind: int, parent: tuple[float, ...]) -> tuple[float, ...]:
         """Quantiles of the logarithm of the residual: own where there is enough to see them, else the parent's.
@@ -219,6 +226,11 @@ class Estimator:
 
 def _between(parent: float, own: float, samples: float, worth: float) -> float:
     return parent + (own - parent) * samples / (samples + worth)
+
+
+def _tail(quantiles: tuple[float, ...]) -> tuple[float, float]:
+    far = exp(quantiles[2] - quantiles[1])
+    return far, max(far, exp(quantiles[3] - quantiles[1]))
 
 
 def _prior_quantiles(spread: float) -> tuple[float, ...]:
