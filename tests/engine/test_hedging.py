@@ -32,10 +32,11 @@ SLOW = SlowFirstByte(s=20)
 
 def teach(gateway: Bench, *names: str, seconds: float = 0.05) -> None:
     """Two hundred answers of each, so that what is usual of them is known."""
-    fleet, now_s = gateway.engine.fleet, time.monotonic()
+    fleet, since_s = gateway.engine.fleet, time.monotonic() - 2.0
     for name in names:
         for is_stream in (False, True):
-            for _ in range(200):
+            for step in range(200):
+                now_s = since_s + 0.01 * step
                 member = next(each for each in fleet.members() if each.id == f"{name}_{CHAT}/m")
                 ticket = fleet.sent(member, Need(20, 10), now_s, is_stream=is_stream)
                 fleet.first(ticket, now_s + seconds)
