@@ -49,10 +49,10 @@ class Place:
 async def place(folder: Path, **more: Any) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         one, two = [await stack.enter_async_context(FakeUpstream()) for _ in range(2)]
-        providers = more.pop("providers", {}) | {
+        providers = {
             name: {"like": "openai", "base_url": upstream.url, "api_key": "none"}
             for name, upstream in (("one", one), ("two", two))
-        }
+        } | more.pop("providers", {})
         routes = {
             "either": {"targets": ["one/m", "two/m"]},
             "other": {"targets": ["two/m", "one/m"]},
