@@ -55,14 +55,19 @@ def demand_of(abilities: frozenset[Ability], body_bytes: int, max_tokens: int | 
 def able(deployments: tuple[Deployment, ...], demand: Demand) -> tuple[Deployment, ...]:
     """Those that can, in their order; where the prompt probably does not fit comes last."""
     for each in deployments:
-        facts = each.facts
-        if facts is not None and (not _can(facts, demand) or _window(facts) < demand.tokens_usual):
+        if not suits(each, demand):
             break
     else:
         return deployments
     left = [each for each in deployments if each.facts is None or _can(each.facts, demand)]
     left.sort(key=lambda each: each.facts is not None and _window(each.facts) < demand.tokens_usual)
     return tuple(left)
+
+
+def suits(deployment: Deployment, demand: Demand) -> bool:
+    """Whether there is nothing at all to mind: it can, and the prompt fits even as long as it probably is."""
+    facts = deployment.facts
+    return facts is None or (_can(facts, demand) and _window(facts) >= demand.tokens_usual)
 
 
 def _can(facts: Facts, demand: Demand) -> bool:
@@ -92,6 +97,11 @@ def _faults(facts: Facts, demand: Demand) -> Iterable[str]:
         yield f"takes {window} tokens, and this prompt has {demand.tokens_least} at least"
     if limit is not None and demand.max_tokens > limit:
         yield f"writes {limit} tokens at most, and the call asks for up to {demand.max_tokens}"
+
+
+def why_unable(deployment: Deployment, demand: Demand) -> str:
+    """Why a deployment is no candidate, in words that follow its name; empty: nothing speaks against it."""
+    return "" if deployment.facts is None else " and ".join(_faults(deployment.facts, demand))
 
 
 def refusal(
