@@ -4,7 +4,8 @@ A provider's account serves all callers, so what it lists is looked through, and
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -16,6 +17,7 @@ from headgate.core.record import CallRecord
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import (
     ANTHROPIC,
+    GEMINI,
     OPENAI,
     SHARED,
     Members,
@@ -35,7 +37,7 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
-from headgate.engine.overhearing import Line, Overhearing
+from headgate.engine.overhearing import Hearing, Line, Overhearing, SideHearing
 from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
 from headgate.engine.places import provider_for
 from headgate.engine.relay import Errand, refuse, relay
@@ -47,7 +49,13 @@ PAGE_ITEMS = 100
 PAGES_MAX = 50
 """How many pages of a provider's list are looked through for one page of a caller's."""
 _ANSWERS = frozenset({"response", "conversation"})
-_DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,)}
+_DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,), GEMINI: (GEMINI,)}
+_APIS = {OPENAI: "OpenAI's", ANTHROPIC: "Anthropic's", GEMINI: "Google's"}
+_READERS: dict[str, Callable[[str, int], Hearing]] = {
+    "response": partial(Overhearing, "openai_responses"),
+    "interaction": partial(SideHearing, DIALECTS[GEMINI].sides["interactions"]),
+}
+"""By the kind of a thing that is an answer of a model: who reads what it used, given the model and a limit of bytes."""
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -155,7 +163,7 @@ class _Keeping:
         return provider_for(engine, principal, self._dialect, keeper or self._ask.wanted, is_kept=bool(keeper))
 
     def _url(self, door: Door, query: list[tuple[str, str]]) -> str:
-        path = self._place.path if self._dialect == OPENAI else f"/v1{self._place.path}"
+        path = f"/v1{self._place.path}" if self._dialect == ANTHROPIC else self._place.path
         return door.url(f"{path}?{urlencode(query)}" if query else path)
 
     def _own(self, door: Door) -> tuple[tuple[str, str], ...]:
@@ -200,7 +208,10 @@ class _Keeping:
     @property
     def _is_answer(self) -> bool:
         """Whether it is about one answer of a model itself."""
-        return self._place.collection.kind == "response" and self._place.rest in ("", "/cancel")
+        return self._place.collection.kind in _READERS and self._place.rest in ("", "/cancel")
+
+    def _reader(self, model: str, bytes_max: int) -> Hearing:
+        return _READERS[self._place.collection.kind](model, bytes_max)
 
     async def _owes(self) -> bool:
         """Whether this answer went on in the background, and what it used is in nobody's books yet."""
@@ -210,7 +221,7 @@ class _Keeping:
     async def _paid(self, errand: Errand, body: bytes) -> list[Minted]:
         """The mark that what an answer used in the background is in the books, if it tells that now."""
         model = self._kept.model if self._kept is not None else ""
-        heard = Overhearing("openai_responses", model, len(body))
+        heard = self._reader(model, len(body))
         heard.begin("application/json")
         heard.feed(body)
         heard.feed(b"")
@@ -224,7 +235,7 @@ class _Keeping:
         """The same, of an answer whose stream is taken up again."""
         if self._kept is None or not await self._owes():
             return
-        heard = Overhearing("openai_responses", self._kept.model, self._engine.settings.answer_bytes_max)
+        heard = self._reader(self._kept.model, self._engine.settings.answer_bytes_max)
 
         def bill() -> list[Line]:
             ids, owner = self._engine.metering.minted, self._call.principal.owner
@@ -318,8 +329,9 @@ def door_of(provider: Provider, dialect: str, first: str = "") -> Door:
     for door in sorted(provider.doors, key=lambda door: door.dialect != first):
         if door.dialect in _DOORS[dialect] and door.paths is None:
             return door
-    api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"
-    raise InvalidRequest(f"{provider.name} does not speak {api} API, so it has no such things.", param="provider")
+    raise InvalidRequest(
+        f"{provider.name} does not speak {_APIS[dialect]} API, so it has no such things.", param="provider"
+    )
 
 
 def _mark(id: str) -> str:
