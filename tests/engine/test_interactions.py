@@ -7,6 +7,7 @@ import pytest
 
 from headgate.core.usage import Usage
 from headgate.transport.fake import CutAfter, Status
+from tests.engine.test_billing import booked, look
 from tests.engine.test_keepers import place
 from tests.engine.test_keeping import ask, record_of
 
@@ -133,3 +134,17 @@ async def test_what_does_not_offer_them_is_named(tmp_path: Path):
 
         assert answer.status_code == 400
         assert "cannot hold Google's interactions" in answer.json()["error"]["message"]
+
+
+async def test_what_nobody_looks_at_again_is_booked_by_the_gateway(tmp_path: Path):
+    async with place(tmp_path, "gemini") as at:
+        await ask(at, "a", "POST", PATH, json={"agent": "one-alone", "input": "research", "background": True})
+        at.one.reply(json.dumps({**DONE, "status": "in_progress", "usage": {}}).encode(), times=1)
+        await look(at)
+        assert await booked(at) == []
+        at.one.reply(json.dumps(DONE).encode())
+        await look(at)
+        await look(at)
+
+        (record,) = await booked(at)
+        assert (record.path, record.usage, record.key_id) == ("GET /interactions/v1_fake", USED, "a")

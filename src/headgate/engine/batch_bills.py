@@ -14,6 +14,7 @@ from headgate.core.events import Finished
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import OPENAI
 from headgate.dialects.side import Asked
 from headgate.engine.overhearing import Line
 
@@ -39,14 +40,17 @@ class _ResultLine(Struct):
 class _Answer(Struct):
     model: str = ""
     object: str = ""
+    type: str = ""
 
 
 _LINE: Final = msgspec.json.Decoder(_ResultLine)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _COUNTED: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
-_DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses"}
+_DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses", "message": "anthropic"}
+"""Answers of models, by what they say that they are."""
 _SIDES: Final = {"list": "embeddings", "text_completion": "completions"}
-"""By an answer's `object`: what reads it."""
+"""What is beside talking, likewise; all of it OpenAI's."""
+_UNASKED: Final = Asked(model="", measured=Usage())
 
 
 def summed_up(batch: Mapping[str, object]) -> list[Line]:
@@ -115,20 +119,18 @@ class ResultLines:
     def _read(self, line: bytes) -> None:
         try:
             told = _LINE.decode(line)
-            raw = told.result.message if told.result else told.response.body if told.response else Raw()
+            raw = bytes(told.result.message if told.result else told.response.body if told.response else b"")
             answer = _ANSWER.decode(raw)
-            usage = _usage_of(bytes(raw), "anthropic" if told.result else "", answer)
+            usage = _usage(answer.object or answer.type, raw)
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, HeadgateError):
             return
         if usage is not None:
             self._lines.append(Line(answer.model, structs.replace(usage, tier="batch", extras={})))
 
 
-def _usage_of(raw: bytes, dialect: str, answer: _Answer) -> Usage | None:
-    """What one answer tells. Raises `KeyError` for what nothing here reads."""
-    side = None if dialect else _SIDES.get(answer.object)
-    if side is not None:
-        asked = Asked(model=answer.model, measured=Usage())
-        return DIALECTS["openai_chat"].sides[side].read(raw, "application/json", asked)
-    last = DIALECTS[dialect or _DIALECTS[answer.object]].parse_response(raw)[-1]
+def _usage(kind: str, answer: bytes) -> Usage | None:
+    """What one answer tells of its usage. Raises `KeyError` for a kind of answer that is not known."""
+    if kind in _SIDES:
+        return DIALECTS[OPENAI].sides[_SIDES[kind]].read(answer, "application/json", _UNASKED)
+    last = DIALECTS[_DIALECTS[kind]].parse_response(answer)[-1]
     return last.usage if isinstance(last, Finished) else None

@@ -70,8 +70,7 @@ def total(price: Price, usage: Usage) -> Total:
 
 def nano_usd(pico_usd: int) -> int:
     """Rounded half to even."""
-    nano, rest = divmod(pico_usd, 1000)
-    return nano + (rest > 500 or (rest == 500 and nano & 1))
+    return (pico_usd + 499 + (pico_usd // 1000 & 1)) // 1000
 
 
 def divided(amount: int, unit: int) -> int:

@@ -104,8 +104,10 @@ class Metering:
 
     def _most(self, usage: Usage) -> int:
         """What the ceiling holds for it, by whatever it may be billed."""
-        by_tokens = structs.replace(usage, measures=None) if usage.measures is not None else usage
-        return max(total(self._unpriced.ceiling, told).nano_usd for told in (usage, by_tokens))
+        most = total(self._unpriced.ceiling, usage).nano_usd
+        if usage.measures is None:
+            return most
+        return max(most, total(self._unpriced.ceiling, structs.replace(usage, measures=None)).nano_usd)
 
     def _held(self, price: Price, usage: Usage) -> int:
         """What the ceiling holds for the part of a bill that has no known price."""

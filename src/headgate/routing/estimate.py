@@ -7,7 +7,7 @@ low and hedging feed on itself. The upper quantiles are held to their promise un
 inference (Gibbs and Candès 2021, https://arxiv.org/abs/2106.00170): each miss raises them, each hit lowers them a bit.
 """
 
-from math import exp, log, log1p
+from math import exp, inf, log, log1p
 from statistics import NormalDist
 from typing import Final
 
@@ -19,6 +19,8 @@ SAMPLES_HALF_LIFE_MAX: Final = 500
 """What was seen so many samples ago counts half, however short ago."""
 SAMPLES_HALF_LIFE_MIN: Final = 60
 """And no sample takes more from the others than this, however long ago they are: rare calls are remembered too."""
+SAMPLE_INTERVAL_S: Final = 0.002
+"""Of answers that come closer together, one is learned from: the others would say the same."""
 CLASSES: Final = (1_000, 8_000)
 """Prompt sizes, in tokens, from which the next class of residuals begins."""
 
@@ -84,13 +86,14 @@ class Estimator:
         "_seen",
         "_slope",
         "_sums",
+        "_tails",
     )
 
     def __init__(self, prior: Prior = FIRST_TOKEN) -> None:
         self._prior = prior
         self._level, self._slope = prior.level, prior.slope
         self._scale = 1.0
-        self._last_s: float | None = None
+        self._last_s = -inf
         self._sums = [0.0] * 5
         """Weighted: one, x, y, x², xy."""
         self._seen = [[0.0] * _BUCKETS for _ in range(len(CLASSES) + 2)]
@@ -100,6 +103,8 @@ class Estimator:
         self._fresh = _EAGER
         """How many more samples until the quantiles are computed again."""
         self._quantiles = [_prior_quantiles(prior.spread)] * (len(CLASSES) + 2)
+        self._tails = [_tail(each) for each in self._quantiles]
+        """How many times the 95th percentile the 99th and the 99.9th are."""
 
     @property
     def samples(self) -> float:
@@ -114,12 +119,15 @@ class Estimator:
     def predict(self, tokens: int) -> Prediction:
         """For a prompt of so many tokens."""
         middle = self._level + self._slope * log1p(tokens / 1000.0)
-        q50, q95, q99, q999 = self._quantiles[(tokens >= CLASSES[0]) + (tokens >= CLASSES[1])]
-        p50_s, bias = exp(middle + q50), exp(self._bias)
-        p50_s = p50_s if p50_s < _TIME_MAX_S else _TIME_MAX_S
-        p95_s = min(max(p50_s, exp(middle + q95) * bias), _TIME_MAX_S)
-        p99_s = min(p95_s * exp(q99 - q95), _TIME_MAX_S)
-        return Prediction(p50_s, p95_s, p99_s, min(max(p99_s, p95_s * exp(q999 - q95)), _TIME_MAX_S))
+        kind = (tokens >= CLASSES[0]) + (tokens >= CLASSES[1])
+        quantiles, tail = self._quantiles[kind], self._tails[kind]
+        p50_s, p95_s = exp(middle + quantiles[0]), exp(middle + quantiles[1] + self._bias)
+        if p95_s < p50_s:
+            p95_s = p50_s
+        p999_s = p95_s * tail[1]
+        if p999_s < _TIME_MAX_S:
+            return Prediction(p50_s, p95_s, p95_s * tail[0], p999_s)
+        return Prediction(*(min(each, _TIME_MAX_S) for each in (p50_s, p95_s, p95_s * tail[0], p999_s)))
 
     def usual_s(self, tokens: int) -> float:
         """The median alone."""
@@ -128,6 +136,8 @@ class Estimator:
 
     def observe(self, tokens: int, taken_s: float, now_s: float, predicted_p95_s: float) -> None:
         """An answer whose first token took `taken_s`, where at its start p95 had been predicted so."""
+        if 0.0 <= now_s - self._last_s < SAMPLE_INTERVAL_S:
+            return
         bias = self._bias + (_MISS_RAISES if taken_s > predicted_p95_s else _HIT_LOWERS)
         self._bias = _BIAS_MIN if bias < _BIAS_MIN else _BIAS_MAX if bias > _BIAS_MAX else bias
         x, y = log1p(tokens / 1000.0), log(taken_s if taken_s > _TIME_MIN_S else _TIME_MIN_S)
@@ -152,9 +162,9 @@ class Estimator:
 
     def _learn(self, tokens: int, x: float, y: float, now_s: float) -> None:
         """Lets the past fade, and remembers what the line is fitted to."""
-        age_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
+        age_s = now_s - self._last_s
         self._last_s = now_s
-        if age_s > _AGE_LEAST_S:
+        if _AGE_LEAST_S < age_s < inf:
             self._scale *= 2.0 ** min(age_s / HALF_LIFE_S, 1.0 / SAMPLES_HALF_LIFE_MIN)
         else:
             self._scale *= _GROWTH_LEAST
@@ -198,6 +208,7 @@ class Estimator:
         self._quantiles[-1] = pooled = self._shrunk(-1, _prior_quantiles(self._prior.spread))
         for each in range(len(CLASSES) + 1):
             self._quantiles[each] = self._shrunk(each, pooled)
+        self._tails = [_tail(each) for each in self._quantiles]
 
     def _shrunk(self, kind: int, parent: tuple[float, ...]) -> tuple[float, ...]:
         """Quantiles of the logarithm of the residual: own where there is enough to see them, else the parent's.
@@ -219,6 +230,11 @@ class Estimator:
 
 def _between(parent: float, own: float, samples: float, worth: float) -> float:
     return parent + (own - parent) * samples / (samples + worth)
+
+
+def _tail(quantiles: tuple[float, ...]) -> tuple[float, float]:
+    far = exp(quantiles[2] - quantiles[1])
+    return far, max(far, exp(quantiles[3] - quantiles[1]))
 
 
 def _prior_quantiles(spread: float) -> tuple[float, ...]:

@@ -307,11 +307,13 @@ class Fleet:
             member.limit.refused(member.in_flight + 1, now_s)
         if outcome in ANSWERED:
             is_prompt = ticket.first_s is None or ticket.first_s - ticket.sent_s <= ticket.predicted.p99_s
-            for domain in member.domains:
-                if domain.state is State.HALF_OPEN and domain not in ticket.probing:
-                    continue  # sent before it was out of order: proves nothing
-                seen_s = ticket.sent_s if domain is member.host else now_s  # a connection is made at the beginning
-                domain.succeeded(now_s, seen_s=seen_s, is_prompt=is_prompt)
+            for domain in (member.host, member.account, member.health):
+                if domain.state is State.HEALTHY and not (domain.bad or domain.opened):
+                    domain.clean += 1  # what never fails needs no more books than this
+                elif domain.state is not State.HALF_OPEN or domain in ticket.probing:
+                    seen_s = ticket.sent_s if domain is member.host else now_s  # a connection is made at the beginning
+                    domain.succeeded(now_s, seen_s=seen_s, is_prompt=is_prompt)
+                # else: it was sent before it was out of order, and proves nothing
             return
         if outcome is Outcome.RATE:
             member.quota.limited(None if problem is None else problem.retry_after_s, now_s)

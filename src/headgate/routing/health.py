@@ -81,13 +81,13 @@ class Domain:
 
     __slots__ = (
         "_calm_since_s",
-        "_clean",
         "_good",
         "_good_in_a_row",
         "_last_s",
         "_row",
         "_scale",
         "bad",
+        "clean",
         "failed_s",
         "name",
         "opened",
@@ -116,7 +116,7 @@ class Domain:
         """Requests on their way while half open."""
         self.suspicion = Suspicion()
         self._calm_since_s = 0.0
-        self._clean = 0
+        self.clean = 0
         """Successes since a failure last counted."""
         self._good_in_a_row = 0
         self._row = 0.0
@@ -165,8 +165,8 @@ class Domain:
             if self.bad:
                 self._note(0.0, now_s)
                 self._row = 0.0 if seen_s >= self.failed_s else self._row
-            else:  # a domain that never fails needs no more books than this
-                self._clean += 1
+            else:
+                self.clean += 1
             if self.opened and now_s - self._calm_since_s >= CALM_S:
                 self.opened -= 1
                 self._calm_since_s = now_s
@@ -240,14 +240,14 @@ class Domain:
     def _note(self, bad: float, now_s: float) -> None:
         """One more outcome; what was 30 s or 20 outcomes ago counts half."""
         if not self.bad and bad:
-            self._good = min(float(self._clean), _MEMORY_SAMPLES) * self._scale
-            self._clean = 0
+            self._good = min(float(self.clean), _MEMORY_SAMPLES) * self._scale
+            self.clean = 0
         self._scale *= 2.0 ** min(40.0, max((now_s - self._last_s) / _MEMORY_S, 1.0 / _MEMORY_SAMPLES))
         self._last_s = now_s
         self.bad += bad * self._scale
         self._good += (1.0 - bad) * self._scale
         if self.bad < _NEGLIGIBLE * self._scale:
-            self._clean, self._good, self.bad = int(_MEMORY_SAMPLES), 0.0, 0.0
+            self.clean, self._good, self.bad = int(_MEMORY_SAMPLES), 0.0, 0.0
         if self._scale > _SCALE_MAX:
             self._good, self.bad, self._scale = self._good / self._scale, self.bad / self._scale, 1.0
 

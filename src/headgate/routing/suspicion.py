@@ -5,7 +5,7 @@ in time takes ln(0.95 / 0.5) away, never below nothing. By Lorden (1971) healthy
 e^h at the most, so the threshold ln(86400 λ) allows about one a day at a rate of λ requests per second.
 """
 
-from math import exp, log
+from math import exp, inf, log
 from typing import Final
 
 OVERDUE_ADDS: Final = log(0.5 / 0.05)
@@ -14,30 +14,35 @@ THRESHOLD_MIN: Final = 7.0
 THRESHOLD_MAX: Final = 16.0
 DAY_S: Final = 86_400.0
 RATE_WINDOW_S: Final = 60.0
+FOLD_S: Final = 1.0
+"""Requests within it are only counted: the rate decays at once for all of them."""
 
 
 class Suspicion:
     """Of one deployment."""
 
-    __slots__ = ("_last_s", "_rate_hz", "level")
+    __slots__ = ("_count", "_folded_s", "_rate_hz", "level")
 
     def __init__(self) -> None:
         self.level = 0.0
         """The sum."""
         self._rate_hz = 0.0
-        self._last_s: float | None = None
+        self._count = 0
+        """Requests since the rate was last computed."""
+        self._folded_s = -inf
 
     def sent(self, now_s: float) -> None:
         """A request has gone out: what the rate is counted by."""
-        if self._last_s is not None and now_s > self._last_s:
-            self._rate_hz *= exp((self._last_s - now_s) / RATE_WINDOW_S)
-        self._last_s = now_s
-        self._rate_hz += 1.0 / RATE_WINDOW_S
+        self._count += 1
+        if now_s - self._folded_s >= FOLD_S:
+            self._rate_hz = self._rate_hz * exp((self._folded_s - now_s) / RATE_WINDOW_S) + self._count / RATE_WINDOW_S
+            self._count, self._folded_s = 0, now_s
 
     @property
     def threshold(self) -> float:
         """The sum from which it is no chance."""
-        return min(max(log(DAY_S * max(self._rate_hz, 1e-9)), THRESHOLD_MIN), THRESHOLD_MAX)
+        rate_hz = self._rate_hz + self._count / RATE_WINDOW_S
+        return min(max(log(DAY_S * max(rate_hz, 1e-9)), THRESHOLD_MIN), THRESHOLD_MAX)
 
     def overdue(self) -> bool:
         """A request has passed its p95 without a token. True: too many have."""
