@@ -66,7 +66,7 @@ class Gateway:
     module: str = ""
 
 
-def _find_headgate() -> Installed:
+def find_headgate() -> Installed:
     program = Path(sys.executable).parent / "headgate"
     if not program.exists():
         raise Unavailable("no `headgate` command beside this Python: install the project first")
@@ -75,16 +75,26 @@ def _find_headgate() -> Installed:
 
 def _launch_headgate(lab: Lab, installed: Installed) -> Launch:
     """Everything as it comes: client key checked, tokens metered, every call in the journal, SQLite."""
-    config = lab.write(
-        "headgate.yaml",
+    return headgate_launch(
+        lab,
+        installed,
         f"""\
-server: {{host: {HOST}, port: {lab.port}, admin_port: {lab.admin_port}}}
-store: sqlite:///{lab.folder}/headgate.db
 providers:
   lab: {{like: openai, base_url: "{lab.upstream_url}", api_key: env:LAB_KEY}}
 routes:
   bench: {{strategy: ordered, targets: [lab/{UPSTREAM_MODEL}]}}
 """,
+    )
+
+
+def headgate_launch(lab: Lab, installed: Installed, routes: str) -> Launch:
+    """The server as it comes with a key of its own; `routes` is the part of its file that says where `bench` goes."""
+    config = lab.write(
+        "headgate.yaml",
+        f"""\
+server: {{host: {HOST}, port: {lab.port}, admin_port: {lab.admin_port}}}
+store: sqlite:///{lab.folder}/headgate.db
+{routes}""",
     )
     environment = {
         "HEADGATE_CONFIG": str(config),
@@ -245,7 +255,7 @@ GATEWAYS = (
     Gateway(
         name="Headgate",
         settings="as it comes: client key checked, tokens metered, every call in the journal (SQLite), one process",
-        install=_find_headgate,
+        install=find_headgate,
         launch=_launch_headgate,
         module="headgate",
     ),

@@ -187,3 +187,21 @@ async def test_an_operators_own_price_is_charged(tmp_path: Path, prices: dict[st
         answer = await chat(client, "own")
     assert answer.status_code == 200
     assert (float(answer.headers["x-headgate-cost-usd"]) == 0) is (cost == "0")
+
+
+async def test_the_record_says_who_was_left_out_and_why(tmp_path: Path):
+    smart = {"targets": ["openai/gpt-3.5-turbo", "openai/gpt-4o"]}
+    refusing = {"targets": ["lab/own", "openai/gpt-4o"]}
+    more = {"routes": {"smart": smart, "priced": refusing}, "prices": {"unpriced": "refuse"}}
+    async with gateway(tmp_path, more=more) as client:
+        seeing = await chat(client, "smart", messages=[{"role": "user", "content": [IMAGE]}])
+        priced = await chat(client, "priced")
+        records = [
+            (await client.get(f"/v1/generations/{answer.headers['x-headgate-request-id']}")).json()
+            for answer in (seeing, priced)
+        ]
+    assert [each["candidates"] for each in records] == [["openai/gpt-4o"], ["openai/gpt-4o"]]
+    assert [each["weighed"][0][:2] for each in records] == [
+        ["openai/gpt-3.5-turbo", "cannot take images"],
+        ["lab/own", "has no price"],
+    ]

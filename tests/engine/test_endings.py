@@ -10,7 +10,7 @@ import pytest
 from headgate.core.problems import Outcome
 from headgate.server.incoming import Incoming, RequestHead
 from headgate.store.queries.calls import CallFilter
-from headgate.transport.fake import HeadersThenSilence, Repeat, Send, StallAfter
+from headgate.transport.fake import HeadersThenSilence, LacksLast, Repeat, Send, StallAfter
 from tests.engine.harness import DIALECTS, bench, call
 
 STALL = StallAfter(bytes=900)
@@ -48,6 +48,26 @@ def test_the_deadline_ends_a_stream_that_stalls(tmp_path: Path, client: str, ups
             record = await gateway.record(response)
             assert (record.outcome, record.usage_source) == (Outcome.SLOW, SOURCES.get(upstream, "counted"))
             await until(lambda: gateway.upstreams["a"].log[0].closed_early)
+
+    asyncio.run(run())
+
+
+LACKING = {"openai_chat": 3, "openai_responses": 1, "anthropic": 2, "gemini": 1, "cohere": 2, "ollama": 1}
+"""Without so many of its last chunks an answer is not whole, though the stream ends in order."""
+
+
+@pytest.mark.parametrize("upstream", DIALECTS)
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_stream_that_ends_in_order_without_its_end_is_an_error(tmp_path: Path, client: str, upstream: str):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            gateway.upstreams["a"].fail(LacksLast(chunks=LACKING[upstream]))
+            async with gateway.stream(client, f"r_{upstream}") as response:
+                body = await response.aread()
+            assert response.status_code == 200
+            assert b'error"' in body.lower()
+            assert ENDS[client] not in body
+            assert (await gateway.record(response)).outcome is Outcome.CUT
 
     asyncio.run(run())
 

@@ -135,6 +135,24 @@ def check(
         typer.echo("\n".join(checking.summary_lines(setup)))
 
 
+@cli.command()
+def explain(
+    call_id: Annotated[str, typer.Argument(help="As x-headgate-request-id of the answer says.", metavar="REQUEST_ID")],
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Say what was decided about one call: candidates, attempts, times, cost. Reads the store of this machine."""
+    from headgate.app.commands import explaining  # noqa: PLC0415
+
+    record = explaining.find(load_setup(config), call_id)
+    if json:
+        from headgate.server.listing import Listing  # noqa: PLC0415
+
+        typer.echo(Listing.generation(record))
+    else:
+        typer.echo("\n".join(explaining.lines(record)))
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")],

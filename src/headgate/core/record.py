@@ -86,7 +86,8 @@ class Weighed(Struct, frozen=True, array_like=True, omit_defaults=True, gc=False
 
     deployment: str
     why: str
-    """`chosen` by the strategy, `sticky`, or the reason that it was passed over or put last."""
+    """`chosen` by the strategy, `sticky`, the reason that it was passed over or put last, or in words why it cannot
+    serve such a call at all."""
     cost: float = 0.0
     """What the strategy compared, lower first, in its own unit."""
     weight: float = 1.0

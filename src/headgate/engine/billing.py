@@ -83,13 +83,16 @@ class Biller:
 
     async def _work(self, due: Iterator[Unbilled]) -> None:
         for thing in due:
+            look: _Look | None = None
             try:
-                is_over = await _Look(self._engine, thing, self._new_id).is_over()
+                look = _Look(self._engine, thing, self._new_id)
+                is_over = await look.is_over()
             except (HeadgateError, ValueError) as fault:
                 _log.info("event=billing_look_failed id=%s provider=%s error=%r", thing.id, thing.provider, str(fault))
                 is_over = False
             if not is_over and time.time() - thing.since_us / 1e6 > self._rhythm.age_s_max:
-                _Look(self._engine, thing, self._new_id).give_up("its provider has not ended it")
+                if look is not None:
+                    look.give_up("its provider has not ended it")
                 is_over = True
             if is_over:
                 await self._owed.forget(thing)

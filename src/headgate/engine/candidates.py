@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Unrenderable, UpstreamError
+from headgate.core.record import Weighed
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
@@ -23,7 +24,7 @@ from headgate.engine.sticking import key_of
 from headgate.engine.watching import move
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
-from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal
+from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal, why_unable
 from headgate.routing.conditions import Subject
 from headgate.routing.names import Directory
 from headgate.routing.plan import Asked, Plan, Route, plan, ruled, with_able
@@ -74,6 +75,8 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
     chosen = ordered(engine, routes, wishes, asked)
     if len(chosen.deployments) > 1 and routes is not named.routes:
         chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
+    if routes is not named.routes:
+        chosen = structs.replace(chosen, weighed=(*chosen.weighed, *_left_out(named.routes, routes, demand)))
     return Choice(named.model, chosen, named.dropped, demand)
 
 
@@ -215,6 +218,15 @@ def _able(engine: "Engine", principal: Principal, named: Named, demand: Demand) 
         priced = _priced(engine, routes)
         is_whole, routes = is_whole and len(priced) == len(routes) and all(map(is_, priced, routes)), priced
     return named.routes if is_whole else tuple(routes)
+
+
+def _left_out(before: Sequence[Route], after: Sequence[Route], demand: Demand) -> Iterator[Weighed]:
+    """What the record says of those that are no candidates."""
+    left = {target.deployment.id for route in after for target in route.targets}
+    gone = {each.deployment.id: each.deployment for route in before for each in route.targets}
+    for id, deployment in gone.items():
+        if id not in left:
+            yield Weighed(id, why_unable(deployment, demand) or "has no price")
 
 
 def _priced(engine: "Engine", routes: Sequence[Route]) -> list[Route]:

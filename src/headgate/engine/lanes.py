@@ -152,9 +152,11 @@ class Passage:
         return events
 
     def write(self, data: bytes, events: Sequence[Event]) -> bytes:
-        """What the client gets for it."""
+        """What the client gets for it. A failure that only the end shows is in none of the upstream's bytes."""
         if self._renderer is None:
-            return self._filter.feed(data) if data else self._filter.close()
+            if data:
+                return self._filter.feed(data)
+            return self._filter.close() if self.failed is None else self.fail(self.failed)
         out = self._renderer.render(events)
         return out or (self._client.ping if data else b"")
 

@@ -99,6 +99,11 @@ def _faults(facts: Facts, demand: Demand) -> Iterable[str]:
         yield f"writes {limit} tokens at most, and the call asks for up to {demand.max_tokens}"
 
 
+def why_unable(deployment: Deployment, demand: Demand) -> str:
+    """Why a deployment is no candidate, in words that follow its name; empty: nothing speaks against it."""
+    return "" if deployment.facts is None else " and ".join(_faults(deployment.facts, demand))
+
+
 def refusal(
     name: str, deployments: Sequence[Deployment], demand: Demand, others: Callable[[], Iterable[tuple[str, Facts]]]
 ) -> MissingAbility:

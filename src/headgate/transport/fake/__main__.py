@@ -16,9 +16,17 @@ def main() -> None:
     parser.add_argument("--fixtures", type=Path, help="a folder of answers: v1/messages.json, v1/messages.sse, …")
     parser.add_argument("--text", default=TEXT, help="what the default answers say")
     parser.add_argument("--gap-s", type=float, default=0.0, help="pause between two chunks of a stream, in seconds")
+    parser.add_argument("--first-s", type=float, default=0.0, help="median wait for a first token, in seconds")
     parser.add_argument("--seed", type=int, default=0, help="of the dice that faults with a probability throw")
     chosen = parser.parse_args()
-    settings = FakeSettings(host=chosen.host, port=chosen.port, text=chosen.text, gap_s=chosen.gap_s, seed=chosen.seed)
+    settings = FakeSettings(
+        host=chosen.host,
+        port=chosen.port,
+        text=chosen.text,
+        gap_s=chosen.gap_s,
+        first_s=chosen.first_s,
+        seed=chosen.seed,
+    )
     asyncio.run(_serve(FakeUpstream(settings), chosen.fixtures))
 
 

@@ -1,19 +1,35 @@
 """Every way in which a fake upstream can fail, by name: each turns the answer it would have given into steps."""
 
+import time
+from typing import ClassVar, cast
+
 import msgspec
 from msgspec import Struct
 
 from headgate.transport.fake.answers import Answer, whole
 from headgate.transport.fake.steps import Close, Repeat, ResetNow, Send, Silence, Step, Wait
+from headgate.transport.fake.voice import Ask
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="fault"):
     """A way to fail; its arguments are its fields."""
 
+    pace: ClassVar[float] = 0.0
+    """Over how many times the usual wait for a first token it begins: what fails at once does not wait."""
+
+    @property
+    def usual_waits(self) -> float:
+        """The same, of this one."""
+        return self.pace
+
     @property
     def name(self) -> str:
         """As the control API and the log have it."""
         return str(self.__struct_config__.tag)
+
+    def strikes(self, ask: Ask) -> bool:
+        """Whether it hits such a request."""
+        return True
 
     def steps(self, answer: Answer) -> list[Step]:
         """What is done in place of `answer.steps()`."""
@@ -39,15 +55,30 @@ class BlackHole(Fault, frozen=True, tag="black_hole"):
 class SlowFirstByte(Fault, frozen=True, tag="slow_first_byte"):
     """The whole answer, `s` seconds late."""
 
+    pace = 1.0
     s: float
 
     def steps(self, answer: Answer) -> list[Step]:
         return [Wait(self.s), *answer.steps()]
 
 
+class Slower(Fault, frozen=True, tag="slower"):
+    """The whole answer, its first token `factor` times as late as usual."""
+
+    factor: float
+
+    @property
+    def usual_waits(self) -> float:
+        return self.factor
+
+    def steps(self, answer: Answer) -> list[Step]:
+        return answer.steps()
+
+
 class Drip(Fault, frozen=True, tag="drip"):
     """The whole answer with `gap_s` seconds between its chunks."""
 
+    pace = 1.0
     gap_s: float
 
     def steps(self, answer: Answer) -> list[Step]:
@@ -57,15 +88,27 @@ class Drip(Fault, frozen=True, tag="drip"):
 class CutAfter(Fault, frozen=True, tag="cut_after"):
     """Closes the connection after `bytes` bytes of the body."""
 
+    pace = 1.0
     bytes: int
 
     def steps(self, answer: Answer) -> list[Step]:
         return [*answer.steps_before(self.bytes), Close()]
 
 
+class CutAt(Fault, frozen=True, tag="cut_at"):
+    """Closes the connection after a `share` of the body."""
+
+    pace = 1.0
+    share: float
+
+    def steps(self, answer: Answer) -> list[Step]:
+        return [*answer.steps_before(int(answer.body_bytes * self.share)), Close()]
+
+
 class StallAfter(Fault, frozen=True, tag="stall_after"):
     """Falls silent after `bytes` bytes of the body: for `s` seconds, or for ever."""
 
+    pace = 1.0
     bytes: int
     s: float | None = None
 
@@ -74,6 +117,52 @@ class StallAfter(Fault, frozen=True, tag="stall_after"):
         if self.s is None:
             return [*begun, Silence()]
         return [*begun, Wait(self.s), *answer.body(self.bytes, answer.body_bytes), *answer.ending()]
+
+
+class StallAt(Fault, frozen=True, tag="stall_at"):
+    """The same after a `share` of the body."""
+
+    pace = 1.0
+    share: float
+    s: float | None = None
+
+    def steps(self, answer: Answer) -> list[Step]:
+        return StallAfter(bytes=int(answer.body_bytes * self.share), s=self.s).steps(answer)
+
+
+class LacksLast(Fault, frozen=True, tag="lacks_last"):
+    """Leaves out the last `chunks` chunks of a stream, and ends as if nothing were missing."""
+
+    pace = 1.0
+    chunks: int = 1
+
+    def steps(self, answer: Answer) -> list[Step]:
+        return answer.with_chunks(answer.chunks[: -self.chunks] if answer.is_stream else answer.chunks).steps()
+
+
+class Quota(Fault, frozen=True, tag="quota"):
+    """Takes `requests` requests in `window_s` seconds and says in headers what is left, as OpenAI does
+    (https://platform.openai.com/docs/guides/rate-limits, 2026-11); the others get 429."""
+
+    pace = 1.0
+    requests: int
+    window_s: float
+    taken_s: list[float] = []
+
+    def steps(self, answer: Answer) -> list[Step]:
+        now_s, taken = time.monotonic(), self.taken_s
+        if taken and now_s - taken[0] >= self.window_s:
+            taken.clear()
+        left, reset_s = self.requests - len(taken), taken[0] + self.window_s - now_s if taken else self.window_s
+        if left <= 0:
+            return Status(status=429, retry_after_s=reset_s).steps(answer)
+        taken.append(now_s)
+        told = (
+            ("x-ratelimit-limit-requests", str(self.requests)),
+            ("x-ratelimit-remaining-requests", str(left - 1)),
+            ("x-ratelimit-reset-requests", f"{reset_s:.3f}s"),
+        )
+        return msgspec.structs.replace(answer, headers=(*answer.headers, *told)).steps()
 
 
 class Reset(Fault, frozen=True, tag="reset"):
@@ -103,9 +192,23 @@ class Status(Fault, frozen=True, tag="status"):
         return failed.steps()
 
 
+class RejectsPrefill(Fault, frozen=True, tag="rejects_prefill"):
+    """Refuses a conversation that ends with the beginning of an answer, as newer models do."""
+
+    def strikes(self, ask: Ask) -> bool:
+        messages = ask.members.get("messages")
+        last = cast(list[object], messages)[-1] if isinstance(messages, list) and messages else None
+        return isinstance(last, dict) and cast(dict[str, object], last).get("role") == "assistant"
+
+    def steps(self, answer: Answer) -> list[Step]:
+        told = '{"error":{"message":"This model does not support prefill","type":"invalid_request_error","code":null}}'
+        return Status(status=400, body=told).steps(answer)
+
+
 class MalformedEvent(Fault, frozen=True, tag="malformed_event"):
     """Puts one event that is not JSON before chunk `index` of a stream; a whole body loses its second half."""
 
+    pace = 1.0
     index: int = 1
 
     def steps(self, answer: Answer) -> list[Step]:
@@ -170,11 +273,17 @@ AnyFault = (
     Refuse
     | BlackHole
     | SlowFirstByte
+    | Slower
     | Drip
     | CutAfter
+    | CutAt
     | StallAfter
+    | StallAt
+    | LacksLast
+    | Quota
     | Reset
     | Status
+    | RejectsPrefill
     | MalformedEvent
     | InBandError
     | HtmlBody

@@ -2,6 +2,7 @@
 not know sockets.
 """
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from headgate.transport.fake.answers import Answer
 from headgate.transport.fake.faults import Fault
-from headgate.transport.fake.steps import Send, Step
+from headgate.transport.fake.steps import Send, Step, Wait
 from headgate.transport.fake.voice import Ask
 from headgate.transport.fake.voices import answer_by_default
 
@@ -41,11 +42,30 @@ class Play(Struct, frozen=True):
     status: int | None
 
 
+class Pace(Struct, frozen=True, kw_only=True):
+    """How long default answers take: log-normal until the first token, longer for longer prompts."""
+
+    gap_s: float = 0.0
+    first_s: float = 0.0
+    """The median for a short prompt; 0: at once."""
+    spread: float = 0.56
+    """Of the logarithm. 0.56: the 95th percentile is two and a half medians."""
+    prompt_tokens: int = 8000
+    """A prompt of so many takes twice as long."""
+
+    def wait_s(self, ask: Ask, dice: random.Random) -> float:
+        """Until the first token of one answer."""
+        if not self.first_s:
+            return 0.0
+        return self.first_s * (1 + ask.prompt_tokens / self.prompt_tokens) * math.exp(dice.gauss(0, self.spread))
+
+
 class Playbook:
     """The scripts and faults of one fake upstream; chance comes from a seed."""
 
-    def __init__(self, gap_s: float, seed: int) -> None:
-        self._gap_s = gap_s
+    def __init__(self, pace: Pace, seed: int) -> None:
+        self._pace = pace
+        self._gap_s = pace.gap_s
         self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._once: list[_ScriptedAnswer] = []
         self._always: list[_ScriptedAnswer] = []
@@ -78,10 +98,11 @@ class Playbook:
         """Decides what the next request gets."""
         answer = self._answer(ask)
         fault = self._fault(ask)
+        first_s = self._pace.wait_s(ask, self._dice)
         if fault is not None:
             shaped = answer if isinstance(answer, Answer) else answer_by_default(ask, self._gap_s)
-            return _play(fault.steps(shaped), fault.name)
-        return _play(answer.steps() if isinstance(answer, Answer) else list(answer), None)
+            return _play(_after(first_s * fault.usual_waits, fault.steps(shaped)), fault.name)
+        return _play(_after(first_s, answer.steps()) if isinstance(answer, Answer) else list(answer), None)
 
     def play_instead(self, ask: Ask) -> Play | None:
         """What a wish for a WebSocket gets in plain HTTP: a fault or an answer that is planned; None: its wish."""
@@ -104,7 +125,7 @@ class Playbook:
 
     def _fault(self, ask: Ask) -> Fault | None:
         for planned in self._faults:
-            if planned.path not in (None, ask.path):
+            if planned.path not in (None, ask.path) or not planned.fault.strikes(ask):
                 continue
             if planned.probability < 1 and self._dice.random() >= planned.probability:
                 continue
@@ -114,6 +135,10 @@ class Playbook:
                     self._faults.remove(planned)
             return planned.fault
         return None
+
+
+def _after(wait_s: float, steps: list[Step]) -> list[Step]:
+    return [Wait(wait_s), *steps] if wait_s else steps
 
 
 def _play(steps: list[Step], fault: str | None) -> Play:

@@ -19,7 +19,7 @@ from headgate.transport.fake.faults import Fault, Refuse
 from headgate.transport.fake.fixtures import read_answer, read_fixtures
 from headgate.transport.fake.live import Line, Live
 from headgate.transport.fake.log import Attempt, Log
-from headgate.transport.fake.playbook import Play, Playbook
+from headgate.transport.fake.playbook import Pace, Play, Playbook
 from headgate.transport.fake.session import Session
 from headgate.transport.fake.steps import Step
 from headgate.transport.fake.voice import parse_ask
@@ -37,6 +37,8 @@ class FakeSettings(Struct, frozen=True, kw_only=True):
     """What the default answers say, streamed word by word."""
     gap_s: float = 0.0
     """Pause between two chunks of the default streams."""
+    first_s: float = 0.0
+    """The median wait for a first token, which is log-normal and grows with the prompt; 0: none."""
     seed: int = 0
     """Of the dice that faults with a probability throw."""
     log_attempts_max: int = 10_000
@@ -55,7 +57,7 @@ class FakeUpstream:
     def __init__(self, settings: FakeSettings | None = None) -> None:
         self.settings = settings or FakeSettings()
         self.full_log = Log(self.settings.log_attempts_max)
-        self._playbook = Playbook(self.settings.gap_s, self.settings.seed)
+        self._playbook = Playbook(Pace(gap_s=self.settings.gap_s, first_s=self.settings.first_s), self.settings.seed)
         self._sessions: set[Session] = set()
         self._lives: set[Live] = set()
         self._talks: list[Sequence[Line]] = []
