@@ -36,7 +36,10 @@ class Gateway:
 
     def new_key(self, name: str) -> str:
         """Made by the admin API: a command would take a second to start."""
-        asked = {"authorization": f"Bearer {self.environment['HEADGATE_ADMIN_KEY']}", "content-type": "application/json"}
+        asked = {
+            "authorization": f"Bearer {self.environment['HEADGATE_ADMIN_KEY']}",
+            "content-type": "application/json",
+        }
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             f"{self.admin_url}/admin/v1/keys", data=json.dumps({"name": name}).encode(), headers=asked
         )
