@@ -71,7 +71,7 @@ def proofs() -> dict[str, dict[str, dict[str, int]]]:
     places = doors()
     counts: dict[tuple[str, str], Counter[str]] = {}
     for family in families():
-        for exchange in reading(family).exchanges:
+        for exchange in reading(family):
             for address, provider, dialect in places:
                 if dialect == exchange.dialect and address.match(_plain(exchange.url)):
                     counts.setdefault((provider, dialect), Counter()).update(shown(exchange))

@@ -1,7 +1,9 @@
 """Files and batches by the vendors' SDKs against a running gateway: a provider's, and the gateway's own."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -341,6 +343,33 @@ def test_a_batch_is_cancelled(tmp_path: Path):
             assert len(upstream.log) == done.request_counts.completed
             with pytest.raises(openai.BadRequestError):
                 client.batches.cancel(batch.id)
+
+
+def test_a_batch_is_booked_that_nobody_looks_at_even_after_a_kill(tmp_path: Path):
+    with FakeUpstream.threaded() as upstream:
+        config = {"providers": {"up": {"like": "openai", "base_url": upstream.url, "api_key": "none"}}}
+        with gateway(tmp_path, config) as first:
+            client = sdk(first)
+            reply(upstream, "/v1/files", FILE)
+            reply(upstream, "/v1/batches", BATCH)
+            made = client.files.create(file=("a.jsonl", b"{}\n"), purpose="batch")
+            client.batches.create(input_file_id=made.id, endpoint="/v1/chat/completions", completion_window="24h")
+            first.kill()
+        usage = {"input_tokens": 1_000_000, "output_tokens": 0, "total_tokens": 1_000_000}
+        done = {"status": "completed", "output_file_id": "file-2", "model": "gpt-4o-mini", "usage": usage}
+        reply(upstream, "/v1/batches/batch_1", {**BATCH, **done})
+        with gateway(tmp_path, config):  # the store gets what the journal has
+            pass
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "headgate.db")) as database, database:
+            assert database.execute("UPDATE unbilled SET due_us = 0").rowcount == 1
+
+        with gateway(tmp_path, config) as second:
+
+            def booked() -> list[tuple[str, str]]:
+                return [(call["path"], call["cost_usd"]) for call in recorded(second) if call.get("route") == "billing"]
+
+            eventually(lambda: bool(booked()), 20)
+            assert booked() == [("GET /batches/batch_1", "0.075000000")]
 
 
 def test_the_command_runs_a_file_and_goes_on_after_a_kill(tmp_path: Path):

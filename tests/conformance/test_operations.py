@@ -35,10 +35,16 @@ def recorded() -> tuple[tuple[str, Exchange], ...]:
     return tuple(found for family in families() for record in records(family) for found in _read(record, family))
 
 
-def _read(record: dict[str, Any], family: str) -> Iterator[tuple[str, Exchange]]:
+def operation_of(record: dict[str, Any]) -> tuple[str, str] | None:
+    """The dialect and the operation that are asked for."""
     path = record["url"].partition("?")[0]
     found = next(((dialect, name) for rule, dialect, name in _OPERATIONS if rule.search(path)), None)
-    if record["method"] == "POST" and found is not None:
+    return found if record["method"] == "POST" else None
+
+
+def _read(record: dict[str, Any], family: str) -> Iterator[tuple[str, Exchange]]:
+    found = operation_of(record)
+    if found is not None:
         yield found[1], read_exchange(record, family, found[0])
 
 
@@ -148,7 +154,7 @@ def test_every_exchange(record_property: Callable[[str, object], None]):
                 excepted.add(exchange.id)
             elif fault is not None:
                 failures.append(f"{exchange.id} ({exchange.family}, {exchange.dialect}) {check.__name__}: {fault}")
-    record_property("conformance", ["embeddings and ranking", len(recorded()), len(excepted), {}])
+    record_property("conformance", ["embeddings and ranking", len(recorded()), len(excepted)])
 
     assert {name for name, _ in recorded()} == {"embeddings", "ranking"}
     assert not failures, f"{len(failures)} of {len(recorded())}:\n" + "\n".join(failures[:25])

@@ -1,27 +1,31 @@
 """Endpoints beside chat over real recorded exchanges: requests are read and patched, answers tell what they took."""
 
 import base64
-import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
 
 from headgate.core.usage import Usage
-from headgate.dialects.base import Envelope, Target
+from headgate.dialects.base import Dialect, Envelope, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import Asked, Sent, SideOperation, is_form
-from tests.conformance.traffic import FOLDER, families
+from tests.conformance.traffic import FOLDER, families, records
 
-SIDES = DIALECTS["openai_chat"].sides
+SIDES = {
+    side.name: (dialect, side)
+    for dialect in DIALECTS.values()
+    for side in dialect.sides.values()
+    if side.paths and side.halves is None
+}
+"""What only one dialect has."""
 _PATHS = {
     re.compile(rf"(?<!chat)(?<!agents)(?<!fim){re.escape(path.removeprefix('/v1'))}$"): side.name
-    for side in SIDES.values()
+    for _, side in SIDES.values()
     for path in side.paths
-    if side.halves is None
 }
 
 
@@ -40,29 +44,33 @@ class Call(NamedTuple):
 
 @cache
 def recorded() -> tuple[Call, ...]:
-    """Every exchange of an operation that only OpenAI's dialect has."""
+    """Every exchange of an operation that one dialect alone has."""
     return tuple(call for family in families() for call in _read(family))
 
 
+def side_of(record: dict[str, Any]) -> str | None:
+    """The operation that is asked for."""
+    path = record["url"].partition("?")[0]
+    name = next((name for rule, name in _PATHS.items() if rule.search(path)), None)
+    return name if record["method"] == "POST" else None
+
+
 def _read(family: str) -> Iterator[Call]:
-    with gzip.open(FOLDER / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            path = record["url"].partition("?")[0]
-            name = next((name for rule, name in _PATHS.items() if rule.search(path)), None)
-            if record["method"] == "POST" and name is not None:
-                asked = {key.lower(): value for key, value in (record["request_headers"] or {}).items()}
-                told = {key.lower(): value for key, value in (record["response_headers"] or {}).items()}
-                yield Call(
-                    record["id"],
-                    name,
-                    asked.get("content-type", ""),
-                    _bytes(record["request_body"], record.get("request_encoding")),
-                    record["status"],
-                    told.get("content-type", ""),
-                    _bytes(record["response_body"], record.get("response_encoding")) or b"",
-                    bool(record.get("streaming")),
-                )
+    for record in records(family):
+        name = side_of(record)
+        if name is not None:
+            asked = {key.lower(): value for key, value in (record["request_headers"] or {}).items()}
+            told = {key.lower(): value for key, value in (record["response_headers"] or {}).items()}
+            yield Call(
+                record["id"],
+                name,
+                asked.get("content-type", ""),
+                _bytes(record["request_body"], record.get("request_encoding")),
+                record["status"],
+                told.get("content-type", ""),
+                _bytes(record["response_body"], record.get("response_encoding")) or b"",
+                bool(record.get("streaming")),
+            )
 
 
 def _bytes(body: Any, encoding: str | None) -> bytes | None:
@@ -103,26 +111,26 @@ UNKNOWN = Asked(model="m", measured=Usage(input_tokens=1, is_estimated=True))
 
 @pytest.mark.skipif(not families(), reason=f"no recorded traffic at {FOLDER}: set HEADGATE_TRAFFIC to run over one")
 def test_there_is_traffic():
-    assert {call.name for call in recorded()} == {side.name for side in SIDES.values() if side.halves is None}
+    assert {call.name for call in recorded()} == set(SIDES)
 
 
 @pytest.mark.parametrize("name", sorted({call.name for call in recorded()}))
-def test_every_exchange(name: str):
+def test_every_exchange(name: str, record_property: Callable[[str, object], None]):
     faults: list[str] = []
-    for call in recorded():
-        if call.name != name:
-            continue
+    calls = [call for call in recorded() if call.name == name]
+    record_property("conformance", [name, len(calls), 0])
+    for call in calls:
         try:
-            _check(call, SIDES[name])
+            _check(call, *SIDES[name])
         except Exception as error:
             faults.append(f"{call.id}: {type(error).__name__}: {str(error)[:200]}")
     assert faults == []
 
 
-def _check(call: Call, side: SideOperation) -> None:
+def _check(call: Call, dialect: Dialect, side: SideOperation) -> None:
     asked = asked_of(call, side) or UNKNOWN
     if call.status >= 400:
-        problem = DIALECTS["openai_chat"].parse_error(call.status, {}, call.answer)
+        problem = dialect.parse_error(call.status, {}, call.answer)
         assert problem.message
     elif call.is_stream and side.streaming is not None:
         tap = side.streaming.tap()

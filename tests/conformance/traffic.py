@@ -65,15 +65,6 @@ class Exchange(NamedTuple):
         return bool(re.search(r":(streamR|r)awPredict", self.url))
 
 
-class Reading(NamedTuple):
-    """A family's file, read once."""
-
-    exchanges: tuple[Exchange, ...]
-    """What speaks one of our dialects."""
-    passed_over: tuple[str, ...]
-    """What speaks none: family, method and path of each call."""
-
-
 @cache
 def families() -> tuple[str, ...]:
     """The files of recordings, the largest first, so that the last to be read is none of the long ones; empty where
@@ -89,20 +80,17 @@ def records(family: str) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, lines)
 
 
-def reading(family: str) -> Reading:
-    """All of a family."""
-    exchanges: list[Exchange] = []
-    passed_over: list[str] = []
-    for record in records(family):
-        dialect = _dialect(record)
-        if dialect is not None:
-            exchanges.append(read_exchange(record, family, dialect))
-        else:
-            passed_over.append(f"{family} {record['method']} {record['url'].partition('?')[0]}")
-    return Reading(tuple(exchanges), tuple(passed_over))
+def reading(family: str) -> list[Exchange]:
+    """All of a family that are talks in one of our dialects."""
+    return [
+        read_exchange(record, family, dialect)
+        for record in records(family)
+        if (dialect := dialect_of(record)) is not None
+    ]
 
 
-def _dialect(record: dict[str, Any]) -> str | None:
+def dialect_of(record: dict[str, Any]) -> str | None:
+    """The dialect of a talk; None: it is no talk."""
     path = record["url"]
     if record["method"] != "POST" or "/threads/" in path:  # the latter are OpenAI's retired Assistants
         return None

@@ -14,6 +14,7 @@ from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
 from headgate.core.minted import Minted
 from headgate.core.principal import Principal
+from headgate.engine.conduct import Engine
 from headgate.transport.fake import FakeUpstream
 
 pytestmark = pytest.mark.anyio
@@ -33,11 +34,11 @@ class Keys:
 class Place:
     """A gateway in front of the providers `one` and `two`."""
 
-    def __init__(self, core: Core, client: httpx2.AsyncClient, one: FakeUpstream, two: FakeUpstream) -> None:
+    def __init__(self, core: Core, engine: Engine, client: httpx2.AsyncClient, *upstreams: FakeUpstream) -> None:
         self.core = core
+        self.engine = engine
         self.client = client
-        self.one = one
-        self.two = two
+        self.one, self.two = upstreams
 
     async def post(self, key: str, path: str = "/v1/responses", **body: Any) -> httpx2.Response:
         body = {"model": "either", "input": "hi", **body}
@@ -51,7 +52,7 @@ async def place(folder: Path, **more: Any) -> AsyncIterator[Place]:
         providers = {
             name: {"like": "openai", "base_url": upstream.url, "api_key": "none"}
             for name, upstream in (("one", one), ("two", two))
-        }
+        } | more.pop("providers", {})
         routes = {
             "either": {"targets": ["one/m", "two/m"]},
             "other": {"targets": ["two/m", "one/m"]},
@@ -62,7 +63,7 @@ async def place(folder: Path, **more: Any) -> AsyncIterator[Place]:
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
         transport = AsyncTransport(wiring.client_listener(core, engine, Keys()), spawn)
         client = httpx2.AsyncClient(transport=transport, base_url="http://gateway")
-        yield Place(core, await stack.enter_async_context(client), one, two)
+        yield Place(core, engine, await stack.enter_async_context(client), one, two)
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

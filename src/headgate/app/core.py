@@ -14,6 +14,7 @@ from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
 from headgate.ledger.minted import MintedIds
+from headgate.ledger.unbilled import UnbilledThings
 from headgate.policies.keys import KeyRing
 from headgate.policies.metering import Metering
 from headgate.policies.pepper import Pepper, load_pepper
@@ -33,6 +34,7 @@ class Core:
         self.keys = KeyRing(store, pepper)
         self.prices = price_book(setup.config.providers)
         self.calls = Calls(store, applier)
+        self.unbilled = UnbilledThings(store, applier)
         minted = MintedIds(store)
         self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices), minted)
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))

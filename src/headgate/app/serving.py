@@ -18,9 +18,11 @@ from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
+from headgate.engine.billing import Biller
 from headgate.engine.conduct import Engine
 from headgate.server.asgi import AsgiListener
 from headgate.server.http1 import Connections
+from headgate.server.listener import new_id
 
 SWITCH_S = 0.001
 """How long the thread that applies the journal may hold up calls at a time."""
@@ -58,6 +60,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         spawn(core.keys.keep_fresh())
         if setup.config.prices.update:
             spawn(keep_current(core.renew_prices, price_source()))
+        spawn(Biller(engine, core.unbilled, new_id).keep_billing())
         listener = wiring.client_listener(core, engine, core.keys)
         await wiring.open_desk(core, engine, listener, spawn).batches.resume()
         clients = Connections(listener, spawn)

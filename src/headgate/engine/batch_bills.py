@@ -14,6 +14,8 @@ from headgate.core.events import Finished
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import OPENAI
+from headgate.dialects.side import Asked
 from headgate.engine.overhearing import Line
 
 FINAL: Final = frozenset({"completed", "cancelled", "expired", "failed"})
@@ -38,12 +40,17 @@ class _ResultLine(Struct):
 class _Answer(Struct):
     model: str = ""
     object: str = ""
+    type: str = ""
 
 
 _LINE: Final = msgspec.json.Decoder(_ResultLine)
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _COUNTED: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
-_DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses"}
+_DIALECTS: Final = {"chat.completion": "openai_chat", "response": "openai_responses", "message": "anthropic"}
+"""Answers of models, by what they say that they are."""
+_SIDES: Final = {"list": "embeddings", "text_completion": "completions"}
+"""What is beside talking, likewise; all of it OpenAI's."""
+_UNASKED: Final = Asked(model="", measured=Usage())
 
 
 def summed_up(batch: Mapping[str, object]) -> list[Line]:
@@ -112,11 +119,18 @@ class ResultLines:
     def _read(self, line: bytes) -> None:
         try:
             told = _LINE.decode(line)
-            raw = told.result.message if told.result else told.response.body if told.response else Raw()
+            raw = bytes(told.result.message if told.result else told.response.body if told.response else b"")
             answer = _ANSWER.decode(raw)
-            dialect = "anthropic" if told.result else _DIALECTS[answer.object]
-            last = DIALECTS[dialect].parse_response(bytes(raw))[-1]
+            usage = _usage(answer.object or answer.type, raw)
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, HeadgateError):
             return
-        if isinstance(last, Finished) and last.usage is not None:
-            self._lines.append(Line(answer.model, structs.replace(last.usage, tier="batch", extras={})))
+        if usage is not None:
+            self._lines.append(Line(answer.model, structs.replace(usage, tier="batch", extras={})))
+
+
+def _usage(kind: str, answer: bytes) -> Usage | None:
+    """What one answer tells of its usage. Raises `KeyError` for a kind of answer that is not known."""
+    if kind in _SIDES:
+        return DIALECTS[OPENAI].sides[_SIDES[kind]].read(answer, "application/json", _UNASKED)
+    last = DIALECTS[_DIALECTS[kind]].parse_response(answer)[-1]
+    return last.usage if isinstance(last, Finished) else None

@@ -202,15 +202,22 @@ def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: As
 
 def _able(engine: "Engine", principal: Principal, named: Named, demand: Demand) -> tuple[Route, ...]:
     """The routes without what cannot do it, or has no price where one is demanded."""
-    routes = tuple(route for route in (with_able(route, demand) for route in named.routes) if route.targets)
+    routes: list[Route] = []
+    is_whole = True
+    for route in named.routes:
+        left = with_able(route, demand)
+        is_whole = is_whole and left is route
+        if left.targets:
+            routes.append(left)
     if not routes:
         others = partial(_usable, engine.directory, principal)
         raise refusal(
             named.model, [each.deployment for route in named.routes for each in route.targets], demand, others
         )
     if engine.metering.refuses_unpriced:
-        routes = _priced(engine, routes)
-    return named.routes if all(map(is_, routes, named.routes)) and len(routes) == len(named.routes) else routes
+        priced = _priced(engine, routes)
+        is_whole, routes = is_whole and len(priced) == len(routes) and all(map(is_, priced, routes)), priced
+    return named.routes if is_whole else tuple(routes)
 
 
 def _left_out(before: Sequence[Route], after: Sequence[Route], demand: Demand) -> Iterator[Weighed]:
@@ -222,14 +229,14 @@ def _left_out(before: Sequence[Route], after: Sequence[Route], demand: Demand) -
             yield Weighed(id, why_unable(deployment, demand) or "has no price")
 
 
-def _priced(engine: "Engine", routes: Sequence[Route]) -> tuple[Route, ...]:
+def _priced(engine: "Engine", routes: Sequence[Route]) -> list[Route]:
     left: list[Route] = []
     for route in routes:
         kept = tuple(each for each in route.targets if engine.metering.quote(each.deployment) is not None)
         if kept:
             left.append(route if len(kept) == len(route.targets) else structs.replace(route, targets=kept))
     if left:
-        return tuple(left)
+        return left
     deployments = [each.deployment for route in routes for each in route.targets]
     raise Unpriced(
         f"No price is known for {_listed(deployments)}, and this gateway refuses what has none "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from headgate.core.minted import Minted
+from headgate.core.minted import BILL, Minted, owed_mark
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownId
 from headgate.engine.call import Call
@@ -63,7 +63,7 @@ PENDING = frozenset({"queued", "in_progress"})
 
 def owing(call: Call, id: str, provider: str, model: str) -> Minted:
     """The mark of an answer that goes on in the background: nothing that it uses is in the books yet."""
-    return minted(call, "bill", f"{id} owed", provider, model)
+    return minted(call, BILL, owed_mark(id), provider, model)
 
 
 def gone(call: Call, entry: Minted) -> Minted:

@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.core.minted import Minted
-from headgate.core.problems import HeadgateError, InvalidRequest, UpstreamError
+from headgate.core.minted import BILL, Minted, billed_mark, owed_mark
+from headgate.core.problems import HeadgateError, InvalidRequest
 from headgate.core.record import CallRecord
-from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import (
     ANTHROPIC,
     OPENAI,
@@ -29,11 +28,11 @@ from headgate.dialects.resources import (
     read_page,
     render_page,
 )
-from headgate.engine.attempt import CONNECT_S
 from headgate.engine.batch_bills import ResultLines, summed_up
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
+from headgate.engine.fetching import fetch
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
 from headgate.engine.overhearing import Line, Overhearing
 from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
@@ -41,7 +40,6 @@ from headgate.engine.places import provider_for
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
 from headgate.providers.catalog import Door, Provider
-from headgate.transport.base import Timeouts, UpstreamRequest
 
 PAGE_ITEMS = 100
 PAGES_MAX = 50
@@ -114,7 +112,7 @@ class _Keeping:
         """What to send where."""
         ask, place = self._ask, self._place
         provider = await self._provider()
-        door = door_of(provider, self._dialect, "openai_responses" if place.collection.kind in _ANSWERS else "")
+        door = door_of(provider, self._dialect, place)
         self._record.path = f"{ask.method} {place.path}"
         is_list = ask.method == "GET" and not place.id
         errand = Errand(
@@ -122,7 +120,7 @@ class _Keeping:
             door=door,
             method=ask.method,
             url=self._url(door, await self._page_query() if is_list else self._query),
-            fields=outgoing(ask.headers, self._own(door)),
+            fields=outgoing(ask.headers, own_fields(door, self._dialect, ask.headers)),
             body=self._call.body,
             costs=ask.method == "POST" and not place.id and not place.collection.is_free,
             dialect=self._dialect,
@@ -155,13 +153,8 @@ class _Keeping:
         return provider_for(engine, principal, self._dialect, keeper or self._ask.wanted, is_kept=bool(keeper))
 
     def _url(self, door: Door, query: list[tuple[str, str]]) -> str:
-        path = self._place.path if self._dialect == OPENAI else f"/v1{self._place.path}"
-        return door.url(f"{path}?{urlencode(query)}" if query else path)
-
-    def _own(self, door: Door) -> tuple[tuple[str, str], ...]:
-        if self._dialect == ANTHROPIC and b"anthropic-version" not in self._ask.headers and door.version:
-            return (("anthropic-version", door.version), *door.headers)
-        return door.headers
+        address = address_of(self._dialect, self._place)
+        return door.url(f"{address}?{urlencode(query)}" if query else address)
 
     # What is made, and what is gone
 
@@ -174,6 +167,7 @@ class _Keeping:
         entries = [minted(self._call, kind, id, errand.provider.name) for id, kind in made.items()]
         if self._ask.method == "DELETE" and self._kept is not None and not self._place.rest:
             entries.append(gone(self._call, self._kept))
+            errand.costs = self._is_answer and await self._owes()  # nobody can tell any more what it came to
         if self._place.collection.kind == "batch" and self._place.id:
             entries += await self._billed(errand, answer)
         elif self._is_answer and answer.get("status") not in PENDING:
@@ -195,7 +189,7 @@ class _Keeping:
             return []
         errand.bill = lambda: lines
         marked = [self._place.id, *(id for name in ("output_file_id",) if isinstance(id := batch.get(name), str))]
-        return [minted(self._call, "bill", _mark(id), errand.provider.name) for id in marked]
+        return [minted(self._call, BILL, billed_mark(id), errand.provider.name) for id in marked]
 
     @property
     def _is_answer(self) -> bool:
@@ -204,7 +198,7 @@ class _Keeping:
 
     async def _owes(self) -> bool:
         """Whether this answer went on in the background, and what it used is in nobody's books yet."""
-        owed = await self._engine.metering.minted.find(self._call.principal.owner, f"{self._place.id} owed")
+        owed = await self._engine.metering.minted.find(self._call.principal.owner, owed_mark(self._place.id))
         return owed is not None and await self._claims(self._place.id)
 
     async def _paid(self, errand: Errand, body: bytes) -> list[Minted]:
@@ -218,7 +212,7 @@ class _Keeping:
         if not lines or not await self._owes():
             return []
         errand.bill = lambda: lines
-        return [minted(self._call, "bill", _mark(self._place.id), errand.provider.name)]
+        return [minted(self._call, BILL, billed_mark(self._place.id), errand.provider.name)]
 
     async def _follow(self, errand: Errand) -> None:
         """The same, of an answer whose stream is taken up again."""
@@ -229,8 +223,8 @@ class _Keeping:
         def bill() -> list[Line]:
             ids, owner = self._engine.metering.minted, self._call.principal.owner
             lines = heard.bill() if heard.is_ended else []
-            if lines and ids.recall(owner, _mark(self._place.id)) is None:
-                self._note([minted(self._call, "bill", _mark(self._place.id), errand.provider.name)])
+            if lines and ids.recall(owner, billed_mark(self._place.id)) is None:
+                self._note([minted(self._call, BILL, billed_mark(self._place.id), errand.provider.name)])
                 return lines
             return []
 
@@ -239,7 +233,7 @@ class _Keeping:
     async def _claims(self, id: str) -> bool:
         """Whether what `id` cost is in nobody's books yet."""
         ids, owner = self._engine.metering.minted, self._call.principal.owner
-        return await ids.find(owner, _mark(id)) is None and ids.recall(owner, _mark(id)) is None
+        return await ids.find(owner, billed_mark(id)) is None and ids.recall(owner, billed_mark(id)) is None
 
     async def _listen(self, errand: Errand) -> None:
         """Results tell what each line used, where the batch does not."""
@@ -251,11 +245,11 @@ class _Keeping:
 
         def bill() -> list[Line]:
             ids, owner = self._engine.metering.minted, self._call.principal.owner
-            if not lines.is_whole or ids.recall(owner, _mark(place.id)) is not None:
+            if not lines.is_whole or ids.recall(owner, billed_mark(place.id)) is not None:
                 return []
             found = lines.bill()
             if found:
-                self._note([minted(self._call, "bill", _mark(place.id), errand.provider.name)])
+                self._note([minted(self._call, BILL, billed_mark(place.id), errand.provider.name)])
             return found
 
         errand.overhearing, errand.bill = lines, bill
@@ -293,18 +287,20 @@ class _Keeping:
     async def _next(self, errand: Errand, after: str) -> Page:
         engine = self._engine
         query = joined(self._query, limit=str(PAGE_ITEMS), **{cursor_of(self._dialect): after})
-        request = UpstreamRequest(method="GET", url=self._url(errand.door, query), headers=errand.fields)
-        timeouts = Timeouts(connect_s=CONNECT_S, head_s=engine.settings.whole_s, idle_s=engine.settings.idle_s)
-        request = await engine.signed(request, errand.door.signer, engine.settings.whole_s)
-        flight = engine.transports[request.url.partition(":")[0]].start(request, timeouts)
-        try:
-            await flight.head()
-            body = await flight.read_all(engine.settings.answer_bytes_max)
-        finally:
-            flight.close()
-        if flight.status != 200:
-            raise UpstreamError(DIALECTS[self._dialect].parse_error(flight.status, flight.headers, body))
+        body = await fetch(engine, errand.door, self._url(errand.door, query), errand.fields)
         return read_page(body)
+
+
+def address_of(dialect: str, place: Place) -> str:
+    """Where a thing is, below the base URL of a provider's door."""
+    return place.path if dialect == OPENAI else f"/v1{place.path}"
+
+
+def own_fields(door: Door, dialect: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    """The gateway's own header fields: its credential, and the API's version unless the caller names one."""
+    if dialect == ANTHROPIC and b"anthropic-version" not in headers and door.version:
+        return (("anthropic-version", door.version), *door.headers)
+    return door.headers
 
 
 def has_door(provider: Provider, dialect: str) -> bool:
@@ -312,16 +308,12 @@ def has_door(provider: Provider, dialect: str) -> bool:
     return any(door.dialect in _DOORS[dialect] and door.paths is None for door in provider.doors)
 
 
-def door_of(provider: Provider, dialect: str, first: str = "") -> Door:
-    """The provider's door to that API, the one for the dialect `first` where it has that. Raises `InvalidRequest` if it
-    has none."""
+def door_of(provider: Provider, dialect: str, place: Place) -> Door:
+    """The provider's door to that API; for answers, to that of responses where it has one. Raises `InvalidRequest` for
+    none at all."""
+    first = "openai_responses" if place.collection.kind in _ANSWERS else ""
     for door in sorted(provider.doors, key=lambda door: door.dialect != first):
         if door.dialect in _DOORS[dialect] and door.paths is None:
             return door
     api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"
     raise InvalidRequest(f"{provider.name} does not speak {api} API, so it has no such things.", param="provider")
-
-
-def _mark(id: str) -> str:
-    """What stands for an id's bill among the ids."""
-    return f"{id} billed"

@@ -26,7 +26,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta, minted
+from headgate.store.queries import calls, meta, minted, unbilled
 
 CUT_SHORT = "the gateway stopped during this call"
 _CALLS_MAX = 1000
@@ -213,7 +213,9 @@ class Applier:
         if ended:
             with self._store.write() as connection:
                 calls.add(connection, ended)
-                minted.put(connection, (entry for record, _ in ended for entry in record.minted))
+                minting = [record for record, _ in ended if record.minted]
+                minted.put(connection, (entry for record in minting for entry in record.minted))
+                unbilled.note(connection, minting)
                 meta.put(connection, self._place_name, str(end))
 
     def _end(self, entry: Entry, ended: list[tuple[CallRecord, bytes]], rejects: list[bytes], *, is_kept: bool) -> None:

@@ -55,14 +55,19 @@ def demand_of(abilities: frozenset[Ability], body_bytes: int, max_tokens: int | 
 def able(deployments: tuple[Deployment, ...], demand: Demand) -> tuple[Deployment, ...]:
     """Those that can, in their order; where the prompt probably does not fit comes last."""
     for each in deployments:
-        facts = each.facts
-        if facts is not None and (not _can(facts, demand) or _window(facts) < demand.tokens_usual):
+        if not suits(each, demand):
             break
     else:
         return deployments
     left = [each for each in deployments if each.facts is None or _can(each.facts, demand)]
     left.sort(key=lambda each: each.facts is not None and _window(each.facts) < demand.tokens_usual)
     return tuple(left)
+
+
+def suits(deployment: Deployment, demand: Demand) -> bool:
+    """Whether there is nothing at all to mind: it can, and the prompt fits even as long as it probably is."""
+    facts = deployment.facts
+    return facts is None or (_can(facts, demand) and _window(facts) >= demand.tokens_usual)
 
 
 def _can(facts: Facts, demand: Demand) -> bool:

@@ -7,7 +7,7 @@ low and hedging feed on itself. The upper quantiles are held to their promise un
 inference (Gibbs and Candès 2021, https://arxiv.org/abs/2106.00170): each miss raises them, each hit lowers them a bit.
 """
 
-from math import exp, log, log1p
+from math import exp, inf, log, log1p
 from statistics import NormalDist
 from typing import Final
 
@@ -19,6 +19,8 @@ SAMPLES_HALF_LIFE_MAX: Final = 500
 """What was seen so many samples ago counts half, however short ago."""
 SAMPLES_HALF_LIFE_MIN: Final = 60
 """And no sample takes more from the others than this, however long ago they are: rare calls are remembered too."""
+SAMPLE_INTERVAL_S: Final = 0.002
+"""Of answers that come closer together, one is learned from: the others would say the same."""
 CLASSES: Final = (1_000, 8_000)
 """Prompt sizes, in tokens, from which the next class of residuals begins."""
 
@@ -91,7 +93,7 @@ class Estimator:
         self._prior = prior
         self._level, self._slope = prior.level, prior.slope
         self._scale = 1.0
-        self._last_s: float | None = None
+        self._last_s = -inf
         self._sums = [0.0] * 5
         """Weighted: one, x, y, x², xy."""
         self._seen = [[0.0] * _BUCKETS for _ in range(len(CLASSES) + 2)]
@@ -134,6 +136,8 @@ class Estimator:
 
     def observe(self, tokens: int, taken_s: float, now_s: float, predicted_p95_s: float) -> None:
         """An answer whose first token took `taken_s`, where at its start p95 had been predicted so."""
+        if 0.0 <= now_s - self._last_s < SAMPLE_INTERVAL_S:
+            return
         bias = self._bias + (_MISS_RAISES if taken_s > predicted_p95_s else _HIT_LOWERS)
         self._bias = _BIAS_MIN if bias < _BIAS_MIN else _BIAS_MAX if bias > _BIAS_MAX else bias
         x, y = log1p(tokens / 1000.0), log(taken_s if taken_s > _TIME_MIN_S else _TIME_MIN_S)
@@ -158,9 +162,9 @@ class Estimator:
 
     def _learn(self, tokens: int, x: float, y: float, now_s: float) -> None:
         """Lets the past fade, and remembers what the line is fitted to."""
-        age_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
+        age_s = now_s - self._last_s
         self._last_s = now_s
-        if age_s > _AGE_LEAST_S:
+        if _AGE_LEAST_S < age_s < inf:
             self._scale *= 2.0 ** min(age_s / HALF_LIFE_S, 1.0 / SAMPLES_HALF_LIFE_MIN)
         else:
             self._scale *= _GROWTH_LEAST

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from headgate.core.problems import ConfigError, Outcome, Problem
 from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
-from headgate.routing.abilities import Demand, able
+from headgate.routing.abilities import Demand, able, suits
 from headgate.routing.affinity import Sticky, stuck
 from headgate.routing.conditions import Condition, Subject
 from headgate.routing.fleet import Fleet, Standing
@@ -212,9 +212,10 @@ def check_route(route: Route) -> None:
 
 def with_able(route: Route, demand: Demand) -> Route:
     """The route with the targets that can do it; perhaps none."""
-    deployments = tuple([target.deployment for target in route.targets])
-    left = able(deployments, demand)
-    if left is deployments:
+    for target in route.targets:
+        if not suits(target.deployment, demand):
+            break
+    else:
         return route
-    ids = {each.id for each in left}
+    ids = {each.id for each in able(tuple(target.deployment for target in route.targets), demand)}
     return structs.replace(route, targets=tuple(each for each in route.targets if each.deployment.id in ids))

@@ -82,6 +82,22 @@ MINTED = Table(
     sqlite_strict=True,
 )
 
+UNBILLED = Table(
+    "unbilled",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True, comment="of owner and id, as in `minted`"),
+    Column("id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="below the base of the provider's API"),
+    Column("since_us", Number, nullable=False),
+    Column("due_us", Number, nullable=False, comment="when to look at it next"),
+    Column("looks", Integer, nullable=False),
+    Index("unbilled_by_due", "due_us"),
+    sqlite_strict=True,
+)
+
 OWN_THINGS = Table(
     "own_things",
     METADATA,

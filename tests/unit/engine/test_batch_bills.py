@@ -80,3 +80,24 @@ def test_lines_are_read_however_they_are_cut(size: int):
 
     assert lines.is_whole
     assert lines.bill() == [Line("claude", Usage(input_tokens=5, output_tokens=7, tier="batch"))] * 2
+
+
+def test_lines_of_other_calls_than_talks_are_billed_too():
+    vectors = {"object": "list", "model": "e", "data": [], "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    text = {
+        "object": "text_completion",
+        "model": "t",
+        "choices": [],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
+    silent = {"object": "list", "model": "e", "data": []}
+    unread = {"object": "moderation", "model": "o", "usage": {"prompt_tokens": 7}}
+    lines = ResultLines()
+    for body in (vectors, text, silent, unread):
+        lines.feed(json.dumps({"response": {"status_code": 200, "body": body}}).encode() + b"\n")
+    lines.feed(b"")
+
+    assert lines.bill() == [
+        Line("e", Usage(input_tokens=7, tier="batch")),
+        Line("t", Usage(input_tokens=3, output_tokens=4, tier="batch")),
+    ]

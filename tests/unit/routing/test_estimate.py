@@ -139,3 +139,12 @@ def test_an_estimate_is_the_same_every_time():
     assert first.predict(900) == second.predict(900)
     assert first.as_prior() == second.as_prior()
     assert Estimator(Prior(level=0.0)).predict(0).p50_s == 1.0
+
+
+def test_of_answers_that_come_at_once_one_is_learned_from():
+    estimator = Estimator()
+    for _ in range(10):
+        estimator.observe(100, 0.4, 5.0, 1.0)
+    assert estimator.samples == 1.0
+    estimator.observe(100, 0.4, 5.003, 1.0)
+    assert estimator.samples > 1.9

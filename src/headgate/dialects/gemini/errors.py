@@ -60,6 +60,8 @@ _OF_MESSAGE: Final = (
     ("INVALID_ARGUMENT", re.compile(r"responsible ai|violat.*polic|blocked.*safety", re.I), Outcome.POLICY),
     ("INVALID_ARGUMENT", re.compile(r"api key (?:not valid|expired)", re.I), Outcome.ACCOUNT),
     ("INVALID_ARGUMENT", re.compile(r"location is not supported", re.I), Outcome.ACCOUNT),
+    # the caller's own name of a thing: no fault of the account
+    ("PERMISSION_DENIED", re.compile(r"not found \(or permission denied\)|may not exist", re.I), Outcome.CLIENT),
     ("RESOURCE_EXHAUSTED", re.compile(r"credits? (?:are|is) (?:depleted|exhausted)|limit: 0\b", re.I), Outcome.ACCOUNT),
 )
 

@@ -55,14 +55,23 @@ _BILLING: Final = frozenset({"insufficient_quota", "insufficient_credits", "insu
 _PHRASES: Final = (
     (
         re.compile(
-            r"maximum context length|context window|context size|too many tokens|token limit|prompt is too long", re.I
+            r"max(?:imum)? context length|context window|context size|too many tokens|token limit"
+            r"|prompt (?:is )?too long|`inputs` tokens \+ `max_new_tokens`",
+            re.I,
         ),
         Outcome.CONTEXT,
     ),
-    (re.compile(r"content management policy|content[ _]policy|safety system|flagged", re.I), Outcome.POLICY),
+    (
+        re.compile(
+            r"content management policy|content[ _]policy|safety system|flagged|violates usage guidelines", re.I
+        ),
+        Outcome.POLICY,
+    ),
     (re.compile(r"api key|unauthorized", re.I), Outcome.ACCOUNT),
 )
 _REFUSALS: Final = frozenset({400, 413, 422})
+_FORBIDDEN: Final = 403
+"""With it some hosts (xAI, moderation at OpenRouter, 2026-11) refuse what was said, and not the account."""
 _KINDS: Final[dict[int, ProblemKind]] = {
     401: "authentication",
     402: "billing",
@@ -171,11 +180,12 @@ def _outcome(told: _Told, status: int) -> Outcome:
     exact = next((outcome for outcome in known if outcome not in _WEAK), None)
     if exact is not None:
         return exact
-    if status in _REFUSALS:
-        for pattern, outcome in _PHRASES:
-            if pattern.search(told.message):
-                return outcome
-    return known[0] if known and status < 500 and status != 429 else outcome_of_status(status)
+    for pattern, outcome in _PHRASES:
+        is_told_so = status in _REFUSALS or (status == _FORBIDDEN and outcome is Outcome.POLICY)
+        if is_told_so and pattern.search(told.message):
+            return outcome
+    # Ollama calls a model that it does not have a fault of its own, with 404
+    return known[0] if known and status < 500 and status not in (404, 429) else outcome_of_status(status)
 
 
 def _told_of_body(body: bytes) -> _Told:
@@ -229,9 +239,28 @@ def _told_of_object(members: dict[str, Raw]) -> _Told:
         told.param, told.inner = within.param or told.param, within.inner or told.inner
         told.status = within.status or told.status
         told.retry_after_s = told.retry_after_s if within.retry_after_s is None else within.retry_after_s
+    if behind := _told_behind(members):
+        told.message = f"{told.message}: {behind.message}" if told.message else behind.message
+        told.code, told.type = told.code if _is_word(told.code) else behind.code, told.type or behind.type
+        told.param = told.param or behind.param
     if told.retry_after_s is None:
         told.retry_after_s = _wait_of_text(told.message)
     return told
+
+
+def _told_behind(members: dict[str, Raw]) -> _Told | None:
+    """What a host behind a router said: OpenRouter has its whole body as a text, in `metadata.raw`
+    (https://openrouter.ai/docs/api-reference/errors, 2026-11)."""
+    metadata = members.get("metadata")
+    if metadata is None or bytes(metadata)[:1] != b"{":
+        return None
+    text = _text(OBJECT.decode(metadata), "raw")
+    return _told_of_body(text.encode()) if text else None
+
+
+def _is_word(code: str | None) -> bool:
+    """Whether it says more than the status does."""
+    return code is not None and not code.isdigit()
 
 
 def _text(members: dict[str, Raw], name: str) -> str | None:

@@ -1,6 +1,6 @@
 """Failures of the Responses API: read into problems, and problems written as its error bodies.
 
-Classes come from a code, a type or the status, never from words. Codes:
+Classes come from a code, a type or the status; from words only where a service has no code for it. Codes:
 https://platform.openai.com/docs/guides/error-codes and the `ResponseError` of the API reference (2026-11).
 """
 
@@ -45,6 +45,9 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     "invalid_prompt": Outcome.POLICY,
     "invalid_request_error": Outcome.CLIENT,
 }
+
+_NO_KEY: Final = re.compile(r"incorrect api key", re.I)
+"""xAI answers 400 `invalid-argument` to a key that it does not know (seen 2026-11)."""
 
 _KIND_OF_STATUS: Final[dict[int, ProblemKind]] = {
     400: "invalid_request",
@@ -114,13 +117,15 @@ def problem_of_members(error: Raw, around: Members, status: int = 0) -> Problem:
     members = members_of(error) or {**around, "message": error if raw_is(error, b'"') else around.get("message", NULL)}
     code, kind = text_of(members.get("code")) or None, text_of(members.get("type")) or None
     known = next((word for word in (code, kind) if word in _OUTCOMES and word != "invalid_request_error"), None)
+    message = text_of(members.get("message")) or text_of(members.get("detail"))
     if known is not None:
         outcome = _OUTCOMES[known]
+    elif _NO_KEY.match(message):
+        outcome = Outcome.ACCOUNT
     elif status:
         outcome = outcome_of_status(status)
     else:
         outcome = _OUTCOMES.get(kind or "", Outcome.SERVER)
-    message = text_of(members.get("message")) or text_of(members.get("detail"))
     return Problem(
         kind=_kind(status, outcome),
         message=message or ("" if status else "the service reported a failure without a message"),

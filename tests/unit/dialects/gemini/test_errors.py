@@ -48,6 +48,12 @@ SPENT = "You exceeded your current quota, please check your plan and billing det
         (400, body(400, "FAILED_PRECONDITION", "User location is not supported"), Outcome.ACCOUNT, "permission"),
         (401, body(401, "UNAUTHENTICATED", "who?"), Outcome.ACCOUNT, "authentication"),
         (403, body(403, "PERMISSION_DENIED", "no", info("SERVICE_DISABLED")), Outcome.ACCOUNT, "permission"),
+        (
+            403,
+            body(403, "PERMISSION_DENIED", "CachedContent not found (or permission denied)"),
+            Outcome.CLIENT,
+            "invalid_request",
+        ),
         (404, body(404, "NOT_FOUND", "models/x is not found"), Outcome.CLIENT, "not_found"),
         (429, body(429, "RESOURCE_EXHAUSTED", "Try again later."), Outcome.RATE, "rate_limit"),
         (429, body(429, "RESOURCE_EXHAUSTED", SPENT), Outcome.ACCOUNT, "permission"),

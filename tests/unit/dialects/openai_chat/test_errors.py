@@ -45,7 +45,12 @@ def error(message: str = "no", **members: Any) -> dict[str, Any]:
         ),
         (400, error("Your content was flagged"), "invalid_request", POLICY),
         (400, {"code": "bad", "error": "Incorrect API key provided: x"}, "invalid_request", ACCOUNT),
+        (400, error("prompt too long; exceeded max context length by 9 tokens"), "invalid_request", CONTEXT),
+        (422, error("`inputs` tokens + `max_new_tokens` must be <= 9"), "invalid_request", CONTEXT),
         (400, error(code="tool_use_failed"), "invalid_request", SERVER),
+        (403, {"error": "Content violates usage guidelines. Failed check: X"}, "permission", POLICY),
+        (403, error("Your token limit is 8"), "permission", ACCOUNT),
+        (404, error('model "m" not found, try pulling it first', type="api_error"), "not_found", CLIENT),
         (401, error(code="invalid_api_key"), "authentication", ACCOUNT),
         (402, error("Insufficient credits", code=402), "billing", ACCOUNT),
         (403, error(), "permission", ACCOUNT),
@@ -179,3 +184,29 @@ def test_anothers_words_are_translated(kind: Any, outcome: Outcome, type_: str, 
 
 def test_our_own_dialects_error_passes_as_it_was() -> None:
     assert render_error(parse(418, b"<teapot>")) == (418, b"<teapot>")
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome", "message", "code"),
+    [
+        ('{"code": "no", "error": "Content violates usage guidelines."}', POLICY, "Content violates usage", "no"),
+        (
+            '{"error": {"code": "context_length_exceeded", "message": "Long"}}',
+            CONTEXT,
+            "Long",
+            "context_length_exceeded",
+        ),
+        ("busy upstream", CLIENT, "busy upstream", None),
+    ],
+)
+def test_what_a_host_behind_a_router_said(raw: str, outcome: Outcome, message: str, code: str | None) -> None:
+    problem = parse(400, error("Provider returned error", code=400, metadata={"raw": raw, "provider_name": "p"}))
+    assert problem.outcome is outcome
+    assert problem.message.startswith(f"Provider returned error: {message}")
+    assert problem.code == code
+
+
+def test_a_router_that_tells_nothing_more() -> None:
+    assert parse(400, error("no", code="c", metadata={"provider_name": "p"})).message == "no"
+    assert parse(400, error("no", metadata={"raw": ""})).message == "no"
+    assert parse(400, {"error": {"code": "c", "metadata": {"raw": "words"}}}).message == "words"

@@ -32,6 +32,7 @@ def error(**members: object) -> bytes:
         (500, error(message="Oh.", type="server_error"), "upstream", Outcome.SERVER),
         (502, b"<html><title>Bad gateway</title></html>", "upstream", Outcome.SERVER),
         (503, error(message="Busy.", code="server_is_overloaded"), "overloaded", Outcome.OVERLOAD),
+        (400, b'{"code":"invalid-argument","error":"Incorrect API key provided."}', "invalid_request", Outcome.ACCOUNT),
         (418, b"[]", "invalid_request", Outcome.CLIENT),
         (599, b'{"error": 5}', "upstream", Outcome.SERVER),
     ],
