@@ -126,7 +126,9 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """The winning attempt's."""
     usage_source: UsageSource = "none"
     cost_nano_usd: int = 0
-    """The sum over all attempts."""
+    """The sum over all attempts: what the operator pays."""
+    charge_nano_usd: int | None = None
+    """What the caller pays, where its prices are its own. None: what the attempt cost that answered."""
     is_priced: bool = True
     ttft_ms: float | None = None
     duration_ms: float = 0.0

@@ -14,6 +14,7 @@ from headgate.core.record import CallRecord
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
 from headgate.dialects.base import Dialect, Head
+from headgate.engine.admitting import admit, wanted_by_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED, Attempting
 from headgate.engine.call import Call
@@ -169,6 +170,11 @@ class _Conduct:
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in deployments]
         record.weighed = self._choice.plan.weighed
+        call, head = self._call, self._head
+        allowance = self._engine.metering.limits.allowance(call.principal.key_id)
+        if allowance is not None:
+            wanted = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+            deployments = admit(self._engine, call, allowance, deployments, wanted)
         left = deque(deployments)
         while left:
             deployment, others_left = left.popleft(), len(left)

@@ -15,6 +15,7 @@ from headgate.dialects.base import Target
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import TITLES, Asked, Sent, SideOperation, check_content_type, is_form
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
+from headgate.engine.admitting import admit, wanted_beside
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import STOPPED
 from headgate.engine.call import Call
@@ -86,6 +87,10 @@ class _Operating:
         record.route = "model" if route.is_direct else route.name
         record.strategy = route.strategy
         record.candidates = [deployment.id for deployment in self._plan.deployments]
+        allowance = self._engine.metering.limits.allowance(call.principal.key_id)
+        if allowance is not None:
+            wanted = wanted_beside(self._asked)
+            self._plan = Plan(route, admit(self._engine, call, allowance, self._plan.deployments, wanted))
         usual_s = settings.head_s if self._asked.is_stream else settings.whole_s
         errands = Errands(self._engine, call, self._answerer, self._side, self._asked)
         await Trying(call, self._answerer, self._plan, usual_s).run(
