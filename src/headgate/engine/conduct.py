@@ -12,6 +12,7 @@ from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Probl
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
 from headgate.dialects.base import Dialect
+from headgate.engine.admitting import admitted, wanted_by_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
@@ -134,6 +135,10 @@ class Engine:
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
         choice = choose(self, call, head)
+        limits = self.metering.limits.allowance(call.principal.key_id)
+        if limits is not None:
+            wanted = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+            choice = admitted(self, call, limits, choice, wanted)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
 
