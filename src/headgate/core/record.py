@@ -139,9 +139,11 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """The winning attempt's."""
     usage_source: UsageSource = "none"
     cost_nano_usd: int = 0
-    """The sum over all attempts."""
+    """The sum over all attempts: what the operator pays."""
     extra_nano_usd: int = 0
     """Of that, what attempts cost whose answers the caller did not get though it stayed: the gateway's expense."""
+    charge_nano_usd: int | None = None
+    """What the caller pays, where its prices are its own. None: what the attempt cost that answered."""
     is_priced: bool = True
     ttft_ms: float | None = None
     duration_ms: float = 0.0

@@ -47,7 +47,7 @@ class Answerer:
         record = self._call.record
         record.status = 200
         record.streamed_bytes = len(body)
-        fields = f"{success_fields(record, attempt, content_type)}content-length: {len(body)}\r\n"
+        fields = f"{success_fields(record, attempt, content_type)}{self._call.fields}content-length: {len(body)}\r\n"
         if attempt.is_priced:
             cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
             fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
@@ -58,7 +58,7 @@ class Answerer:
         """The head of a stream: from here on the answer is this attempt's."""
         self.is_committed = True
         self._call.record.status = 200
-        fields = success_fields(self._call.record, attempt, content_type)
+        fields = success_fields(self._call.record, attempt, content_type) + self._call.fields
         self._exchange.start(200, fields.encode() + _STREAM_FIELDS)
 
     async def more(self, data: bytes) -> None:
@@ -91,7 +91,8 @@ class Answerer:
             problem = structs.replace(problem, metadata=metadata)
         status, body = self._call.dialect.render_error(problem)
         record.status = status
-        self._exchange.start(status, f"{error_fields(record, problem)}content-length: {len(body)}\r\n".encode())
+        fields = f"{error_fields(record, problem)}{self._call.fields}content-length: {len(body)}\r\n"
+        self._exchange.start(status, fields.encode())
         self._exchange.end(body)
 
 

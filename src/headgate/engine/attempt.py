@@ -97,6 +97,8 @@ class Attempting(Trial):
                 raise Told(passage.failed)
             if not data:
                 break
+            if self._call.holding is not None:
+                self._call.holding.grow(passage.text_chars)
             if passage.finished is not None and not lingers:
                 lingers = True
                 flight.limit(LINGER_S, Outcome.OK)

@@ -13,7 +13,8 @@ from headgate.core.record import Attempt
 from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Malformed
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.side import CHARS_PER_TOKEN, Asked, SideOperation, StreamTap, is_json
+from headgate.dialects.side import CHARS_PER_TOKEN, Asked, Kept, SideOperation, StreamTap, is_json
+from headgate.engine.keepers import minted, owing
 from headgate.engine.trial import LINGER_S, Told, Trial
 from headgate.engine.trying import Trying
 from headgate.providers.catalog import Deployment, Door
@@ -90,6 +91,7 @@ class Errand(Trial):
         if not body:
             raise Malformed("the answer is empty")
         usage = self._to.side.read(body, content_type, self._asked)
+        self._keep(None if self._to.side.kept is None else self._to.side.kept(body))
         dropped = set(self._to.dropped)
         if not self._is_verbatim:
             body, content_type = self._told_home(body, dropped), "application/json"
@@ -163,8 +165,20 @@ class Errand(Trial):
             raise UpstreamError(tap.failed)
         return b"".join(held)
 
+    def _keep(self, kept: Kept | None) -> None:
+        """The upstream keeps this answer: its id is the caller's before the caller learns it."""
+        if kept is None:
+            return
+        call, attempt = self.trying.call, self.attempt
+        entries = [minted(call, self._to.side.name.removesuffix("s"), kept.id, attempt.provider, attempt.model)]
+        if kept.is_pending:
+            entries.append(owing(call, kept.id, attempt.provider, attempt.model))
+        call.record.minted = tuple(entries)
+        self.trying.engine.metering.minted.remember(entries)
+
     def _begin(self, flight: Flight) -> None:
         """The head of the answer: from here on it is this attempt's."""
+        self._keep(None if self._tap is None else self._tap.kept)
         self._win(self._to.dropped)
         flight.limit(self.trying.deadline_s - time.monotonic(), Outcome.SLOW)
         self.attempt.ttft_ms = None if self.watch is None else self.watch.first()

@@ -14,6 +14,7 @@ from headgate.dialects.base import Head, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import TITLES, Asked, Sent, SideOperation, check_content_type, is_form
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
+from headgate.engine.admitting import admitted, wanted_beside
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.candidates import kept_at, planned
@@ -67,6 +68,9 @@ class _Operating:
             keeper = await keeper_of(self._engine, call.principal, asked.refers)
             if keeper:
                 self._choice = kept_at(keeper, self._choice)
+        limits = self._engine.metering.limits.allowance(call.principal.key_id)
+        if limits is not None:
+            self._choice = admitted(self._engine, call, limits, self._choice, wanted_beside(asked))
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
         self._trying = Trying(self._engine, call, self._answerer, self._choice, head)

@@ -56,6 +56,11 @@ class Http1Exchange:
         """Whether the client reads slower than we write."""
         return self._connection is not None and self._connection.is_congested
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty: it is gone."""
+        return "" if self._connection is None else self._connection.peer
+
     def start(self, status: int, fields: bytes) -> None:
         """Status and header fields."""
         connection = self._connection
@@ -70,7 +75,7 @@ class Http1Exchange:
                 more = b"transfer-encoding: chunked\r\n\r\n"
             else:
                 self._keeps_alive = False
-        if not self._keeps_alive or connection.is_last:
+        if not self._keeps_alive or connection.is_last or not self.is_complete:
             self._keeps_alive = False
             more = b"connection: close\r\n" + more
         elif self._version == "1.0":
