@@ -82,7 +82,7 @@ class Attempting(Trial):
         passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
         data, events = await self._first_events(flight, passage)
         self._win(self._prepared.dropped)
-        flight.limit(self.trying.deadline_s - time.monotonic(), Outcome.SLOW)
+        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
         if self._head.is_kept and events:
             self._keep(events[0])
         self._answerer.begin(self._stream_type(flight), self.attempt)

@@ -68,6 +68,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     """Without the credential."""
     framing: str
     timeout_s: float | None
+    patience_s: float | None
+    """How long the caller's client waits for the first byte, as it says."""
 
 
 class Incoming:
