@@ -22,6 +22,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
+from headgate.engine.stalling import Flow
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
 from headgate.engine.waiting import Lines
@@ -85,6 +86,8 @@ class Engine:
         self.dice = dice
         self.fleet = Fleet()
         """What is known of the deployments in use."""
+        self.flows: set[Flow] = set()
+        """The streams that clients read just now."""
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 
