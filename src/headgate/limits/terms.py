@@ -192,7 +192,7 @@ def _check_amounts(terms: Terms, parent: Terms, name: str) -> None:
             told = f"{rate_words(rate)} is more than its {name} has: {rate_words(wide)}."
             raise InvalidRequest(told, param=f"limits[{number}].most")
     for number, budget in enumerate(terms.budgets):
-        over = next((each for each in parent.budgets if not each.is_soft and _is_more(budget, each)), None)
+        over = next((each for each in parent.budgets if _is_more(budget, each)), None)
         if over is not None:
             told = f"{budget_words(budget)} is more than its {name} has: {budget_words(over)}."
             raise InvalidRequest(told, param=f"budgets[{number}]")
@@ -207,7 +207,7 @@ def _is_more_often(own: RateTerm, theirs: RateTerm) -> bool:
 
 def _is_more(own: BudgetTerm, theirs: BudgetTerm) -> bool:
     """Likewise of budgets: a day's that is above a parent's for the month can never be used."""
-    if bool(own.tokens) != bool(theirs.tokens) or amount_of(own) <= amount_of(theirs):
+    if own.is_soft or theirs.is_soft or bool(own.tokens) != bool(theirs.tokens) or amount_of(own) <= amount_of(theirs):
         return False
     if theirs.model not in ("", own.model) or theirs.provider not in ("", own.provider):
         return False
