@@ -69,7 +69,7 @@ PARENT = Terms(
         (Terms(endpoints=("embeddings",)), "'embeddings' is not among the endpoints of its team: generate."),
         (Terms(addresses=("192.0.0.0/16",)), "192.0.0.0/16 is not within the addresses of its team"),
         (Terms(addresses=("198.51.100.7",)), "198.51.100.7/32 is not within"),
-        (Terms(rates=(rate(11),)), "11 requests per minute is more than its team has: 10."),
+        (Terms(rates=(rate(11),)), "11 requests per minute is more than its team has: 10 requests per minute."),
         (Terms(rates=(rate(11, per="PT1S", model="a"),)), "11 requests per PT1S for a is more than its team has: 10"),
         (Terms(budgets=(budget(6),)), "6 USD per month is more than its team has: 5 USD per month."),
         (Terms(budgets=(budget(500, window="day"),)), "500 USD per day is more than its team has: 5 USD per month."),
