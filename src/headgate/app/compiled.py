@@ -124,6 +124,7 @@ def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
         timeout_s=entry.timeout_s,
         attempts_max=entry.attempts_max if chosen else max(entry.attempts_max, len(targets)),
         retry_same_first=entry.retry_same_first,
+        hedge_share=entry.hedge_share,
         on_loss=entry.on_loss,
         sticky=entry.sticky,
         rules=tuple(

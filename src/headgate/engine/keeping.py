@@ -4,7 +4,8 @@ A provider's account serves all callers, so what it lists is looked through, and
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -13,8 +14,10 @@ from msgspec import Raw, Struct
 from headgate.core.minted import BILL, Minted, billed_mark, owed_mark
 from headgate.core.problems import HeadgateError, InvalidRequest
 from headgate.core.record import CallRecord
+from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import (
     ANTHROPIC,
+    GEMINI,
     OPENAI,
     SHARED,
     Members,
@@ -35,7 +38,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.fetching import fetch
 from headgate.engine.forms import Form
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
-from headgate.engine.overhearing import Line, Overhearing
+from headgate.engine.overhearing import Hearing, Line, Overhearing, SideHearing
 from headgate.engine.own import OwnAsk, is_own, tell
 from headgate.engine.places import provider_for
 from headgate.engine.receiving import SPOKEN, provider_meant, provider_told, received
@@ -47,6 +50,12 @@ PAGE_ITEMS = 100
 PAGES_MAX = 50
 """How many pages of a provider's list are looked through for one page of a caller's."""
 _ANSWERS = frozenset({"response", "conversation"})
+_APIS = {OPENAI: "OpenAI's", ANTHROPIC: "Anthropic's", GEMINI: "Google's"}
+_READERS: dict[str, Callable[[str, int], Hearing]] = {
+    "response": partial(Overhearing, "openai_responses"),
+    "interaction": partial(SideHearing, DIALECTS[GEMINI].sides["interactions"]),
+}
+"""By the kind of a thing that is an answer of a model: who reads what it used, given the model and a limit of bytes."""
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -205,7 +214,10 @@ class _Keeping:
     @property
     def _is_answer(self) -> bool:
         """Whether it is about one answer of a model itself."""
-        return self._place.collection.kind == "response" and self._place.rest in ("", "/cancel")
+        return self._place.collection.kind in _READERS and self._place.rest in ("", "/cancel")
+
+    def _reader(self, model: str, bytes_max: int) -> Hearing:
+        return _READERS[self._place.collection.kind](model, bytes_max)
 
     async def _owes(self) -> bool:
         """Whether this answer went on in the background, and what it used is in nobody's books yet."""
@@ -215,7 +227,7 @@ class _Keeping:
     async def _paid(self, errand: Errand, body: bytes) -> list[Minted]:
         """The mark that what an answer used in the background is in the books, if it tells that now."""
         model = self._kept.model if self._kept is not None else ""
-        heard = Overhearing("openai_responses", model, len(body))
+        heard = self._reader(model, len(body))
         heard.begin("application/json")
         heard.feed(body)
         heard.feed(b"")
@@ -229,7 +241,7 @@ class _Keeping:
         """The same, of an answer whose stream is taken up again."""
         if self._kept is None or not await self._owes():
             return
-        heard = Overhearing("openai_responses", self._kept.model, self._engine.settings.answer_bytes_max)
+        heard = self._reader(self._kept.model, self._engine.settings.answer_bytes_max)
 
         def bill() -> list[Line]:
             ids, owner = self._engine.metering.minted, self._call.principal.owner
@@ -304,7 +316,7 @@ class _Keeping:
 
 def address_of(dialect: str, place: Place) -> str:
     """Where a thing is, below the base URL of a provider's door."""
-    return place.path if dialect == OPENAI else f"/v1{place.path}"
+    return f"/v1{place.path}" if dialect == ANTHROPIC else place.path
 
 
 def own_fields(door: Door, dialect: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
@@ -321,5 +333,6 @@ def door_of(provider: Provider, dialect: str, place: Place) -> Door:
     for door in sorted(provider.doors, key=lambda door: door.dialect != first):
         if door.dialect in SPOKEN[dialect] and door.paths is None:
             return door
-    api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"
-    raise InvalidRequest(f"{provider.name} does not speak {api} API, so it has no such things.", param="provider")
+    raise InvalidRequest(
+        f"{provider.name} does not speak {_APIS[dialect]} API, so it has no such things.", param="provider"
+    )

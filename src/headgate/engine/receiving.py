@@ -12,7 +12,7 @@ from msgspec import Raw, structs
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownModel
-from headgate.dialects.resources import ANTHROPIC, OPENAI, Place
+from headgate.dialects.resources import ANTHROPIC, GEMINI, OPENAI, Place
 from headgate.dialects.side import FORM, is_form, is_json
 from headgate.engine.call import Call
 from headgate.engine.candidates import planned
@@ -35,7 +35,11 @@ _LAX: Final = frozenset({"", "text/plain", "application/x-www-form-urlencoded"})
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _ENCODE: Final = msgspec.json.Encoder().encode
-SPOKEN: Final = {OPENAI: frozenset({OPENAI, "openai_responses"}), ANTHROPIC: frozenset({ANTHROPIC})}
+SPOKEN: Final = {
+    OPENAI: frozenset({OPENAI, "openai_responses"}),
+    ANTHROPIC: frozenset({ANTHROPIC}),
+    GEMINI: frozenset({GEMINI}),
+}
 """Doors to each API."""
 
 

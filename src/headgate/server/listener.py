@@ -23,7 +23,7 @@ from headgate.dialects.side import is_form
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
-from headgate.engine.exchange import Exchange
+from headgate.engine.exchange import Exchange, FromAfar
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.side import operate
@@ -153,6 +153,10 @@ class ClientListener:
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answers a request that `greet` let in."""
         try:
+            limited = self._doors.engine.metering.limits.limited.get(incoming.principal.key_id)
+            if limited is not None and limited.gate is not None:
+                peer = exchange.peer if isinstance(exchange, FromAfar) else ""
+                limited.gate.check(incoming.endpoint.operation or incoming.endpoint.action, peer)
             await self._actions[incoming.endpoint.action](incoming, exchange)
         except HeadgateError as error:
             _tell(exchange, _refusal(incoming, error.problem))
