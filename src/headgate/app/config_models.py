@@ -166,6 +166,9 @@ class Kept(Section):
     where only one provider comes into question; every key then reaches whatever that account keeps."""
     provider: str = ""
     """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    batch_tier: Literal["default", "batch"] = "default"
+    """At what price the gateway's own batches run that do not say so by `tier`. `batch`: lines for providers that have
+    batches go into those, at their price, and may take a day; others are called at once, as all are by `default`."""
     upload_bytes_max: Bytes = 512 * 1024 * 1024
     """The longest upload, in bytes; a longer one is answered with 413. It is sent on while it comes."""
     body_bytes_max: Bytes = 100 * 1024 * 1024
