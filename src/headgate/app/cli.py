@@ -153,6 +153,31 @@ def explain(
         typer.echo("\n".join(explaining.lines(record)))
 
 
+@cli.command()
+def drill(
+    route: Annotated[list[str] | None, typer.Option(help="A route; may be given several times. Else all.")] = None,
+    scenarios: Annotated[str, typer.Option(help="Such as F1,F2. Else all.")] = "",
+    load: Annotated[
+        str, typer.Option(help="Calls per second, seconds of each fault, and `stream` or `whole` answers.")
+    ] = "20,10,stream",
+    report: Annotated[
+        list[Path] | None, typer.Option(help="A file that ends in .html, .md or .json; may be given several times.")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Let upstreams fail under load, simulated ones in place of the real, and say whether the routes hold. Exit code 1:
+    something was missed."""
+    from headgate.app.commands import drilling  # noqa: PLC0415
+    from headgate.app.drill.report import markdown  # noqa: PLC0415
+
+    setup, ids = load_setup(config), tuple(filter(None, scenarios.split(",")))
+    wanted = drilling.Wanted(routes=route or (), scenarios=ids, load=drilling.parse_load(load), reports=report or ())
+    found = drilling.drill(setup, wanted, lambda line: typer.echo(line, err=True))
+    typer.echo(markdown(found), nl=False)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")],

@@ -36,10 +36,12 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.fetching import fetch
+from headgate.engine.forms import Form
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
 from headgate.engine.overhearing import Hearing, Line, Overhearing, SideHearing
-from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
+from headgate.engine.own import OwnAsk, is_own, tell
 from headgate.engine.places import provider_for
+from headgate.engine.receiving import SPOKEN, provider_meant, provider_told, received
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
 from headgate.providers.catalog import Door, Provider
@@ -48,7 +50,6 @@ PAGE_ITEMS = 100
 PAGES_MAX = 50
 """How many pages of a provider's list are looked through for one page of a caller's."""
 _ANSWERS = frozenset({"response", "conversation"})
-_DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,), GEMINI: (GEMINI,)}
 _APIS = {OPENAI: "OpenAI's", ANTHROPIC: "Anthropic's", GEMINI: "Google's"}
 _READERS: dict[str, Callable[[str, int], Hearing]] = {
     "response": partial(Overhearing, "openai_responses"),
@@ -73,27 +74,32 @@ class Ask(Struct, kw_only=True):
 async def keep(engine: Engine, call: Call, ask: Ask, exchange: Exchange) -> None:
     """Answers one call. Never raises."""
     try:
+        form = None
+        if ask.method == "POST":
+            form = await received(call, ask.place, ask.headers.get(b"content-type", b"").decode("latin-1"))
+            ask.wanted = ask.wanted or provider_told(form, ask.place)
         if engine.own is not None and is_own(ask.place, ask.wanted, call.body):
-            await _serve_own(engine, engine.own, call, ask, exchange)
+            await _serve_own(engine, call, ask, form, exchange)
             return
-        errand = await _Keeping(engine, call, ask).errand()
+        errand = await _Keeping(engine, call, ask, form).errand()
     except HeadgateError as error:
         await refuse(engine, call, error, exchange)
     else:
         await relay(engine, call, errand, exchange)
 
 
-async def _serve_own(engine: Engine, own: OwnThings, call: Call, ask: Ask, exchange: Exchange) -> None:
+async def _serve_own(engine: Engine, call: Call, ask: Ask, form: Form | None, exchange: Exchange) -> None:
     """The gateway's own things: nothing is sent anywhere, and it is written down all the same."""
     call.record.path = f"{ask.method} {ask.place.path}"
     wanted = OwnAsk(
         place=ask.place,
         method=ask.method,
         query=dict(parse_qsl(ask.query)),
-        content_type=ask.headers.get(b"content-type", b"").decode("latin-1"),
         body=call.body,
+        form=form,
     )
-    await tell(call, await own.answer(call, wanted), exchange)
+    assert engine.own is not None  # noqa: S101 - the caller has looked
+    await tell(call, await engine.own.answer(call, wanted), exchange)
     call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
     engine.metering.call_ended(call.record)
 
@@ -107,10 +113,11 @@ def dialect_of(place: Place, headers: Mapping[bytes, bytes]) -> str:
 class _Keeping:
     """One call for things that are kept."""
 
-    def __init__(self, engine: Engine, call: Call, ask: Ask) -> None:
+    def __init__(self, engine: Engine, call: Call, ask: Ask, form: Form | None) -> None:
         self._engine = engine
         self._call = call
         self._ask = ask
+        self._form = form
         self._place = ask.place
         self._record: CallRecord = call.record
         self._query = [pair for pair in parse_qsl(ask.query, keep_blank_values=True) if pair[0] != "provider"]
@@ -130,7 +137,8 @@ class _Keeping:
             method=ask.method,
             url=self._url(door, await self._page_query() if is_list else self._query),
             fields=outgoing(ask.headers, own_fields(door, self._dialect, ask.headers)),
-            body=self._call.body,
+            body=self._call.body if self._form is None else b"",
+            form=self._form,
             costs=ask.method == "POST" and not place.id and not place.collection.is_free,
             dialect=self._dialect,
             read=None,
@@ -159,7 +167,10 @@ class _Keeping:
             if keeper and keeper != self._kept.provider:
                 raise InvalidRequest(f"{place.id!r} is kept by {self._kept.provider}, what it is to use by {keeper}.")
             keeper = self._kept.provider
-        return provider_for(engine, principal, self._dialect, keeper or self._ask.wanted, is_kept=bool(keeper))
+        wanted = keeper or self._ask.wanted
+        if not wanted and self._ask.method == "POST" and not place.id:
+            wanted = provider_meant(engine, self._call, self._form, place, self._dialect)
+        return provider_for(engine, principal, self._dialect, wanted, is_kept=bool(keeper))
 
     def _url(self, door: Door, query: list[tuple[str, str]]) -> str:
         address = address_of(self._dialect, self._place)
@@ -315,17 +326,12 @@ def own_fields(door: Door, dialect: str, headers: Mapping[bytes, bytes]) -> tupl
     return door.headers
 
 
-def has_door(provider: Provider, dialect: str) -> bool:
-    """Whether the provider has that API."""
-    return any(door.dialect in _DOORS[dialect] and door.paths is None for door in provider.doors)
-
-
 def door_of(provider: Provider, dialect: str, place: Place) -> Door:
     """The provider's door to that API; for answers, to that of responses where it has one. Raises `InvalidRequest` for
     none at all."""
     first = "openai_responses" if place.collection.kind in _ANSWERS else ""
     for door in sorted(provider.doors, key=lambda door: door.dialect != first):
-        if door.dialect in _DOORS[dialect] and door.paths is None:
+        if door.dialect in SPOKEN[dialect] and door.paths is None:
             return door
     raise InvalidRequest(
         f"{provider.name} does not speak {_APIS[dialect]} API, so it has no such things.", param="provider"
