@@ -28,6 +28,7 @@ from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.side import operate
 from headgate.server import paths
+from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
 from headgate.server.live import Live
@@ -104,6 +105,7 @@ class ClientListener:
             "live": lambda: Reply(200, b'{"status":"live"}'),
             "hello": lambda: Reply(200, b'{"service":"headgate"}'),
             "ready": self._readiness,
+            "document": lambda: Reply(200, document()),
         }
 
     def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
