@@ -30,5 +30,7 @@ class Call(Struct, kw_only=True, gc=False):
     framing: str = "sse"
     timeout_s: float | None = None
     """The client's own deadline."""
+    tags: frozenset[str] = frozenset()
+    """What a target must be marked with to serve it."""
     keeper: str = ""
     """The only provider that can serve it, since that keeps what the call refers to; empty: any."""
