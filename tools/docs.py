@@ -17,7 +17,6 @@ from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.base import Dialect
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.resources import COLLECTIONS
 from headgate.dialects.side import FORM, TITLES, SideOperation
 from headgate.providers.spec import ProviderSpec, Speaks, Variable, packaged, ways
 from headgate.routing.verdicts import RULES
@@ -333,7 +332,7 @@ def endpoints() -> str:
         for method, path, endpoint in paths.listed()
         if method != "HEAD"
     ]
-    kept = ", ".join(f"`/v1{path}`" for path in COLLECTIONS)
+    kept = ", ".join(f"`{path}`" for path in paths.kept())
     beside = "".join(_side_row(dialect, side) for dialect in DIALECTS.values() for side in dialect.sides.values())
     return f"""# Endpoints
 

@@ -171,7 +171,7 @@ def test_a_member_that_is_wrong(scene: Scene, path: str, members: dict[str, Any]
 @pytest.mark.parametrize("path", GOOD)
 def test_a_body_over_the_limit(scene: Scene, path: str):
     limit = UPLOAD_BYTES_MAX if path in GOOD_FORMS else BODY_BYTES_MAX
-    name = "upload_bytes_max" if path in GOOD_FORMS else "body_bytes_max"
+    name = "server.upload_bytes_max" if path in GOOD_FORMS else "server.body_bytes_max"
     body = json.dumps(GOOD[path]).encode()
     reply = scene.send(path, body + b" " * limit)
     assert_refused(reply, f"{limit} bytes ({name})", status=413)
@@ -278,7 +278,7 @@ def test_a_field_that_is_wrong(scene: Scene, path: str, field: str, value: bytes
 def test_a_form_over_the_limit(scene: Scene, path: str):
     file = next(name for name, _ in GOOD_FORMS[path] if "; f" in name)
     body = form([*without(path, file.partition(";")[0]), (file, b"x" * UPLOAD_BYTES_MAX)])
-    assert_refused(scene.send(path, body, FORM), f"{UPLOAD_BYTES_MAX} bytes (upload_bytes_max)", status=413)
+    assert_refused(scene.send(path, body, FORM), f"{UPLOAD_BYTES_MAX} bytes (server.upload_bytes_max)", status=413)
 
 
 @pytest.mark.parametrize("path", GOOD_FORMS)

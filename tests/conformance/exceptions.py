@@ -49,7 +49,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 PASSED_OVER: tuple[tuple[str, str], ...] = (
     # what Headgate does not serve as a call of its own: it goes through as it is, at /{provider}/… where that is open
     (r"bedrock\w* .*/(invoke|rerank)$|vertex .*:predict$", "embeddings by the older doors of Bedrock and Vertex AI"),
-    (r"gemini .*/interactions", "Google's Interactions API: no dialect of ours yet"),
     (r"gemini .*:(batchGenerateContent|predictLongRunning)$", "Google's batches, and films: jobs"),
     (r"(gemini|vertex) .*/(files|fileSearchStores|cachedContents|batches|operations)", "Google's files, caches, jobs"),
     (r"gemini .*/(upload|download)/", "Google's files, caches, jobs"),

@@ -1,7 +1,9 @@
 """Endpoints beside chat over real recorded exchanges: requests are read and patched, answers tell what they took."""
 
 import base64
+import itertools
 import json
+import random
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -12,7 +14,7 @@ import pytest
 from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Envelope, Target
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.side import Asked, Sent, SideOperation, is_form
+from headgate.dialects.side import Asked, Sent, SideOperation, Streaming, is_form
 from tests.conformance.traffic import FOLDER, families, records
 
 SIDES = {
@@ -68,9 +70,17 @@ def _read(family: str) -> Iterator[Call]:
                 _bytes(record["request_body"], record.get("request_encoding")),
                 record["status"],
                 told.get("content-type", ""),
-                _bytes(record["response_body"], record.get("response_encoding")) or b"",
+                _framed(record),
                 bool(record.get("streaming")),
             )
+
+
+def _framed(record: dict[str, Any]) -> bytes:
+    """The answer; of a stream of which only the events' data were kept, each as an event again."""
+    body = _bytes(record["response_body"], record.get("response_encoding")) or b""
+    if record.get("body_format", "").startswith("json-lines"):
+        return b"".join(b"data: %b\n\n" % line for line in body.splitlines() if line.strip())
+    return body
 
 
 def _bytes(body: Any, encoding: str | None) -> bytes | None:
@@ -98,7 +108,8 @@ def asked_of(call: Call, side: SideOperation) -> Asked | None:
     elif at is None:
         there_told = json.loads(there)
         there_told.pop("stream_options", None)
-        wanted = {**json.loads(call.request), "model": "another/model"}
+        name = asked.format if asked.format == "agent" else "model"
+        wanted = {**json.loads(call.request), name: "another/model"}
         wanted.pop("stream_options", None)
         assert there_told == wanted
     else:
@@ -133,13 +144,50 @@ def _check(call: Call, dialect: Dialect, side: SideOperation) -> None:
         problem = dialect.parse_error(call.status, {}, call.answer)
         assert problem.message
     elif call.is_stream and side.streaming is not None:
-        tap = side.streaming.tap()
-        tap.feed(call.answer)
-        tap.feed(b"")
-        assert tap.is_finished
-        assert tap.failed is None
+        usage = _streamed(call, side.streaming, asked)
+        if call.name == "interactions":
+            assert _counts(usage) == _reported(call.answer)
     elif not side.is_binary or call.answer[:1] == b"{":
         usage = side.read(call.answer, call.answer_type or "application/json", asked)
+        if call.name == "interactions":
+            is_pending = b'"in_progress"' in call.answer
+            assert _counts(usage) == (_reported(call.answer) or ((0, 0, 0) if is_pending else None))
         told = re.search(rb'"(?:input|prompt)_tokens": *(\d+)', call.answer)
         if told and usage is not None and b"prompt_audio_seconds" not in call.answer:
             assert usage.input_tokens == int(told[1])
+
+
+def _streamed(call: Call, streaming: Streaming, asked: Asked) -> Usage | None:
+    """What a stream tells, which is the same however it is cut; the client gets every byte of it."""
+    dice = random.Random(call.id)
+    told: list[tuple[object, ...]] = []
+    for count in (0, 1, 3, 9):
+        cuts = sorted(dice.sample(range(1, len(call.answer)), min(count, len(call.answer) - 1)))
+        tap, passage = streaming.tap(), streaming.filter(asked)
+        out = b""
+        for start, end in itertools.pairwise([0, *cuts, len(call.answer)]):
+            tap.feed(call.answer[start:end])
+            out += passage.feed(call.answer[start:end])
+        tap.feed(b"")
+        assert tap.is_finished
+        assert tap.failed is None
+        assert out + passage.close() == call.answer or not asked.shows_usage
+        told.append((tap.usage, tap.chars, tap.kept))
+    assert told == [told[0]] * len(told)
+    if call.name == "interactions":
+        assert (tap.kept is None) == (b'"id":""' in call.answer)  # of what is not stored
+    return tap.usage
+
+
+def _counts(usage: Usage | None) -> tuple[int, int, int] | None:
+    return None if usage is None else (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+
+
+def _reported(answer: bytes) -> tuple[int, int, int] | None:
+    """Input, output and cached as the last usage object of an interaction tells them."""
+    usages = [json.loads(found) for found in re.findall(rb'"usage": *(\{(?:[^{}]|\{[^{}]*\})*\})', answer)]
+    if not usages:
+        return None
+    last = usages[-1]
+    output = sum(last.get(f"total_{kind}_tokens", 0) for kind in ("output", "thought", "reasoning"))
+    return last["total_tokens"] - output, output, last.get("total_cached_tokens", 0)

@@ -46,11 +46,11 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path, **more: Any) -> AsyncIterator[Place]:
+async def place(folder: Path, like: str = "openai", **more: Any) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         one, two = [await stack.enter_async_context(FakeUpstream()) for _ in range(2)]
         providers = {
-            name: {"like": "openai", "base_url": upstream.url, "api_key": "none"}
+            name: {"like": like, "base_url": upstream.url, "api_key": "none"}
             for name, upstream in (("one", one), ("two", two))
         } | more.pop("providers", {})
         routes = {

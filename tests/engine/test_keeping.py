@@ -11,7 +11,11 @@ from headgate.core.record import CallRecord
 from tests.engine.test_keepers import Place, place
 
 pytestmark = pytest.mark.anyio
-FORM = b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b--\r\n'
+FORM = (
+    b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+    b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\n\r\n--b--\r\n'
+)
+FORM_TYPE = {"content-type": "multipart/form-data; boundary=b"}
 
 
 def file(id: str) -> dict[str, Any]:
@@ -35,7 +39,7 @@ async def ask(at: Place, key: str, method: str, path: str, **more: Any) -> httpx
 async def upload(at: Place, key: str, id: str, provider: str = "one") -> httpx2.Response:
     upstream = at.one if provider == "one" else at.two
     upstream.reply(answer(file(id)), path="/v1/files", times=1)
-    headers = {"content-type": "multipart/form-data; boundary=b", "x-headgate-provider": provider}
+    headers = {**FORM_TYPE, "x-headgate-provider": provider}
     return await ask(at, key, "POST", "/v1/files", content=FORM, headers=headers)
 
 
@@ -167,6 +171,7 @@ async def test_a_deletion_that_failed_changes_nothing(tmp_path: Path):
 )
 async def test_where_to_has_to_be_said(tmp_path: Path, headers: dict[str, str], query: str, told: str):
     async with place(tmp_path) as at:
+        headers = {**FORM_TYPE, **headers}
         refused = await ask(at, "a", "POST", f"/v1/files{query}", content=FORM, headers=headers)
 
         assert refused.status_code == 400
@@ -178,7 +183,7 @@ async def test_an_operator_says_where_to(tmp_path: Path):
     async with place(tmp_path, kept={"provider": "two"}) as at:
         at.two.reply(answer(file("file-1")), path="/v1/files")
 
-        assert (await ask(at, "a", "POST", "/v1/files", content=FORM)).status_code == 200
+        assert (await ask(at, "a", "POST", "/v1/files", content=FORM, headers=FORM_TYPE)).status_code == 200
 
 
 async def test_what_is_asked_of_two_places_cannot_be(tmp_path: Path):

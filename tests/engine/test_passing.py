@@ -14,7 +14,7 @@ from headgate.app.inprocess import AsyncTransport
 from headgate.core.principal import Principal
 from headgate.transport.fake import CutAfter, Status
 from tests.engine.test_keepers import Place, place
-from tests.engine.test_keeping import answer, ask, file, record_of
+from tests.engine.test_keeping import FORM, answer, ask, file, record_of
 
 pytestmark = pytest.mark.anyio
 PRINCIPALS: Mapping[str, Principal] = {
@@ -220,7 +220,8 @@ async def test_a_stream_comes_as_it_is(tmp_path: Path):
 async def test_what_is_kept_stays_its_owners_here_too(tmp_path: Path):
     async with passing(tmp_path) as at:
         at.one.reply(answer(file("file-1")), path="/v1/files", times=1)
-        made = await ask(at, "may", "POST", "/one/v1/files", content=b"x")
+        form = {"content-type": "multipart/form-data; boundary=b"}
+        made = await ask(at, "may", "POST", "/one/v1/files", content=FORM, headers=form)
         others = [
             await ask(at, "other", "GET", path)
             for path in (

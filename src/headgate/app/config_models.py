@@ -168,8 +168,11 @@ class Kept(Section):
     where only one provider comes into question; every key then reaches whatever that account keeps."""
     provider: str = ""
     """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    upload_bytes_max: Bytes = 512 * 1024 * 1024
+    """The longest upload, in bytes; a longer one is answered with 413. It is sent on while it comes."""
     body_bytes_max: Bytes = 100 * 1024 * 1024
-    """The longest upload, and the longest body that is passed through, in bytes; a longer one is answered with 413."""
+    """The longest other body, and the longest that is passed through, in bytes; a longer one is answered with 413. It
+    is held in memory while the call lasts."""
 
 
 class PassThrough(Section):

@@ -136,6 +136,10 @@ class DemoFlight:
         """What kind of answer it is."""
         return self._telling.content_type
 
+    async def send(self, data: bytes) -> bool:
+        """Nothing here reads what comes in pieces."""
+        return False
+
     async def head(self) -> None:
         """Waits as long as a whole answer would take to make."""
         await self._pause(self._telling.before_s, self._timeouts.head_s, Outcome.SLOW)

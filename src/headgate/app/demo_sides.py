@@ -19,7 +19,7 @@ from headgate.core.embedding import Embeddings, EmbedRequest, Tokens, Vector, Wo
 from headgate.core.problems import Problem
 from headgate.core.ranking import Ranked, RankedDocument, Ranking, RankRequest
 from headgate.core.usage import Usage
-from headgate.dialects.side import Asked, Form, Sent, SideOperation, is_form
+from headgate.dialects.side import TITLES, Asked, Form, Sent, SideOperation, is_form
 
 DIMENSIONS: Final = 256
 DIMENSIONS_MAX: Final = 4096
@@ -46,8 +46,10 @@ def side_answer(side: SideOperation, sent: Sent, now_s: int) -> Told | Problem:
     if side.halves is not None:
         reply = _REPLIES[side.name](asked.question)
         return Told("application/json", (side.halves.render_response(reply, asked.question, set()),))
-    members = _members(sent)
-    return _OWN[side.name](_Own(asked, members, now_s))
+    if side.name not in _OWN:
+        told = f"The demo cannot {TITLES[side.name]}."
+        return Problem(kind="invalid_request", code="unsupported_feature", message=told, param="model")
+    return _OWN[side.name](_Own(asked, _members(sent), now_s))
 
 
 # In words, for every dialect
@@ -107,7 +109,7 @@ def _ranked(question: RankRequest) -> Ranking:
 _REPLIES: Final[dict[str, Callable[..., Embeddings | Ranking]]] = {"embeddings": _embedded, "ranking": _ranked}
 
 
-# In OpenAI's shapes, which nobody else has
+# In shapes that nobody else has
 
 
 class _Own(Struct, frozen=True):
@@ -244,6 +246,28 @@ def _heard(own: _Own) -> Told:
             return _json({"text": text, "usage": usage})
 
 
+def _interacted(own: _Own) -> Told:
+    """The echo of what was said, in the shape of Google's interactions."""
+    text = own.text("input")
+    counts = {"total_input_tokens": own.asked.measured.input_tokens, "total_output_tokens": len(text) // 4 + 1}
+    usage = {**counts, "total_tokens": sum(counts.values())}
+    common: dict[str, object] = {"id": "v1_demo", "object": "interaction", "model": own.asked.model}
+    if not own.asked.is_stream:
+        step = {"type": "model_output", "content": [{"type": "text", "text": text}]}
+        return _json({**common, "status": "completed", "steps": [step], "usage": usage})
+    words = [{"type": "text", "text": word} for word in re.findall(r"\s*\S+", text)]
+    return _events(
+        (
+            {"event_type": "interaction.created", "interaction": {**common, "status": "in_progress"}},
+            {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
+            *({"event_type": "step.delta", "index": 0, "delta": word} for word in words),
+            {"event_type": "step.stop", "index": 0},
+            {"event_type": "interaction.completed", "interaction": {**common, "status": "completed", "usage": usage}},
+        ),
+        b"event: done\ndata: [DONE]\n\n",
+    )
+
+
 _OWN: Final[dict[str, Callable[[_Own], Told]]] = {
     "moderations": _moderated,
     "completions": _completed,
@@ -253,4 +277,5 @@ _OWN: Final[dict[str, Callable[[_Own], Told]]] = {
     "speech": _spoken,
     "transcriptions": _heard,
     "translations": _heard,
+    "interactions": _interacted,
 }

@@ -84,6 +84,7 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         body_bytes_max=config.server.body_bytes_max,
         upload_bytes_max=config.server.upload_bytes_max,
         relay_bytes_max=config.kept.body_bytes_max,
+        stream_bytes_max=config.kept.upload_bytes_max,
     )
     return ClientListener(doors, settings)
 

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 OPENAI: Final = "openai_chat"
 ANTHROPIC: Final = "anthropic"
+GEMINI: Final = "gemini"
 Members = Mapping[str, object]
 
 
@@ -58,6 +59,7 @@ COLLECTIONS: Final = {
         Collection(path="/threads", kind="thread"),
         Collection(path="/chat/completions", kind="chat_completion", is_free=False),
         Collection(path="/messages/batches", kind="batch", dialect=ANTHROPIC),
+        Collection(path="/interactions", kind="interaction", is_free=False, dialect=GEMINI),
     )
 }
 SHARED: Final = frozenset({"/files", "/skills"})

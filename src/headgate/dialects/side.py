@@ -7,7 +7,7 @@ tells what it consumed. The bytes pass as they are; where a row has `halves`, ot
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw, Struct, structs
@@ -29,6 +29,7 @@ Name = Literal[
     "transcriptions",
     "translations",
     "compaction",
+    "interactions",
 ]
 TITLES: Final[dict[str, str]] = {
     "embeddings": "embed texts",
@@ -42,6 +43,7 @@ TITLES: Final[dict[str, str]] = {
     "transcriptions": "transcribe sound",
     "translations": "translate sound",
     "compaction": "shorten conversations",
+    "interactions": "hold Google's interactions",
 }
 """What each is, in words that follow `can`."""
 FORM: Final = "multipart/form-data"
@@ -80,6 +82,14 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The request in words, where it can be told in other dialects."""
 
 
+class Kept(NamedTuple):
+    """An answer that the provider keeps under its id."""
+
+    id: str
+    is_pending: bool
+    """Whether it goes on in the background: what it uses is told by it later."""
+
+
 class StreamTap(Protocol):
     """Listens in on a streamed answer; a cut anywhere changes nothing."""
 
@@ -94,6 +104,8 @@ class StreamTap(Protocol):
     """Whether nothing of it is to come."""
     failed: Problem | None
     """The error that the answer has told in its midst."""
+    kept: Kept | None
+    """The answer itself, where it is kept: told with its first event."""
 
     def feed(self, data: bytes) -> None:
         """More of the answer; b"" at its end."""
@@ -110,6 +122,27 @@ class Filter(Protocol):
     def close(self) -> bytes:
         """What was held back at the end of the bytes."""
         ...
+
+
+class WholeEvents:
+    """Holds back an event that is not complete, so that an error event can follow at any time."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What may be forwarded now."""
+        rest = self._rest
+        data = rest + data if rest else data
+        start = max(0, len(rest) - 4)  # what was held has no end in it
+        end = max(at + len(mark) if (at := data.rfind(mark, start)) >= 0 else 0 for mark in (b"\n\n", b"\r\n\r\n"))
+        self._rest = data[end:]
+        return data[:end]
+
+    def close(self) -> bytes:
+        """What was held back at the end of the bytes."""
+        rest, self._rest = self._rest, b""
+        return rest
 
 
 class Streaming(Struct, frozen=True, kw_only=True):
@@ -140,6 +173,8 @@ class SideOperation(Struct, frozen=True, kw_only=True):
     is_binary: bool = False
     """The answer is passed on as it comes, whatever it is."""
     streaming: Streaming | None = None
+    kept: Callable[[bytes], Kept | None] | None = None
+    """Of a whole answer, what of it the provider keeps; None: nothing ever."""
     halves: Operation[Any, Any] | None = None
 
 

@@ -225,7 +225,7 @@ class Silence:
 
 def _goes_on(place: Place, told: Members) -> bool:
     """Whether the provider still works on it."""
-    if place.collection.kind == "response":
+    if place.collection.kind in ("response", "interaction"):
         return told.get("status") in PENDING
     return told.get("processing_status", told.get("status")) not in {*FINAL, "ended"}
 

@@ -1,12 +1,26 @@
 """A client request under way: what the server knows of it before the engine takes over."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from msgspec import Struct, field
 
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Dialect, Envelope
+
+
+class Upload(Protocol):
+    """A body that is read while it comes."""
+
+    @property
+    def length(self) -> int:
+        """In bytes; 0: the client does not say."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" at the end. Raises a `HeadgateError` that says why no more will come."""
+        ...
 
 
 class Call(Struct, kw_only=True, gc=False):
@@ -17,6 +31,7 @@ class Call(Struct, kw_only=True, gc=False):
     """The one the client speaks."""
     envelope: Envelope
     body: bytes
+    """Empty where it comes as `upload`."""
     principal: Principal
     record: CallRecord
     started_s: float
@@ -32,5 +47,7 @@ class Call(Struct, kw_only=True, gc=False):
     """The client's own deadline."""
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    upload: Upload | None = None
+    """The body, where it is read while it comes."""
     keeper: str = ""
     """The only provider that can serve it, since that keeps what the call refers to; empty: any."""

@@ -14,11 +14,12 @@ from headgate.core.record import Attempt
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.side import CHARS_PER_TOKEN, Asked, SideOperation, StreamTap, is_json
+from headgate.dialects.side import CHARS_PER_TOKEN, Asked, Kept, SideOperation, StreamTap, is_json
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import CONNECT_S, LINGER_S, MOMENT_S, STOPPED
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
+from headgate.engine.keepers import minted, owing
 from headgate.providers.catalog import Deployment, Door
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 
@@ -128,6 +129,7 @@ class Errand:
         if not body:
             raise Malformed("the answer is empty")
         usage = self._to.side.read(body, content_type, common.asked)
+        self._keep(None if self._to.side.kept is None else self._to.side.kept(body))
         dropped = set(self._to.dropped)
         if not self._is_verbatim:
             body, content_type = self._told_home(body, dropped), "application/json"
@@ -204,8 +206,20 @@ class Errand:
             raise UpstreamError(tap.failed)
         return b"".join(held)
 
+    def _keep(self, kept: Kept | None) -> None:
+        """The upstream keeps this answer: its id is the caller's before the caller learns it."""
+        if kept is None:
+            return
+        call, attempt = self._common.call, self._attempt
+        entries = [minted(call, self._to.side.name.removesuffix("s"), kept.id, attempt.provider, attempt.model)]
+        if kept.is_pending:
+            entries.append(owing(call, kept.id, attempt.provider, attempt.model))
+        call.record.minted = tuple(entries)
+        self._common.engine.metering.minted.remember(entries)
+
     def _begin(self, flight: Flight) -> None:
         """The head of the answer: from here on it is this attempt's."""
+        self._keep(None if self._tap is None else self._tap.kept)
         self._attempt.ttft_ms = (time.monotonic() - self._sent_s) * 1e3
         self._win(self._to.dropped)
         self._common.answerer.begin(flight.content_type() or "application/octet-stream", self._attempt)

@@ -4,7 +4,8 @@ A provider's account serves all callers, so what it lists is looked through, and
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -13,8 +14,10 @@ from msgspec import Raw, Struct
 from headgate.core.minted import BILL, Minted, billed_mark, owed_mark
 from headgate.core.problems import HeadgateError, InvalidRequest
 from headgate.core.record import CallRecord
+from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import (
     ANTHROPIC,
+    GEMINI,
     OPENAI,
     SHARED,
     Members,
@@ -33,10 +36,12 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.fetching import fetch
+from headgate.engine.forms import Form
 from headgate.engine.keepers import PENDING, find_kept, gone, keeper_of, minted
-from headgate.engine.overhearing import Line, Overhearing
-from headgate.engine.own import OwnAsk, OwnThings, is_own, tell
+from headgate.engine.overhearing import Hearing, Line, Overhearing, SideHearing
+from headgate.engine.own import OwnAsk, is_own, tell
 from headgate.engine.places import provider_for
+from headgate.engine.receiving import SPOKEN, provider_meant, provider_told, received
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
 from headgate.providers.catalog import Door, Provider
@@ -45,7 +50,12 @@ PAGE_ITEMS = 100
 PAGES_MAX = 50
 """How many pages of a provider's list are looked through for one page of a caller's."""
 _ANSWERS = frozenset({"response", "conversation"})
-_DOORS = {OPENAI: (OPENAI, "openai_responses"), ANTHROPIC: (ANTHROPIC,)}
+_APIS = {OPENAI: "OpenAI's", ANTHROPIC: "Anthropic's", GEMINI: "Google's"}
+_READERS: dict[str, Callable[[str, int], Hearing]] = {
+    "response": partial(Overhearing, "openai_responses"),
+    "interaction": partial(SideHearing, DIALECTS[GEMINI].sides["interactions"]),
+}
+"""By the kind of a thing that is an answer of a model: who reads what it used, given the model and a limit of bytes."""
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -64,27 +74,32 @@ class Ask(Struct, kw_only=True):
 async def keep(engine: Engine, call: Call, ask: Ask, exchange: Exchange) -> None:
     """Answers one call. Never raises."""
     try:
+        form = None
+        if ask.method == "POST":
+            form = await received(call, ask.place, ask.headers.get(b"content-type", b"").decode("latin-1"))
+            ask.wanted = ask.wanted or provider_told(form, ask.place)
         if engine.own is not None and is_own(ask.place, ask.wanted, call.body):
-            await _serve_own(engine, engine.own, call, ask, exchange)
+            await _serve_own(engine, call, ask, form, exchange)
             return
-        errand = await _Keeping(engine, call, ask).errand()
+        errand = await _Keeping(engine, call, ask, form).errand()
     except HeadgateError as error:
         await refuse(engine, call, error, exchange)
     else:
         await relay(engine, call, errand, exchange)
 
 
-async def _serve_own(engine: Engine, own: OwnThings, call: Call, ask: Ask, exchange: Exchange) -> None:
+async def _serve_own(engine: Engine, call: Call, ask: Ask, form: Form | None, exchange: Exchange) -> None:
     """The gateway's own things: nothing is sent anywhere, and it is written down all the same."""
     call.record.path = f"{ask.method} {ask.place.path}"
     wanted = OwnAsk(
         place=ask.place,
         method=ask.method,
         query=dict(parse_qsl(ask.query)),
-        content_type=ask.headers.get(b"content-type", b"").decode("latin-1"),
         body=call.body,
+        form=form,
     )
-    await tell(call, await own.answer(call, wanted), exchange)
+    assert engine.own is not None  # noqa: S101 - the caller has looked
+    await tell(call, await engine.own.answer(call, wanted), exchange)
     call.record.duration_ms = (time.monotonic() - call.started_s) * 1e3
     engine.metering.call_ended(call.record)
 
@@ -98,10 +113,11 @@ def dialect_of(place: Place, headers: Mapping[bytes, bytes]) -> str:
 class _Keeping:
     """One call for things that are kept."""
 
-    def __init__(self, engine: Engine, call: Call, ask: Ask) -> None:
+    def __init__(self, engine: Engine, call: Call, ask: Ask, form: Form | None) -> None:
         self._engine = engine
         self._call = call
         self._ask = ask
+        self._form = form
         self._place = ask.place
         self._record: CallRecord = call.record
         self._query = [pair for pair in parse_qsl(ask.query, keep_blank_values=True) if pair[0] != "provider"]
@@ -121,7 +137,8 @@ class _Keeping:
             method=ask.method,
             url=self._url(door, await self._page_query() if is_list else self._query),
             fields=outgoing(ask.headers, own_fields(door, self._dialect, ask.headers)),
-            body=self._call.body,
+            body=self._call.body if self._form is None else b"",
+            form=self._form,
             costs=ask.method == "POST" and not place.id and not place.collection.is_free,
             dialect=self._dialect,
             read=None,
@@ -150,7 +167,10 @@ class _Keeping:
             if keeper and keeper != self._kept.provider:
                 raise InvalidRequest(f"{place.id!r} is kept by {self._kept.provider}, what it is to use by {keeper}.")
             keeper = self._kept.provider
-        return provider_for(engine, principal, self._dialect, keeper or self._ask.wanted, is_kept=bool(keeper))
+        wanted = keeper or self._ask.wanted
+        if not wanted and self._ask.method == "POST" and not place.id:
+            wanted = provider_meant(engine, self._call, self._form, place, self._dialect)
+        return provider_for(engine, principal, self._dialect, wanted, is_kept=bool(keeper))
 
     def _url(self, door: Door, query: list[tuple[str, str]]) -> str:
         address = address_of(self._dialect, self._place)
@@ -194,7 +214,10 @@ class _Keeping:
     @property
     def _is_answer(self) -> bool:
         """Whether it is about one answer of a model itself."""
-        return self._place.collection.kind == "response" and self._place.rest in ("", "/cancel")
+        return self._place.collection.kind in _READERS and self._place.rest in ("", "/cancel")
+
+    def _reader(self, model: str, bytes_max: int) -> Hearing:
+        return _READERS[self._place.collection.kind](model, bytes_max)
 
     async def _owes(self) -> bool:
         """Whether this answer went on in the background, and what it used is in nobody's books yet."""
@@ -204,7 +227,7 @@ class _Keeping:
     async def _paid(self, errand: Errand, body: bytes) -> list[Minted]:
         """The mark that what an answer used in the background is in the books, if it tells that now."""
         model = self._kept.model if self._kept is not None else ""
-        heard = Overhearing("openai_responses", model, len(body))
+        heard = self._reader(model, len(body))
         heard.begin("application/json")
         heard.feed(body)
         heard.feed(b"")
@@ -218,7 +241,7 @@ class _Keeping:
         """The same, of an answer whose stream is taken up again."""
         if self._kept is None or not await self._owes():
             return
-        heard = Overhearing("openai_responses", self._kept.model, self._engine.settings.answer_bytes_max)
+        heard = self._reader(self._kept.model, self._engine.settings.answer_bytes_max)
 
         def bill() -> list[Line]:
             ids, owner = self._engine.metering.minted, self._call.principal.owner
@@ -293,7 +316,7 @@ class _Keeping:
 
 def address_of(dialect: str, place: Place) -> str:
     """Where a thing is, below the base URL of a provider's door."""
-    return place.path if dialect == OPENAI else f"/v1{place.path}"
+    return f"/v1{place.path}" if dialect == ANTHROPIC else place.path
 
 
 def own_fields(door: Door, dialect: str, headers: Mapping[bytes, bytes]) -> tuple[tuple[str, str], ...]:
@@ -303,17 +326,13 @@ def own_fields(door: Door, dialect: str, headers: Mapping[bytes, bytes]) -> tupl
     return door.headers
 
 
-def has_door(provider: Provider, dialect: str) -> bool:
-    """Whether the provider has that API."""
-    return any(door.dialect in _DOORS[dialect] and door.paths is None for door in provider.doors)
-
-
 def door_of(provider: Provider, dialect: str, place: Place) -> Door:
     """The provider's door to that API; for answers, to that of responses where it has one. Raises `InvalidRequest` for
     none at all."""
     first = "openai_responses" if place.collection.kind in _ANSWERS else ""
     for door in sorted(provider.doors, key=lambda door: door.dialect != first):
-        if door.dialect in _DOORS[dialect] and door.paths is None:
+        if door.dialect in SPOKEN[dialect] and door.paths is None:
             return door
-    api = "Anthropic's" if dialect == ANTHROPIC else "OpenAI's"
-    raise InvalidRequest(f"{provider.name} does not speak {api} API, so it has no such things.", param="provider")
+    raise InvalidRequest(
+        f"{provider.name} does not speak {_APIS[dialect]} API, so it has no such things.", param="provider"
+    )

@@ -12,6 +12,7 @@ from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import members_of
+from headgate.dialects.side import Asked, SideOperation, StreamTap
 
 _SPOKEN: Final = (
     (re.compile(r".*/chat/completions"), "openai_chat"),
@@ -43,6 +44,61 @@ class Ear(Protocol):
     def feed(self, data: bytes) -> None:
         """More of the answer; b"" is its end."""
         ...
+
+
+class Hearing(Ear, Protocol):
+    """Listens to the answer of one model."""
+
+    is_ended: bool
+    """Whether the answer has said that it is whole."""
+
+    def bill(self) -> list[Line]:
+        """What the answer used, as far as it has said so."""
+        ...
+
+
+class SideHearing:
+    """Listens to the answer to a call beside talking."""
+
+    def __init__(self, side: SideOperation, model: str, bytes_max: int) -> None:
+        self._side = side
+        self._model = model
+        self._bytes_max = bytes_max
+        self._parts: list[bytes] = []
+        self._bytes = 0
+        self._tap: StreamTap | None = None
+        self._usage: Usage | None = None
+        self._is_lost = False
+        self.is_ended = False
+
+    def begin(self, content_type: str) -> None:
+        """The answer's type is known."""
+        streaming = self._side.streaming
+        if streaming is not None and not content_type.startswith("application/json"):
+            self._tap = streaming.tap()
+
+    def feed(self, data: bytes) -> None:
+        """More of the answer; b"" is its end. What cannot be read is not read on."""
+        self._bytes += len(data)
+        self._is_lost = self._is_lost or (self._tap is None and self._bytes > self._bytes_max)
+        try:
+            if self._is_lost:
+                self._parts.clear()
+            elif self._tap is not None:
+                self._tap.feed(data)
+                self._usage, self.is_ended = self._tap.usage, self._tap.is_finished
+            elif data:
+                self._parts.append(data)
+            else:
+                asked = Asked(model=self._model, measured=Usage())
+                self._usage = self._side.read(b"".join(self._parts), "application/json", asked)
+                self.is_ended = True
+        except HeadgateError:
+            self._is_lost = True
+
+    def bill(self) -> list[Line]:
+        """What the answer used, as far as it has said so."""
+        return [Line(self._model, self._usage)] if self._usage is not None else []
 
 
 class Overhearing:

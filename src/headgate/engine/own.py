@@ -9,6 +9,7 @@ from headgate.dialects.resources import Place, named_in
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange
+from headgate.engine.forms import Form
 
 OWN: Final = "headgate"
 """What is said in place of a provider's name."""
@@ -23,8 +24,9 @@ class OwnAsk(Struct, kw_only=True):
     place: Place
     method: str
     query: dict[str, str]
-    content_type: str
     body: bytes
+    form: Form | None = None
+    """What it sends in place of a body."""
 
 
 class OwnAnswer(Struct, kw_only=True):

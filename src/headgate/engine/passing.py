@@ -15,8 +15,9 @@ from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of, minted, unknown_id
-from headgate.engine.keeping import Ask, dialect_of, has_door, keep
+from headgate.engine.keeping import Ask, dialect_of, keep
 from headgate.engine.overhearing import Line, Overhearing, overhear
+from headgate.engine.receiving import speaks
 from headgate.engine.relay import Errand, refuse, relay
 from headgate.engine.travelling import outgoing
 from headgate.providers.catalog import Door, Provider
@@ -78,7 +79,7 @@ def _is_kept(provider: Provider, place: Place, passing: Passing) -> bool:
     """Whether it is about a thing that is kept, and not a question to a model."""
     if passing.method == "POST" and not place.id and place.collection.kind in _GENERATING:
         return False
-    return has_door(provider, dialect_of(place, passing.headers))
+    return speaks(provider, dialect_of(place, passing.headers))
 
 
 async def _keep(engine: Engine, call: Call, passing: Passing, place: Place, exchange: Exchange) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, UnknownModel
-from headgate.dialects.resources import ANTHROPIC
+from headgate.dialects.resources import OPENAI
 from headgate.engine.own import OWN
 from headgate.providers.catalog import Provider
 
@@ -52,7 +52,7 @@ def may_reach(engine: "Engine", principal: Principal, name: str) -> bool:
 
 
 def _candidates(engine: "Engine", principal: Principal, dialect: str) -> list[str]:
-    spoken = {"anthropic"} if dialect == ANTHROPIC else {"openai_chat", "openai_responses"}
+    spoken = {"openai_chat", "openai_responses"} if dialect == OPENAI else {dialect}
     return [
         name
         for name, provider in engine.directory.providers.items()
@@ -62,5 +62,5 @@ def _candidates(engine: "Engine", principal: Principal, dialect: str) -> list[st
 
 
 def _listed(engine: "Engine", principal: Principal, dialect: str) -> str:
-    own = [OWN] if engine.own is not None and dialect != ANTHROPIC else []
+    own = [OWN] if engine.own is not None and dialect == OPENAI else []
     return ", ".join([*_candidates(engine, principal, dialect), *own]) or "none"

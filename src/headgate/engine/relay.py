@@ -19,6 +19,7 @@ from headgate.engine.attempt import CONNECT_S, STOPPED
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
+from headgate.engine.forms import Form
 from headgate.engine.overhearing import Ear, Line, total_of
 from headgate.engine.travelling import Fields, returning
 from headgate.providers.catalog import Door, Provider
@@ -38,6 +39,8 @@ class Errand(Struct, kw_only=True, gc=False):
     url: str
     fields: Fields
     body: bytes = b""
+    form: Form | None = None
+    """What is sent in place of a body, while it comes."""
     costs: bool = False
     """Whether the provider bills for it: then a cost that nobody can tell is marked as not known."""
     overhearing: Ear | None = None
@@ -90,6 +93,7 @@ class _Relay:
         except UpstreamError as error:
             self._failed(error.problem)
         except HeadgateError as error:
+            self._attempt.outcome, self._attempt.message = error.problem.outcome, error.problem.message
             self._answerer.refuse(error.problem)
         except asyncio.CancelledError:
             self._attempt.outcome, self._attempt.message = Outcome.LOCAL, STOPPED
@@ -104,12 +108,20 @@ class _Relay:
 
     async def _exchange_with_upstream(self) -> None:
         errand, settings = self._errand, self._engine.settings
-        request = UpstreamRequest(method=errand.method, url=errand.url, headers=errand.fields, body=errand.body)
+        request = UpstreamRequest(
+            method=errand.method,
+            url=errand.url,
+            headers=errand.fields,
+            body=errand.body,
+            length=errand.form.length if errand.form is not None else None,
+        )
         timeouts = Timeouts(connect_s=CONNECT_S, head_s=settings.whole_s, idle_s=settings.idle_s)
         request = await self._engine.signed(request, errand.door.signer, settings.whole_s)
         flight = self._engine.transports[errand.url.partition(":")[0]].start(request, timeouts)
         self._answerer.watch(flight.abort)
         try:
+            if errand.form is not None:
+                await _send(flight, errand.form)
             await flight.head()
             self._attempt.status = flight.status
             is_good = 200 <= flight.status < 300
@@ -222,3 +234,11 @@ class _Relay:
                 attempt.is_priced = attempt.is_priced and priced.is_priced
         elif errand.costs and attempt.outcome in _MAY_COST:
             attempt.is_priced = False
+
+
+async def _send(flight: Flight, form: Form) -> None:
+    """All of a form, or as much as the upstream wants before it answers."""
+    async for piece in form.passing():
+        if piece and not await flight.send(piece):
+            return
+    await flight.send(b"")

@@ -70,7 +70,7 @@ class Http1Exchange:
                 more = b"transfer-encoding: chunked\r\n\r\n"
             else:
                 self._keeps_alive = False
-        if not self._keeps_alive or connection.is_last:
+        if not self._keeps_alive or connection.is_last or not self.is_complete:
             self._keeps_alive = False
             more = b"connection: close\r\n" + more
         elif self._version == "1.0":

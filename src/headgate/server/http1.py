@@ -14,10 +14,12 @@ from urllib.parse import unquote
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
+from headgate.core.problems import Problem
 from headgate.server.answering import STATUS_LINES, Http1Exchange
 from headgate.server.heads import KnownHeads, split
 from headgate.server.incoming import Incoming, Reply, RequestHead
 from headgate.server.listening import Bounds, Listener, Spawn, Tenant
+from headgate.server.uploading import Bound, Upload
 
 
 class Connections:
@@ -143,7 +145,10 @@ class ClientConnection(asyncio.Protocol):
         self._wake()
         if self._errand is not None and not self._errand.done():
             self._errand.set_result(None)
-        serving, self._serving, self._reading = self._serving, None, None
+        serving, reading = self._serving, self._reading
+        self._serving = self._reading = None
+        if reading is not None and reading.incoming.upload is not None:
+            reading.incoming.upload.lose()
         if serving is not None:
             serving.lost()
 
@@ -231,8 +236,11 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._reading
         if exchange is None or exchange.reply is not None:
             return
-        exchange.parts.append(body)
         exchange.body_bytes += len(body)
+        if exchange.incoming.upload is not None:
+            exchange.incoming.upload.push(body)
+            return
+        exchange.parts.append(body)
         if exchange.body_bytes > exchange.incoming.body_bytes_max and exchange.is_greeted:
             self._forget(exchange, self._shared.listener.too_large(exchange.incoming))
 
@@ -241,6 +249,9 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None:
             return
         exchange.is_complete = True
+        if exchange.incoming.upload is not None:
+            exchange.incoming.upload.finish()
+            return
         parts = exchange.parts
         exchange.incoming.body = parts[0] if len(parts) == 1 else b"".join(parts)
         exchange.parts = []
@@ -256,6 +267,7 @@ class ClientConnection(asyncio.Protocol):
             if exchange.is_complete or not exchange.is_greeted:
                 self._transport.close()
             else:  # the client still sends: reset now, it might never read what was said
+                self._reading = None
                 self._transport.resume_reading()
                 self._loop.call_later(self._shared.bounds.linger_s_max, self._transport.close)
             return
@@ -326,12 +338,31 @@ class ClientConnection(asyncio.Protocol):
         if greeting is None:
             if b"expect" in exchange.incoming.head.headers:
                 self._go_on(exchange)
+            self._open_upload(exchange)
         elif isinstance(greeting, Reply):
             exchange.reply = greeting
         else:
             exchange.is_greeted = False
             self._transport.pause_reading()
             self._shared.spawn(self._await_greeting(exchange, greeting))
+
+    def _open_upload(self, exchange: Http1Exchange) -> None:
+        """Serves a request before its body is here, if it is one of those."""
+        incoming = exchange.incoming
+        if not incoming.is_streamed or exchange.is_complete:
+            return
+        bounds = Bound(incoming.declared_bytes, incoming.body_bytes_max)
+        incoming.upload = upload = Upload(bounds, self._transport.pause_reading, self._listen_on)
+        for part in exchange.parts:
+            upload.push(part)
+        exchange.parts = []
+        self._line_up(exchange)
+
+    def _listen_on(self) -> None:
+        """The reader of an upload has caught up. How slow its client is counts from now."""
+        self._looked_bytes = self._shared.bounds.body_bytes_per_look_min
+        if not self._waiting and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _line_up(self, exchange: Http1Exchange) -> None:
         """A request is here whole: its turn is now, or after those before it."""
@@ -393,6 +424,8 @@ class ClientConnection(asyncio.Protocol):
             self._forget(exchange, reply)
         elif b"expect" in exchange.incoming.headers:
             self._go_on(exchange)
+        if reply is None:
+            self._open_upload(exchange)
         self._next()
         if reply is not None and self._reading is exchange:
             self._dismiss(exchange)
@@ -418,6 +451,9 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, status: int) -> None:
         """Says what is wrong with what came, unless another answer is under way; and closes."""
         self._is_deaf = True
+        upload = self._reading.incoming.upload if self._reading is not None else None
+        if upload is not None:
+            upload.refuse(Problem(kind="invalid_request", status=status, message=_words(status, self._shared.bounds)))
         self._reading, self._is_in_head = None, False
         if self._serving is not None or self._waiting:
             self.is_last = True
@@ -456,7 +492,8 @@ class ClientConnection(asyncio.Protocol):
         elif self._is_in_head:
             self._refuse(408)
         elif self._reading is not None and self._reading.is_greeted and not self._waiting:
-            if self._looked_bytes < bounds.body_bytes_per_look_min:
+            upload = self._reading.incoming.upload
+            if self._looked_bytes < bounds.body_bytes_per_look_min and (upload is None or not upload.is_held):
                 self._refuse(408)
                 return
             self._looked_bytes = 0

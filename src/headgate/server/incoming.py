@@ -8,6 +8,7 @@ from msgspec import Struct
 from headgate.core.principal import Principal
 from headgate.dialects.base import Envelope
 from headgate.server.paths import Endpoint
+from headgate.server.uploading import Upload
 
 NOWHERE = Endpoint("hello")
 NOBODY = Principal(key_id="", name="")
@@ -74,7 +75,17 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
 class Incoming:
     """One request. Its head is complete from the start; `body` once it is served."""
 
-    __slots__ = ("body", "body_bytes_max", "declared_bytes", "endpoint", "head", "principal", "started_s")
+    __slots__ = (
+        "body",
+        "body_bytes_max",
+        "declared_bytes",
+        "endpoint",
+        "head",
+        "is_streamed",
+        "principal",
+        "started_s",
+        "upload",
+    )
 
     def __init__(self, head: RequestHead, declared_bytes: int = 0) -> None:
         self.head = head
@@ -83,6 +94,9 @@ class Incoming:
         self.body: bytes = b""
         self.body_bytes_max = 0
         """How long a body the listener takes of this caller."""
+        self.is_streamed = False
+        """Whether the listener would read the body while it comes, as `upload`; it may come as `body` all the same."""
+        self.upload: Upload | None = None
         self.endpoint = NOWHERE
         self.principal = NOBODY
         """Where to and from whom: set by a listener that wants to know."""

@@ -19,6 +19,7 @@ from headgate.core.record import CallRecord
 from headgate.dialects.base import Envelope
 from headgate.dialects.betas import betas_of
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.side import is_form
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
@@ -42,7 +43,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     upload_bytes_max: int = 32 * 1024 * 1024
     """Of a form with files in it."""
     relay_bytes_max: int = 100 * 1024 * 1024
-    """Of a body that is sent on as it is: a file to keep, or a call that passes through."""
+    """Of a body that is sent on as it is, and held in memory for that."""
+    stream_bytes_max: int = 512 * 1024 * 1024
+    """Of a form that is sent on, or kept, while it comes."""
 
 
 class KeyRing(Protocol):
@@ -111,7 +114,9 @@ class ClientListener:
             return meaning
         endpoint = incoming.endpoint = meaning.endpoint
         if endpoint.action in _RELAYING:
-            incoming.body_bytes_max = self._settings.relay_bytes_max
+            incoming.is_streamed = endpoint.action == "keep" and is_form(text_of(incoming.headers, b"content-type"))
+            settings = self._settings
+            incoming.body_bytes_max = settings.stream_bytes_max if incoming.is_streamed else settings.relay_bytes_max
         elif endpoint.takes_files:
             incoming.body_bytes_max = self._settings.upload_bytes_max
         open_action = self._open_actions.get(endpoint.action)
@@ -139,7 +144,9 @@ class ClientListener:
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a body that is over the limit."""
         limit = incoming.body_bytes_max
-        name = "upload_bytes_max" if incoming.endpoint.takes_files else "body_bytes_max"
+        endpoint = incoming.endpoint
+        room = "kept" if endpoint.action in _RELAYING else "server"
+        name = f"{room}.{'upload' if endpoint.takes_files or incoming.is_streamed else 'body'}_bytes_max"
         error = TooLarge(f"The request body is over the limit of {limit} bytes ({name}).")
         return _refusal(incoming, error.problem)
 
@@ -250,6 +257,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         dialect=DIALECTS[endpoint.dialect],
         envelope=manner.envelope,
         body=incoming.body,
+        upload=incoming.upload,
         principal=incoming.principal,
         record=record,
         started_s=incoming.started_s,

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from msgspec import Struct, structs
 
 from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import COLLECTIONS, GEMINI
 from headgate.dialects.side import FORM, SideOperation
 
 Action = Literal[
@@ -99,6 +100,7 @@ _KEPT = re.compile(
     r"|assistants|threads|responses|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""
+_KEPT_AT_GOOGLE = re.compile(r"/v1beta(?P<path>/interactions/.+)")
 _KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
@@ -116,6 +118,12 @@ def listed() -> list[tuple[str, str, Endpoint]]:
     return [*exact, *verbs, *items]
 
 
+def kept() -> list[str]:
+    """Where things that providers keep are, each with what is below it."""
+    found = [f"{'/v1beta' if each.dialect == GEMINI else '/v1'}{path}" for path, each in COLLECTIONS.items()]
+    return [path for path in found if isinstance(find("GET", f"{path}/id"), Endpoint)]
+
+
 @lru_cache(maxsize=4096)
 def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     """The endpoint, or the methods that the path does have, or None."""
@@ -126,6 +134,8 @@ def find(method: str, path: str) -> Endpoint | WrongMethod | None:
     if match := _KEPT.fullmatch(path):
         dialect = "anthropic" if match["path"].startswith("/messages/") else "openai_chat"
         return Endpoint("keep", dialect, match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, dialect)
+    if match := _KEPT_AT_GOOGLE.fullmatch(path):
+        return Endpoint("keep", "gemini", match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, "gemini")
     found = _variable(path)
     if found is None:
         return None

@@ -34,6 +34,8 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True, gc=False):
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    length: int | None = None
+    """How long a body is that follows by `Flight.send`, in bytes; 0: nobody knows. None: `body` is all there is."""
 
 
 class Flight(Protocol):
@@ -53,6 +55,11 @@ class Flight(Protocol):
 
     def content_type(self) -> str:
         """The field of that name; empty when the answer has none."""
+        ...
+
+    async def send(self, data: bytes) -> bool:
+        """More of a body whose request has a `length`, b"" at its end; waits while the upstream reads slower. False: it
+        has answered already, and nothing more is wanted."""
         ...
 
     async def head(self) -> None:

@@ -71,6 +71,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_timer_s",
         "_transport",
+        "is_full",
         "is_lost",
         "is_paused",
         "on_body",
@@ -93,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._deadline_s = self._phase_ends_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = math.inf
+        self.is_full = False
+        """Whether the upstream reads slower than is written to it."""
         self.is_lost = False
         self.is_paused = False
         self._parser = HttpResponseParser(self)
@@ -111,6 +114,13 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines((flight.head_bytes, body))
         self._watch(self._time() + flight.timeouts.head_s)
+
+    def send_more(self, data: bytes) -> None:
+        """More of the body of the request that was sent last."""
+        if data:
+            self._transport.write(data)
+        if self._flight is not None:
+            self._watch(self._time() + self._flight.timeouts.head_s)
 
     def rest(self, idle_s: float) -> None:
         """Waits for the next request, at most so long."""
@@ -177,6 +187,14 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             self._watch(self._time() + flight.timeouts.idle_s)
             flight.wake()
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self._flight is not None:
+            self._flight.wake()
 
     def eof_received(self) -> None:
         flight = self._flight
@@ -284,7 +302,7 @@ class Connection(asyncio.Protocol):
         self._flight = None
         flight.complete()
         # An answer to a request that is still being sent (413, say) leaves the rest of it in the way
-        if is_reusable and not self._transport.get_write_buffer_size():
+        if is_reusable and not flight.is_sending and not self._transport.get_write_buffer_size():
             self._is_reused = True
             self._keeper.freed(self)
         else:

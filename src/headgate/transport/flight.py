@@ -37,6 +37,7 @@ class PooledFlight:
         "head_bytes",
         "is_complete",
         "is_second_try",
+        "is_sending",
         "opening",
         "request",
         "status",
@@ -62,7 +63,10 @@ class PooledFlight:
         """The header fields as they came."""
         self._headers: Mapping[str, str] | None = None
         self.is_complete = False
-        self.is_second_try = False
+        self.is_sending = request.length is not None
+        """Whether more of the request is to come."""
+        self.is_second_try = self.is_sending
+        """Whether it gets a fresh connection, and is not sent again: what was sent of a stream is gone."""
         self.opening: asyncio.Timeout | None = None
         self.request = request
         self.status = 0
@@ -92,6 +96,25 @@ class PooledFlight:
             if len(name) == 12 and name.lower() == b"content-type":
                 return value.decode("latin-1").rstrip()
         return ""
+
+    async def send(self, data: bytes) -> bool:
+        """More of the request's body; b"" ends it. False: the answer is there, and the rest is not wanted."""
+        while self.connection is None and not self.has_head:
+            self.check()
+            await self._origin_pool.board(self)
+        self.check()
+        connection = self.connection
+        if connection is None or self.has_head:
+            return False
+        self.is_sending = bool(data)
+        if self.request.length == 0:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        connection.send_more(data)
+        while connection.is_full and self.connection is connection and not self.has_head:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+            self.check()
+        return not self.has_head
 
     async def head(self) -> None:
         """Waits for status and headers; without a connection, first opens one or waits for one."""

@@ -112,8 +112,11 @@ class HeadWriter:
             self._vetted.add(name)
 
 
-def head_of(beginning: bytes, method: str, body: bytes) -> bytes:
-    """A complete head."""
+def head_of(beginning: bytes, method: str, body: bytes, length: int | None = None) -> bytes:
+    """A complete head. `length`: of a body that is sent later, 0 where nobody knows it."""
+    if length is not None:
+        framing = b"content-length: %d" % length if length else b"transfer-encoding: chunked"
+        return b"%b%b\r\n\r\n" % (beginning, framing)
     if body or method in _METHODS_WITH_BODY:
         return b"%bcontent-length: %d\r\n\r\n" % (beginning, len(body))
     return beginning + b"\r\n"

@@ -49,8 +49,8 @@ class Pool:
         """Writes the request at once when a connection is idle; else `head` opens one or waits for one."""
         method, body = request.method, request.body
         beginning, origin_pool = self._places.get((method, request.url, request.headers)) or self._find(request)
-        flight = PooledFlight(origin_pool, request, head_of(beginning, method, body), timeouts)
-        if origin_pool.idle:
+        flight = PooledFlight(origin_pool, request, head_of(beginning, method, body, request.length), timeouts)
+        if origin_pool.idle and request.length is None:
             origin_pool.idle.popitem()[0].send(flight)
         return flight
 

@@ -11,13 +11,11 @@ from headgate.app.own.files import DECODE, OwnFiles, find_own
 from headgate.app.own.lines import can_be_batched
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, NotFound
-from headgate.dialects.multipart import parts_of, text_of
 from headgate.engine.call import Call
 from headgate.engine.own import OwnAnswer, OwnAsk
 from headgate.store.queries import own
 
 PAGE_MAX: Final = 100
-_NAME_BYTES_MAX: Final = 256
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -48,7 +46,9 @@ class Desk:
         shape = (place.collection.kind, ask.method, bool(place.id), place.rest)
         match shape:
             case ("file", "POST", False, ""):
-                return _told(await self._upload(caller, ask))
+                if ask.form is None:
+                    raise InvalidRequest("'file' is missing: send a form with file and purpose", param="file")
+                return _told(await self.files.receive(caller.owner, ask.form))
             case ("batch", "POST", False, ""):
                 return _told(await self._batch(caller, ask.body))
             case (kind, "GET", False, ""):
@@ -67,18 +67,6 @@ class Desk:
                 return _told(await self.batches.cancel(caller.owner, place.id))
             case _:
                 raise NotFound(f"The gateway's own files and batches have nothing at {ask.method} {place.path}.")
-
-    async def _upload(self, caller: Principal, ask: OwnAsk) -> object:
-        """A form with `file` and `purpose`."""
-        parts = {part.name: part for part in parts_of(ask.body, ask.content_type)}
-        file, purpose = parts.get("file"), parts.get("purpose")
-        if file is None or file.file_name is None:
-            raise InvalidRequest("'file' is missing: send the file as a part of the form", param="file")
-        if purpose is None:
-            raise InvalidRequest("'purpose' is missing: say batch", param="purpose")
-        word = text_of(purpose, ask.body, _NAME_BYTES_MAX)
-        name = file.file_name.replace("\\", "/").rpartition("/")[2][:_NAME_BYTES_MAX] or "file"
-        return await self.files.make(caller.owner, name, word, ask.body[file.start : file.end])
 
     async def _batch(self, caller: Principal, body: bytes) -> object:
         try:

@@ -11,13 +11,16 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from headgate.core.problems import NotFound, UnknownId
+from headgate.core.problems import InvalidRequest, NotFound, UnknownId
+from headgate.dialects.multipart import Begun, Content, Ended
+from headgate.engine.forms import Form
 from headgate.engine.own import FILE_PREFIX
 from headgate.store.base import Store
 from headgate.store.queries import own
 from headgate.store.queries.own import OwnThing
 
 PIECE_BYTES = 256 * 1024
+_NAME_BYTES_MAX = 256
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -60,22 +63,45 @@ class OwnFiles:
         """Keeps what a caller has sent."""
         return await asyncio.to_thread(self.write, owner, Naming(name, purpose), [content])
 
+    async def receive(self, owner: str, form: Form) -> FileObject:
+        """Keeps the file of a form while it comes. Raises `InvalidRequest` for a form without file or purpose."""
+        draft = await asyncio.to_thread(_Draft, self._folder, f"{FILE_PREFIX}{secrets.token_hex(12)}")
+        try:
+            naming = await _fill(draft, form)
+            return await asyncio.to_thread(self._publish, owner, naming, draft)
+        finally:
+            await asyncio.to_thread(draft.close)
+
     def write(self, owner: str, naming: "Naming", content: Iterable[bytes]) -> FileObject:
         """Keeps a file piece by piece, in place of one that has its id. Complete before anybody can find it."""
-        id = naming.id or f"{FILE_PREFIX}{secrets.token_hex(12)}"
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._folder / f"{id}.part"
-        with open(part, "wb", opener=_private) as file:
-            size = sum(map(file.write, content))
-            _to_disk(file)
-        part.rename(self.path(id))
+        draft = _Draft(self._folder, naming.id or f"{FILE_PREFIX}{secrets.token_hex(12)}")
+        try:
+            for piece in content:
+                draft.write(piece)
+            return self._publish(owner, naming, draft)
+        finally:
+            draft.close()
+
+    def _publish(self, owner: str, naming: "Naming", draft: "_Draft") -> FileObject:
+        draft.finish(self.path(draft.id))
         now_us = time.time_ns() // 1000
-        now_s = now_us // 1_000_000
-        made = FileObject(id=id, bytes=size, created_at=now_s, filename=naming.name, purpose=naming.purpose)
-        document = msgspec.Raw(_ENCODE(made))
-        thing = OwnThing(id=id, owner=owner, kind="file", status="processed", created_us=now_us, document=document)
+        made = FileObject(
+            id=draft.id,
+            bytes=draft.size,
+            created_at=now_us // 1_000_000,
+            filename=naming.name,
+            purpose=naming.purpose,
+        )
+        thing = OwnThing(
+            id=draft.id,
+            owner=owner,
+            kind="file",
+            status="processed",
+            created_us=now_us,
+            document=msgspec.Raw(_ENCODE(made)),
+        )
         with self._store.write() as connection:
-            own.remove(connection, owner, id)
+            own.remove(connection, owner, draft.id)
             own.add(connection, thing)
         return made
 
@@ -118,10 +144,61 @@ def find_own(store: Store, owner: str, id: str) -> OwnThing:
     return found
 
 
+class _Draft:
+    """A file that is not whole yet; what is left of one that never is, is taken away."""
+
+    def __init__(self, folder: Path, id: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.id = id
+        self.size = 0
+        self._path = folder / f"{id}.part"
+        self._file = open(self._path, "wb", opener=_private)  # noqa: SIM115 - closed by `close`
+
+    def write(self, data: bytes) -> None:
+        """More of it."""
+        self.size += self._file.write(data)
+
+    def finish(self, path: Path) -> None:
+        """It is whole, and on disk under its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._path.rename(path)
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+async def _fill(draft: _Draft, form: Form) -> Naming:
+    """Writes the file of a form; what the form calls it."""
+    name: str | None = None
+    fields: dict[str, bytes] = {}
+    part: Begun | None = None
+    async for piece in form.parts():
+        match piece:
+            case Begun():
+                part = piece
+                is_twice = part.name in fields or (part.name == "file" and name is not None)
+                if is_twice or (part.file_name is not None) != (part.name == "file"):
+                    raise InvalidRequest(f"{part.name!r} is there twice, or is the wrong kind of part", param=part.name)
+                if part.file_name is None:
+                    fields[part.name] = b""
+                else:
+                    name = part.file_name.replace("\\", "/").rpartition("/")[2][:_NAME_BYTES_MAX] or "file"
+            case Content(data) if part is not None and part.file_name is None:
+                fields[part.name] += data
+                if len(fields[part.name]) > _NAME_BYTES_MAX:
+                    raise InvalidRequest(f"{part.name!r} is over the limit of {_NAME_BYTES_MAX} bytes", param=part.name)
+            case Content(data):
+                await asyncio.to_thread(draft.write, bytes(data))
+            case Ended():
+                pass
+    purpose = fields.get("purpose", b"").decode("utf-8", "replace")
+    if not purpose:
+        raise InvalidRequest("'purpose' is missing: say batch", param="purpose")
+    return Naming(name or "file", purpose)
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -6,6 +6,7 @@ from headgate.dialects.base import Dialect, Headers, Target
 from headgate.dialects.gemini.counting import COUNTING
 from headgate.dialects.gemini.embeddings import EMBEDDINGS, patch_embeddings, usage_of
 from headgate.dialects.gemini.errors import parse_error, render_error
+from headgate.dialects.gemini.interactions import INTERACTIONS
 from headgate.dialects.gemini.quirks import QUIRKS
 from headgate.dialects.gemini.request import address, parse_request, patch, peek, render_request
 from headgate.dialects.gemini.response import parse_response, render_response
@@ -53,6 +54,7 @@ DIALECT = Dialect(
                 lambda members: usage_of(members.get("usageMetadata")),
                 patch_embeddings,
             ),
+            INTERACTIONS,
         )
     ),
 )

@@ -10,7 +10,7 @@ from headgate.core.usage import Usage
 from headgate.dialects.base import Target
 from headgate.dialects.members import Members, read_body
 from headgate.dialects.openai_chat.consumed import consumed
-from headgate.dialects.openai_chat.events import EventTap, WholeEvents, error_event
+from headgate.dialects.openai_chat.events import EventTap, error_event
 from headgate.dialects.openai_chat.verbatim import UsageFilter, asking
 from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
 from headgate.dialects.side import (
@@ -20,6 +20,7 @@ from headgate.dialects.side import (
     Sent,
     SideOperation,
     Streaming,
+    WholeEvents,
     chars_of,
     estimated,
     patched,

@@ -16,7 +16,7 @@ from headgate.dialects.base import Malformed
 from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.errors import error_object, problem_of_event
 from headgate.dialects.openai_chat.wire import ENCODE
-from headgate.dialects.side import Streaming
+from headgate.dialects.side import Kept, Streaming, WholeEvents
 from headgate.dialects.sse import ServerSentEvent, Splitter, event
 
 EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -52,6 +52,7 @@ class EventTap:
         self.events = 0
         self.is_finished = self.is_over = False
         self.failed: Problem | None = None
+        self.kept: Kept | None = None
         self._images = 0
         self._splitter = Splitter(EVENT_BYTES_MAX)
 
@@ -92,27 +93,6 @@ class EventTap:
         # after one picture, or one choice, others may come
         self.is_finished = self.is_finished or kind.endswith(_ENDS)
         self.is_over = self.is_over or kind.endswith(_OVER)
-
-
-class WholeEvents:
-    """Holds back an event that is not complete, so that an error event can follow at any time."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """What may be forwarded now."""
-        rest = self._rest
-        data = rest + data if rest else data
-        start = max(0, len(rest) - 4)  # what was held has no end in it
-        end = max(at + len(mark) if (at := data.rfind(mark, start)) >= 0 else 0 for mark in (b"\n\n", b"\r\n\r\n"))
-        self._rest = data[end:]
-        return data[:end]
-
-    def close(self) -> bytes:
-        """What was held back at the end of the bytes."""
-        rest, self._rest = self._rest, b""
-        return rest
 
 
 def error_event(problem: Problem) -> bytes:

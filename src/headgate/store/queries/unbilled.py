@@ -14,6 +14,8 @@ from headgate.store.tables import UNBILLED
 
 FIRST_LOOK_US = 60_000_000
 """How long after it was made a thing is looked at first: most clients look themselves."""
+_ANSWERS = {"interactions": "/interactions"}
+"""Where answers are that go on in the background, by the operation that has begun one."""
 _RESPONSES = "/responses"
 
 
@@ -54,7 +56,7 @@ def _begun(record: CallRecord, entry: Minted) -> str:
         method, _, path = record.path.partition(" ")
         return f"{path}/{entry.id}" if method == "POST" else ""
     id = owed_id(entry.id) if entry.kind == BILL else ""
-    return f"{_RESPONSES}/{id}" if id else ""
+    return f"{_ANSWERS.get(record.operation, _RESPONSES)}/{id}" if id else ""
 
 
 def _done(entry: Minted) -> str:

@@ -197,6 +197,41 @@ def _transcript_stream(ask: Ask) -> list[bytes]:
     return [*deltas, sse({"type": "transcript.text.done", "text": ask.text, "usage": _sound_usage()})]
 
 
+# https://ai.google.dev/gemini-api/docs/interactions (2026-11)
+
+
+def _interaction(ask: Ask, status: str) -> dict[str, object]:
+    return {"id": "v1_fake", "object": "interaction", "model": ask.model, "status": status}
+
+
+def _interaction_usage(ask: Ask) -> dict[str, object]:
+    output = len(ask.words)
+    counts = {"total_input_tokens": ask.prompt_tokens, "total_output_tokens": output, "total_thought_tokens": 2}
+    return {**counts, "total_tokens": ask.prompt_tokens + output + 2}
+
+
+def _interactions(ask: Ask) -> object:
+    if ask.members.get("background"):
+        return _interaction(ask, "in_progress")
+    step = {"type": "model_output", "content": [{"type": "text", "text": ask.text}]}
+    return {**_interaction(ask, "completed"), "steps": [step], "usage": _interaction_usage(ask)}
+
+
+def _interactions_stream(ask: Ask) -> list[bytes]:
+    deltas: list[dict[str, object]] = [
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": word}} for word in ask.words
+    ]
+    done = {**_interaction(ask, "completed"), "usage": _interaction_usage(ask)}
+    told: list[dict[str, object]] = [
+        {"event_type": "interaction.created", "interaction": _interaction(ask, "in_progress")},
+        {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
+        *deltas,
+        {"event_type": "step.stop", "index": 0},
+        {"event_type": "interaction.completed", "interaction": done},
+    ]
+    return [*(sse(each, str(each["event_type"])) for each in told), b"event: done\ndata: [DONE]\n\n"]
+
+
 def _nothing(_ask: Ask) -> list[bytes]:
     return []
 
@@ -213,6 +248,7 @@ _TABLE: Final = (
     (r".*(?<!/chat)/completions", _completions, _completions_stream),
     (r".*/images/(?:generations|edits|variations)", _images, _images_stream),
     (r".*/audio/speech", _speech, _speech_stream),
+    (r".*/interactions", _interactions, _interactions_stream),
     (r".*/audio/(?:transcriptions|translations)", _transcript, _transcript_stream),
 )
 SIDE_VOICES: Final = tuple(

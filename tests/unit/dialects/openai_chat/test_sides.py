@@ -13,11 +13,11 @@ from headgate.core.problems import InvalidRequest, Outcome, Problem
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.base import Envelope, Malformed, Target
 from headgate.dialects.openai_chat.consumed import consumed
-from headgate.dialects.openai_chat.events import EventTap, WholeEvents, error_event, named_error_event
+from headgate.dialects.openai_chat.events import EventTap, error_event, named_error_event
 from headgate.dialects.openai_chat.sides import SIDES
 from headgate.dialects.openai_chat.sounding import heard, last_ms, length_ms
 from headgate.dialects.openai_chat.verbatim import UsageFilter
-from headgate.dialects.side import Asked, Sent
+from headgate.dialects.side import Asked, Sent, WholeEvents
 
 ASKED = Asked(model="m", measured=Usage(input_tokens=1, is_estimated=True))
 
