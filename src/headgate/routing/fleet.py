@@ -26,6 +26,8 @@ HOST_IDLE_S: Final = 60.0
 """A host without a request for so long does not count among those in use."""
 TOKENS_PER_S_MAX: Final = 5_000.0
 _REFUSED: Final = frozenset({Outcome.RATE, Outcome.OVERLOAD})
+_TOLD: Final = frozenset({Outcome.OVERLOAD, Outcome.SERVER})
+"""The upstream itself says that it fails: that is not us, however many say so at once."""
 _GIVEN_UP: Final = frozenset({Outcome.SLOW, Outcome.STALL, Outcome.CLIENT_GONE, Outcome.LOCAL})
 """It would have taken longer: how much is not known."""
 _UNLIMITED: Final = Concurrency.LIMIT_MAX
@@ -396,7 +398,7 @@ class Fleet:
             return
         domain = member.host if blame.level == "host" else member.health
         row_max = CONNECTS_MAX if blame.level == "host" else FAILURES_MAX
-        if domain.failed(blame.weight, now_s, dice, row_max=row_max):
+        if domain.failed(blame.weight, now_s, dice, row_max=row_max) and outcome not in _TOLD:
             self._ejected(member, now_s)
 
     def _ejected(self, member: Member, now_s: float) -> None:
