@@ -381,6 +381,8 @@ class RouteEntry(Section):
     """The most attempts that one call may take. Not given: 3, or one for each target if those are more."""
     retry_same_first: bool = False
     """Repeat once at the same target, after a short wait, before going on to the next."""
+    hedge_share: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Of what the route's calls cost, so much may go into asking a second target beside a slow one. 0: none is."""
     conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     """Which calls go to other targets: the first condition that holds decides."""
     sticky: Sticky | None = None

@@ -49,7 +49,8 @@ class Answerer:
         record.streamed_bytes = len(body)
         fields = f"{success_fields(record, attempt, content_type)}content-length: {len(body)}\r\n"
         if attempt.is_priced:
-            fields += f"x-headgate-cost-usd: {usd(record.cost_nano_usd + attempt.cost_nano_usd)}\r\n"
+            cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
+            fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
         self._exchange.start(200, fields.encode())
         self._exchange.end(body)
 
@@ -97,11 +98,14 @@ class Answerer:
 def success_fields(record: CallRecord, attempt: Attempt, content_type: str) -> str:
     """The header fields of every good answer."""
     name = REQUEST_ID_NAMES.get(record.surface, _ID_NAME)
-    dropped = f"x-headgate-dropped: {header_value(', '.join(record.dropped))}\r\n" if record.dropped else ""
+    more = f"x-headgate-dropped: {header_value(', '.join(record.dropped))}\r\n" if record.dropped else ""
+    number = attempt.number
+    if record.hedge:
+        number, more = max(number, record.hedge), f"{more}x-headgate-hedged: true\r\n"
     return (
         f"content-type: {header_value(content_type)}\r\n{name}: {record.id}\r\nx-headgate-request-id: {record.id}\r\n"
         f"x-headgate-provider: {attempt.provider}\r\nx-headgate-model: {header_value(attempt.model)}\r\n"
-        f"x-headgate-attempts: {attempt.number}\r\nx-headgate-overhead-ms: {record.overhead_ms:.2f}\r\n{dropped}"
+        f"x-headgate-attempts: {number}\r\nx-headgate-overhead-ms: {record.overhead_ms:.2f}\r\n{more}"
     )
 
 

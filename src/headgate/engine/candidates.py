@@ -21,7 +21,7 @@ from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
 from headgate.engine.sticking import key_of
-from headgate.engine.watching import move
+from headgate.engine.watching import look
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal, why_unable
@@ -49,6 +49,8 @@ class Choice(Struct, frozen=True):
     """Wishes that mean nothing here."""
     demand: Demand
     """What it takes to answer."""
+    input_tokens: int = 0
+    """The prompt has about so many."""
 
 
 def choose(engine: "Engine", call: Call, head: Head) -> Choice:
@@ -79,7 +81,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
         chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
     if routes is not named.routes:
         chosen = structs.replace(chosen, weighed=(*chosen.weighed, *_left_out(named.routes, routes, demand)))
-    return Choice(named.model, chosen, named.dropped, demand)
+    return Choice(named.model, chosen, named.dropped, demand, asked.input_tokens)
 
 
 class Named(Struct, frozen=True):
@@ -170,11 +172,11 @@ def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
     return Named(named.model, tuple(route for route in routes if route.targets), named.dropped)
 
 
-def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes, input_tokens: int = 0) -> Choice:
     """What the names and the wishes of a call come to, whatever it needs."""
     named = meant(engine, principal, model, wishes, partial(_subject, principal))
-    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
-    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND)
+    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote, input_tokens=input_tokens)
+    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND, input_tokens)
 
 
 def _route(engine: "Engine", principal: Principal, name: str, subject: Callable[[], Subject]) -> Route:
@@ -206,7 +208,7 @@ def _subject(principal: Principal) -> Subject:
 def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
     """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
     fleet = engine.fleet
-    move(fleet.sweep(asked.now_s))
+    look(fleet.sweep(asked.now_s))
     if wishes is NO_WISHES:
         chosen = plan(routes[0], asked, fleet)
         if chosen.blocked is not None:

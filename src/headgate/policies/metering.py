@@ -128,6 +128,12 @@ class Metering:
         cached = paid if rates.cached is None else rates.cached
         return Quote(paid, rates.output or 0, cached, price.request or 0)
 
+    def quote_or_ceiling(self, deployment: Deployment) -> Quote:
+        """The same; without a known price, the ceiling."""
+        rates = self._unpriced.ceiling.rates
+        most = rates.input or 0
+        return self.quote(deployment) or Quote(most, rates.output or 0, most)
+
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""
         self._calls.remember(record.id, self._journal.call_ended(record))

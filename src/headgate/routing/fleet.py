@@ -128,11 +128,11 @@ class Ticket:
         "is_over",
         "is_overdue",
         "is_stream",
-        "leave",
         "mark",
         "member",
         "need",
         "number",
+        "on_late",
         "patience_s",
         "predicted",
         "probing",
@@ -149,8 +149,8 @@ class Ticket:
         self.patience_s = 0.0
         """After so long without a token it is overdue."""
         self.is_stream = is_stream
-        self.leave: Callable[[], None] | None = None
-        """Gives it up, so that its call goes elsewhere; None: it may not."""
+        self.on_late: Callable[[], None] | None = None
+        """What to do when it is overdue; None: nothing can be done."""
         self.first_s: float | None = None
         """When the first token came."""
         self.is_overdue = False
@@ -354,9 +354,9 @@ class Fleet:
         return True
 
     def sweep(self, now_s: float) -> list[Ticket]:
-        """Counts the requests that have become overdue. Returns those that should go elsewhere at once: all that are
-        overdue at a deployment which is not well."""
-        due, moves = self._due, list[Ticket]()
+        """Counts the requests that have become overdue. Returns those that something may be done about: each that has
+        just become so, and all that are overdue at a deployment which is not well."""
+        due, late = self._due, list[Ticket]()
         while due and due[0][0] <= now_s:
             ticket = heappop(due)[2]
             if ticket.is_over or ticket.first_s is not None or ticket.is_overdue:
@@ -365,11 +365,13 @@ class Fleet:
             member.overdue.append(ticket)
             self._overdue(ticket, now_s)
             if member.health.state is not State.HEALTHY and member.health.state is not State.RAMPING:
-                moves.extend(each for each in member.overdue if not each.is_over and each.first_s is None)
+                late.extend(each for each in member.overdue if not each.is_over and each.first_s is None)
                 member.overdue.clear()
-            elif len(member.overdue) > OVERDUE_MAX:
+                continue
+            late.append(ticket)
+            if len(member.overdue) > OVERDUE_MAX:
                 member.overdue = [each for each in member.overdue if not each.is_over and each.first_s is None]
-        return moves
+        return late
 
     def _overdue(self, ticket: Ticket, now_s: float) -> None:
         ticket.is_overdue = True

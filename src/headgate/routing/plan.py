@@ -15,6 +15,7 @@ from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import Demand, able, suits
 from headgate.routing.affinity import Sticky, stuck
+from headgate.routing.budgets import HEDGE_SHARE
 from headgate.routing.conditions import Condition, Subject
 from headgate.routing.fleet import Fleet, Standing
 from headgate.routing.health import State
@@ -56,6 +57,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """The deadline of a whole call, its retries included."""
     attempts_max: int = 3
     retry_same_first: bool = False
+    hedge_share: float = HEDGE_SHARE
+    """Of what its calls cost, so much may go into asking a second deployment beside a slow one; 0: none is."""
     on_loss: Literal["report", "refuse"] = "report"
     rules: tuple[Rule, ...] = ()
     """The first whose condition holds says the targets; none: `targets`."""
