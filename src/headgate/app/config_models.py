@@ -160,6 +160,14 @@ class Timeouts(Section):
     """Silence within a stream, in seconds."""
 
 
+class Probes(Section):
+    """Looking after providers that are out of order, besides the calls that try them."""
+
+    every_s: Annotated[float, Field(ge=0, le=3600, strict=False)] = 0.0
+    """How often a list of models, which costs nothing, is asked of a host that cannot be reached or an account whose
+    key was refused, in seconds; once it is answered, calls go there again. 0: never."""
+
+
 class Kept(Section):
     """What providers keep for callers: files, batches, answers. Their ids lead to the provider that made them."""
 
@@ -432,6 +440,8 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    probes: Annotated[Probes, BeforeValidator(_section)] = Probes()
+    """Looking after providers that are out of order."""
     kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
     """What providers keep for callers."""
     pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()
