@@ -148,6 +148,7 @@ def _route(name: str, entry: RouteEntry, targets: tuple[Target, ...], bare: Dire
         attempts_max=entry.attempts_max if is_said else max(entry.attempts_max, len(targets)),
         retry_same_first=entry.retry_same_first,
         hedge_share=entry.hedge_share,
+        queue_s=entry.queue_s,
         on_loss=entry.on_loss,
         sticky=entry.sticky,
         rules=tuple(

@@ -394,6 +394,8 @@ class RouteEntry(Section):
     """Repeat once at the same target, after a short wait, before going on to the next."""
     hedge_share: Annotated[float, Field(ge=0, le=1)] = 0.03
     """Of what the route's calls cost, so much may go into asking a second target beside a slow one. 0: none is."""
+    queue_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """How long a call may wait when all targets want rest, in seconds. 0: it is refused at once, with `retry-after`."""
     conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     """Which calls go to other targets: the first condition that holds decides."""
     sticky: Sticky | None = None
