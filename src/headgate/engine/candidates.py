@@ -27,7 +27,7 @@ from headgate.providers.models import Facts
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal, why_unable
 from headgate.routing.conditions import Subject
 from headgate.routing.names import Directory
-from headgate.routing.plan import Asked, Plan, Route, plan, ruled, with_able
+from headgate.routing.plan import Asked, Plan, Route, marked, plan, ruled, with_able
 from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def want(engine: "Engine", call: Call, head: Head) -> Wanted:
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
+    if call.tags:
+        named = _tagged(call.tags, named)
     if call.keeper:
         named = _at_keeper(call.keeper, named)
     if head.home:
@@ -171,6 +173,19 @@ def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
             param=member,
         )
     return left
+
+
+def _tagged(tags: frozenset[str], named: Named) -> Named:
+    """The choice among targets that are marked with everything the call asks for."""
+    left = tuple(route for each in named.routes if (route := marked(each, tags)).targets)
+    if not left:
+        known = sorted({tag for route in named.routes for each in route.targets for tag in each.tags})
+        there = f"Its targets have: {', '.join(known)}." if known else "None of its targets has a tag."
+        raise InvalidRequest(
+            f"No target of {named.model!r} has every tag of x-headgate-tags ({', '.join(sorted(tags))}). {there}",
+            param="x-headgate-tags",
+        )
+    return Named(named.model, left, named.dropped)
 
 
 def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:

@@ -39,6 +39,8 @@ class Target(Struct, frozen=True):
 
     deployment: Deployment
     weight: float = 1.0
+    tags: frozenset[str] = frozenset()
+    """The operator's words for it, which a call may ask for."""
 
 
 class Rule(Struct, frozen=True):
@@ -235,6 +237,16 @@ def check_route(route: Route) -> None:
     for targets in (route.targets, *(rule.targets for rule in route.rules)):
         if not any(target.weight > 0 for target in targets):
             raise ConfigError(f"route {route.name!r} has no target with a weight above 0")
+
+
+def marked(route: Route, tags: frozenset[str]) -> Route:
+    """The route with the targets that have all the tags, also where it goes on after a refusal; perhaps none."""
+
+    def left(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        return tuple(each for each in targets if tags <= each.tags)
+
+    elsewhere = {outcome: left(targets) for outcome, targets in route.instead.items()}
+    return structs.replace(route, targets=left(route.targets), instead=elsewhere)
 
 
 def with_able(route: Route, demand: Demand) -> Route:

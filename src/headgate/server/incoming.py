@@ -70,6 +70,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     timeout_s: float | None
     patience_s: float | None
     """How long the caller's client waits for the first byte, as it says."""
+    tags: frozenset[str] = frozenset()
+    """What a target must be marked with to serve it."""
 
 
 class Incoming:
