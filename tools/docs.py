@@ -21,6 +21,7 @@ from headgate.dialects.side import FORM, TITLES, SideOperation
 from headgate.providers.spec import ProviderSpec, Speaks, Variable, packaged, ways
 from headgate.routing.verdicts import RULES
 from headgate.server import paths
+from headgate.server.described import ACTIONS, document
 
 FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -310,21 +311,6 @@ def _linked(source: str) -> str:
     return re.sub(r"https?://[^\s,;)]+", lambda match: f"<{match[0]}>", source)
 
 
-_ACTIONS = {
-    "generate": "answer, whole or streamed",
-    "count": "count tokens",
-    "models": "list of models",
-    "model": "one model",
-    "generation": "what a call was and cost",
-    "live": "whether the process runs",
-    "ready": "whether calls can be served",
-    "hello": "who answers here",
-    "converse": "the same over a WebSocket",
-    "realtime": "a live session, over a WebSocket",
-    "secret": "a client secret for live sessions",
-}
-
-
 def endpoints() -> str:
     """Every path that clients may call, from the server's own table."""
     rows = [
@@ -337,8 +323,9 @@ def endpoints() -> str:
     return f"""# Endpoints
 
 {_NOTE}
-All that clients may call. The dialect is the one that requests, answers and errors are told in. Paths without their
-`/v1`, or with it twice, and those of Azure's clients (`/openai/deployments/{{model}}/…`) are understood.
+All that clients may call; `/openapi.json` tells the same as OpenAPI 3.1, and so does [this file](openapi.json). The
+dialect is the one that requests, answers and errors are told in. Paths without their `/v1`, or with it twice, and
+those of Azure's clients (`/openai/deployments/{{model}}/…`) are understood.
 
 | endpoint | dialect | what for |
 |---|---|---|
@@ -361,7 +348,7 @@ services of this dialect alone, and its bytes pass as they are, with the model's
 
 
 def _meaning(endpoint: paths.Endpoint) -> str:
-    return f"{TITLES[endpoint.operation]}" if endpoint.operation else _ACTIONS.get(endpoint.action, endpoint.action)
+    return f"{TITLES[endpoint.operation]}" if endpoint.operation else ACTIONS[endpoint.action]
 
 
 def _side_row(dialect: Dialect, side: SideOperation) -> str:
@@ -370,10 +357,16 @@ def _side_row(dialect: Dialect, side: SideOperation) -> str:
     return f"| `{dialect.name}` | `{side.name}` | {kinds} | {streams} | {'yes' if side.halves else 'no'} |\n"
 
 
+def openapi() -> str:
+    """What clients may call, as the gateway itself serves it."""
+    return json.dumps(json.loads(document()), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "cli.md": commands,
     "endpoints.md": endpoints,
+    "openapi.json": openapi,
     "errors.md": errors,
     "providers.md": providers,
 }

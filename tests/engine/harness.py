@@ -114,6 +114,7 @@ async def bench(
         setup = build(tree, environ={"UPSTREAM_KEY": "upstream-secret"})
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
+        engine.fleet.blame.lag_max_s = 60.0  # whatever else this machine has to do
         listener = wiring.client_listener(core, engine, Anyone())
         transport = AsyncTransport(listener, spawn)
         client = httpx2.AsyncClient(

@@ -45,8 +45,7 @@ def teach(gateway: Bench, *names: str, seconds: float = 0.05) -> None:
 
 
 async def known(gateway: Bench, **members: Any) -> None:
-    """One call to each upstream, and what is usual of it; whatever else this machine has to do."""
-    gateway.engine.fleet.blame.lag_max_s = 60.0
+    """One call to each upstream, and what is usual of it."""
     for name in gateway.upstreams:
         await gateway.post(CHAT, f"{name}_{CHAT}/m", **members)
         teach(gateway, name)
@@ -233,7 +232,6 @@ async def test_a_hedge_whose_upstream_fails_leaves_the_first_all_its_time(tmp_pa
 async def test_embeddings_are_hedged_and_pictures_are_not(tmp_path: Path):
     async with bench(tmp_path, "ab") as gateway:
         a = gateway.upstreams["a"]
-        gateway.engine.fleet.blame.lag_max_s = 60.0
         paths = {"/v1/embeddings": {"input": "a"}, "/v1/images/generations": {"prompt": "a"}}
         for path, members in paths.items():
             for name in "ab":

@@ -25,7 +25,7 @@ from headgate.routing.course import (
 )
 from headgate.routing.fleet import Fleet, Member, Ticket
 from headgate.routing.health import State
-from headgate.routing.plan import Asked, Route, Target, plan
+from headgate.routing.plan import BUSY_S, Asked, Route, Target, plan
 from headgate.routing.quotas import Need
 from headgate.routing.strategies import Order, Quote
 
@@ -261,11 +261,18 @@ class World:
 
     def _begin(self, call: Call) -> None:
         now_s = self.now_s
+        if call.ended_s is not None:
+            return
         self._look(self.fleet.sweep(now_s))
         asked = Asked(
             now_s=now_s, dice=self.dice.random, quoting=lambda _: QUOTE, is_stream=True, input_tokens=call.tokens
         )
         chosen = plan(self.route, asked, self.fleet)
+        is_full = chosen.blocked is not None and chosen.blocked.outcome is Outcome.RATE
+        wait_s = 0.0 if chosen.blocked is None else max(chosen.blocked.retry_after_s or 0.0, BUSY_S)
+        if is_full and now_s + wait_s <= call.arrived_s + self.route.queue_s:
+            self.at(now_s + wait_s, lambda: self._begin(call))
+            return
         if chosen.blocked is not None:
             call.ended_s, call.outcome = now_s, chosen.blocked.outcome
             return

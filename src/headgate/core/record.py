@@ -147,8 +147,10 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     is_priced: bool = True
     ttft_ms: float | None = None
     duration_ms: float = 0.0
+    queued_ms: float = 0.0
+    """How long it waited because every deployment wanted rest."""
     overhead_ms: float = 0.0
-    """Our own time: the duration without the waits for upstreams."""
+    """Our own time: the duration without the waits for upstreams and in the queue."""
     streamed_bytes: int = 0
     path: str = ""
     """Method and path below the provider's base, of a call that was sent on as it was."""

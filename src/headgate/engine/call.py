@@ -52,6 +52,8 @@ class Call(Struct, kw_only=True, gc=False):
     """What is held of the caller's limits; None: it has none."""
     fields: str = ""
     """Header fields of its answer that tell of these: complete lines."""
+    tags: frozenset[str] = frozenset()
+    """What a target must be marked with to serve it."""
     upload: Upload | None = None
     """The body, where it is read while it comes."""
     keeper: str = ""

@@ -16,7 +16,7 @@ from headgate.engine.admitting import admitted, wanted_by_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
-from headgate.engine.candidates import Choice, choose
+from headgate.engine.candidates import Choice, Full, Wanted, want
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -24,6 +24,7 @@ from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
+from headgate.engine.waiting import Lines
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.budgets import Efficacy, Purse, RetryBudget
@@ -84,6 +85,8 @@ class Engine:
         self.dice = dice
         self.fleet = Fleet()
         """What is known of the deployments in use."""
+        self.lines = Lines(self)
+        """Who waits until somebody may be asked."""
 
     def route(self, name: str) -> Route:
         """What a model's name means; remembered, since callers ask for the same few. Raises `UnknownModel`."""
@@ -134,13 +137,27 @@ class Engine:
         call.record.model, call.record.is_stream = head.model, head.is_stream
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
-        choice = choose(self, call, head)
+        wanted = want(self, call, head)
+        choice, turn = self._at_once(wanted), None
+        if choice is None:
+            choice, turn = await self.lines.wait(call, answerer, wanted)
         limits = self.metering.limits.allowance(call.principal.key_id)
         if limits is not None:
-            wanted = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
-            choice = admitted(self, call, limits, choice, wanted)
+            amount = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+            choice = admitted(self, call, limits, choice, amount)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
+        if turn is not None:
+            turn.done(call.record.usage)
+
+    def _at_once(self, wanted: Wanted) -> Choice | None:
+        """The plan of a call that need not wait."""
+        if self.lines.has(wanted):
+            return None
+        try:
+            return wanted.choose(self)
+        except Full:
+            return None
 
 
 async def conducted(
@@ -161,7 +178,7 @@ async def conducted(
         answerer.refuse(Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL))
     finally:
         record.duration_ms = (time.monotonic() - call.started_s) * 1e3
-        own_ms = record.duration_ms - waited_ms(record.attempts)
+        own_ms = record.duration_ms - waited_ms(record.attempts) - record.queued_ms
         record.overhead_ms = own_ms if own_ms > 0 else 0.0
         engine.metering.call_ended(record)
 

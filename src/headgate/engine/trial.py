@@ -7,7 +7,7 @@ read and told, is for those who build on this.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
@@ -168,7 +168,8 @@ class Trial:
             record.dropped = sorted(dropped)
         until_ms = (now_s - call.started_s) * 1e3
         own = (self.attempt.started_ms, until_ms)
-        record.overhead_ms = until_ms - (waited_ms(record.attempts, own) if record.attempts else until_ms - own[0])
+        waited = waited_ms(record.attempts, own) if record.attempts else until_ms - own[0]
+        record.overhead_ms = until_ms - waited - record.queued_ms
         return until_ms - own[0]
 
     async def _failed(self, error: HeadgateError) -> Problem | None:
@@ -210,9 +211,11 @@ class Told(UpstreamError):
     """The answer's own error event has been passed on already."""
 
 
-def waited_ms(attempts: Iterable[Attempt], *more: tuple[float, float]) -> float:
+def waited_ms(attempts: Sequence[Attempt], *more: tuple[float, float]) -> float:
     """How long upstreams were waited for: attempts beside each other count once. `more`: further spans, in
     milliseconds since the call began."""
+    if len(attempts) == 1 and not more:
+        return attempts[0].duration_ms
     spans = sorted([*((each.started_ms, each.started_ms + each.duration_ms) for each in attempts), *more])
     total_ms = end_ms = 0.0
     for begin, end in spans:

@@ -117,7 +117,9 @@ class Trying:
                     step = await beside
         finally:
             self.answerer.watch(None)
-            await self._close()
+            if self._beside is not None or self._timer is not None:
+                await self._stop()
+            self._settle()
             del self._asking, self._course  # they know this one: what it holds would be kept until a collection
         if not self.answerer.is_committed:
             self._tell()
@@ -273,8 +275,8 @@ class Trying:
         for trial in list(self._trials.values()):
             trial.abort(outcome)
 
-    async def _close(self) -> None:
-        """Nothing of the call is left running; what its second attempts cost is settled."""
+    async def _stop(self) -> None:
+        """Nothing of the call is left running."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -282,12 +284,16 @@ class Trying:
         if beside is not None:
             beside.cancel()
             await asyncio.gather(beside, return_exceptions=True)
-        record, means = self.call.record, self._means
+
+    def _settle(self) -> None:
+        """What the call brings in for second attempts, and what its own have cost."""
+        record = self.call.record
         if len(record.attempts) > 1:
             record.attempts.sort(key=_number)
         if self._course.taken:
-            means.purse.settle(self._course.taken, record.extra_nano_usd)
-        means.purse.earn(record.cost_nano_usd - record.extra_nano_usd, time.monotonic())
+            self._means.purse.settle(self._course.taken, record.extra_nano_usd)
+        if self.winner:
+            self._means.purse.earn(record.cost_nano_usd - record.extra_nano_usd, time.monotonic())
 
     def _tell(self) -> None:
         """The client's answer when every attempt failed."""

@@ -5,7 +5,7 @@ The package is an extra (`pip install headgate[prices]`): this module is importe
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, cast
@@ -31,7 +31,7 @@ RATES = (
     "cache_audio_read_mtok",
     "cache_image_read_mtok",
 )
-FEES = ("requests_kcount", "web_searches_kcount")
+COUNTED = ("requests_kcount", "web_searches_kcount")
 CLAUSES = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*", "regex": "~", "or_": "|", "and_": "&"}
 
 
@@ -51,13 +51,20 @@ def at(rate: Decimal | types.TieredPrices, total: int) -> Decimal:
     return next((tier.price for tier in reversed(rate.tiers) if total > tier.start), rate.base)
 
 
-def compiled_price(price: types.ModelPrice) -> list[Any]:
-    """The row of a `Price`."""
+def compiled_price(price: types.ModelPrice, served: Mapping[str, list[Any]] | None = None) -> list[Any]:
+    """The row of a `Price`. `served`: its tiers of service."""
     values = [getattr(price, key) for key in RATES]
     starts = sorted({tier.start for rate in values if isinstance(rate, types.TieredPrices) for tier in rate.tiers})
     tiers = [[start, rates(price, start + 1)] for start in starts]
-    fees = [None if (fee := getattr(price, key)) is None else whole(fee) for key in FEES]
-    return trimmed([rates(price, 0), tiers, *fees], None, [])
+    counted = [None if (fee := getattr(price, key)) is None else whole(fee) for key in COUNTED]
+    return trimmed([rates(price, 0), tiers, *counted, served or {}, fees(price)], None, [], {})
+
+
+def fees(price: types.ModelPrice) -> list[int | None]:
+    """The row of `Fees`: characters that are spoken, and hours of sound that are listened to."""
+    hours = price.audio_hours if price.input_audio_hours is None else price.input_audio_hours
+    characters = None if price.input_mchars is None else whole(at(price.input_mchars, 0))
+    return trimmed([characters, None if hours is None else whole(at(hours, 0)) * 1000], None)
 
 
 CONTEXTS = {
@@ -69,14 +76,15 @@ CONTEXTS = {
 """The tiers of service of `Usage.tier`, in the words of genai-prices."""
 
 
-def with_tiers(row: list[Any], model: types.ModelInfo, now: datetime) -> list[Any]:
+def with_tiers(price: types.ModelPrice, model: types.ModelInfo, now: datetime) -> list[Any]:
     """The row of a `Price` with its tiers of service, where they differ now from the usual price."""
     usual = model.get_prices(now)
     served = (
         {name: model.get_prices(now, context) for name, context in CONTEXTS.items()} if model.price_variants else {}
     )
-    differing = {name: compiled_price(price) for name, price in served.items() if vars(price) != vars(usual)}
-    return [*row, *([[], None, None][len(row) - 1 :]), differing] if differing else row
+    return compiled_price(
+        price, {name: compiled_price(each) for name, each in served.items() if vars(each) != vars(usual)}
+    )
 
 
 def trimmed(row: list[Any], *blanks: object) -> list[Any]:
@@ -86,24 +94,27 @@ def trimmed(row: list[Any], *blanks: object) -> list[Any]:
     return row
 
 
-def has_tokens(price: types.ModelPrice) -> bool:
-    """Whether it prices tokens: what is sold by the hour or page only has no price that we could compute with."""
-    return price.input_mtok is not None or price.output_mtok is not None
+def is_usable(price: types.ModelPrice) -> bool:
+    """Whether we could compute with it: what is sold by the page or the message only has no such price."""
+    return price.input_mtok is not None or price.output_mtok is not None or bool(fees(price))
 
 
 def dated_prices(model: types.ModelInfo, today: date) -> list[Any]:
     """The rows of `_DatedPrice`: those in force or to come."""
     if isinstance(model.prices, types.ModelPrice):
-        if has_tokens(model.prices):
-            return [[with_tiers(compiled_price(model.prices), model, midnight(today))]]
+        if is_usable(model.prices):
+            return [[with_tiers(model.prices, model, midnight(today))]]
         # No price can mean free or not known; a name that ends so is free:
         # https://openrouter.ai/docs/faq#what-are-the-different-model-variants-and-how-do-they-work (2026-11)
         return [[[[0, 0]]]] if model.id.endswith(":free") else []
     rows: list[Any] = []
-    for each in filter(lambda each: has_tokens(each.prices), model.prices):
-        price = compiled_price(each.prices)
+    for each in filter(lambda each: is_usable(each.prices), model.prices):
         is_now = each.prices is model.get_prices(midnight(today))
-        row: list[Any] = [with_tiers(price, model, midnight(today)) if is_now else price, 0, None]
+        row: list[Any] = [
+            with_tiers(each.prices, model, midnight(today)) if is_now else compiled_price(each.prices),
+            0,
+            None,
+        ]
         match each.constraint:
             case types.StartDateConstraint(start_date=start):
                 if start <= today:

@@ -182,29 +182,24 @@ def _fees(**amounts: int) -> Price:
 
 
 _NOT_BY_TOKENS: dict[str, dict[str, Price]] = {
-    # https://openai.com/api/pricing (2026-11): USD 0.006 per minute, 15 and 30 per million characters; free
+    # dated names of what the data has, and moderation, which is free:
+    # https://developers.openai.com/api/docs/pricing, as litellm 1.109.1 lists it too (2026-11)
     "openai": {
-        "whisper-1": _fees(audio_hour=360_000_000),
-        "tts-1": _fees(character=15_000_000),
         "tts-1-1106": _fees(character=15_000_000),
-        "tts-1-hd": _fees(character=30_000_000),
         "tts-1-hd-1106": _fees(character=30_000_000),
         "omni-moderation-latest": Price(Rates(input=0, output=0)),
         "omni-moderation-2024-09-26": Price(Rates(input=0, output=0)),
     },
-    # https://groq.com/pricing (2026-11): USD 0.111 and 0.04 per hour
-    "groq": {
-        "whisper-large-v3": _fees(audio_hour=111_000_000),
-        "whisper-large-v3-turbo": _fees(audio_hour=40_000_000),
-    },
-    # https://cohere.com/pricing (2026-11): USD 2 per thousand searches
+    # https://cohere.com/pricing, likewise: USD 2 per thousand searches, 2.50 of the larger model
     "cohere": {
         "rerank-v3.5": _fees(search=2_000_000),
         "rerank-english-v3.0": _fees(search=2_000_000),
         "rerank-multilingual-v3.0": _fees(search=2_000_000),
+        "rerank-v4.0-fast": _fees(search=2_000_000),
+        "rerank-v4.0-pro": _fees(search=2_500_000),
     },
 }
-"""What is sold otherwise than by the token, which neither source of the data has."""
+"""What is sold otherwise than by the token, which neither source of the data has. What has no source stands nowhere."""
 
 
 class OwnPrices(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from headgate.core.problems import InvalidRequest
-from headgate.limits.windows import CALENDAR, duration_us, zone_of
+from headgate.limits.windows import CALENDAR, duration_us, length_us, zone_of
 
 Counted = Literal["requests", "input_tokens", "output_tokens", "tokens", "concurrency"]
 COUNTED: Final[tuple[Counted, ...]] = ("requests", "input_tokens", "output_tokens", "tokens", "concurrency")
@@ -186,19 +186,30 @@ def _is_within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Networ
 
 
 def _check_amounts(terms: Terms, parent: Terms, name: str) -> None:
-    rates = {(rate.of, rate.per, rate.model): rate.most for rate in parent.rates}
     for number, rate in enumerate(terms.rates):
-        most = rates.get((rate.of, rate.per, rate.model))
-        if most is not None and rate.most > most:
-            param = f"limits[{number}].most"
-            raise InvalidRequest(f"{rate_words(rate)} is more than its {name} has: {most}.", param=param)
-    budgets = {_window_of(budget): budget for budget in parent.budgets if not budget.is_soft}
+        wide = next((each for each in parent.rates if _is_more_often(rate, each)), None)
+        if wide is not None:
+            told = f"{rate_words(rate)} is more than its {name} has: {rate_words(wide)}."
+            raise InvalidRequest(told, param=f"limits[{number}].most")
     for number, budget in enumerate(terms.budgets):
-        wide = budgets.get(_window_of(budget))
-        if wide is not None and amount_of(budget) > amount_of(wide):
-            told = f"{budget_words(budget)} is more than its {name} has: {budget_words(wide)}."
+        over = next((each for each in parent.budgets if _is_more(budget, each)), None)
+        if over is not None:
+            told = f"{budget_words(budget)} is more than its {name} has: {budget_words(over)}."
             raise InvalidRequest(told, param=f"budgets[{number}]")
 
 
-def _window_of(budget: BudgetTerm) -> tuple[bool, str, str, str, str]:
-    return bool(budget.tokens), budget.window, budget.zone, budget.model, budget.provider
+def _is_more_often(own: RateTerm, theirs: RateTerm) -> bool:
+    """Whether it lets through in no longer a time more than a parent ever does, of the same or of a part of that."""
+    if own.of != theirs.of or theirs.model not in ("", own.model) or own.most <= theirs.most:
+        return False
+    return own.of == "concurrency" or duration_us(own.per, "per") <= duration_us(theirs.per, "per")
+
+
+def _is_more(own: BudgetTerm, theirs: BudgetTerm) -> bool:
+    """Likewise of budgets: a day's that is above a parent's for the month can never be used."""
+    if own.is_soft or theirs.is_soft or bool(own.tokens) != bool(theirs.tokens) or amount_of(own) <= amount_of(theirs):
+        return False
+    is_within = (not theirs.model or theirs.model == own.model) and (
+        not theirs.provider or theirs.provider == own.provider
+    )
+    return is_within and length_us(own.window) <= length_us(theirs.window)

@@ -44,6 +44,13 @@ def duration_us(text: str, param: str) -> int:
     return found
 
 
+def length_us(window: str) -> int:
+    """How long a budget's window is at most, in microseconds. Raises `InvalidRequest`."""
+    if window == "total":
+        return FOR_EVER_US
+    return 31 * _WORDS_US["day"] if window == "month" else duration_us(window, "window")
+
+
 def calendar_span(window: str, zone: str, now_us: int) -> Span:
     """The day, week (from Monday) or month of `zone` that a moment is in; `total`: all of time."""
     if window == "total":

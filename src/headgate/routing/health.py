@@ -214,6 +214,11 @@ class Domain:
         self._enter(State.SUSPECT, now_s)
         return True
 
+    def probed(self, now_s: float) -> None:
+        """It would take requests again: the next one may try, before its time is over."""
+        if self.state is State.OPEN:
+            self.until_s = now_s
+
     def absolve(self, now_s: float) -> None:
         """It was ourselves, after all: as if nothing had been."""
         self.suspicion.clear()

@@ -28,6 +28,7 @@ from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.side import operate
 from headgate.server import paths
+from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
 from headgate.server.live import Live
@@ -104,6 +105,7 @@ class ClientListener:
             "live": lambda: Reply(200, b'{"status":"live"}'),
             "hello": lambda: Reply(200, b'{"service":"headgate"}'),
             "ready": self._readiness,
+            "document": lambda: Reply(200, document()),
         }
 
     def greet(self, incoming: Incoming) -> Reply | Coroutine[Any, Any, Reply | None] | None:
@@ -270,6 +272,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         path=head.path,
         framing=manner.framing,
         timeout_s=manner.timeout_s,
+        tags=manner.tags,
     )
 
 
@@ -284,6 +287,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
+        tags=tags_of(headers),
     )
 
 
@@ -334,6 +338,17 @@ def travelling(endpoint: paths.Endpoint, headers: Headers) -> dict[str, str]:
         for name, value in headers.items()
         if name.startswith(b"anthropic-")
     }
+
+
+def tags_of(headers: Headers) -> frozenset[str]:
+    """What the client wants a target to be marked with."""
+    value = headers.get(b"x-headgate-tags")
+    if value is None:
+        return _NO_TAGS
+    return frozenset(tag for part in value.decode("latin-1").split(",") if (tag := part.strip()))
+
+
+_NO_TAGS: frozenset[str] = frozenset()
 
 
 def timeout_of(headers: Headers) -> float | None:

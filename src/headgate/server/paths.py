@@ -27,6 +27,7 @@ Action = Literal[
     "live",
     "ready",
     "hello",
+    "document",
     "converse",
     "realtime",
     "secret",
@@ -75,6 +76,7 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
     "/v1beta/models": {"GET": Endpoint("models", "gemini")},
     "/livez": {"GET": Endpoint("live"), "HEAD": Endpoint("live")},
     "/readyz": {"GET": Endpoint("ready"), "HEAD": Endpoint("ready")},
+    "/openapi.json": {"GET": Endpoint("document"), "HEAD": Endpoint("document")},
     "/api/hello": {"GET": Endpoint("hello"), "HEAD": Endpoint("hello")},
     "/": {"GET": Endpoint("hello"), "HEAD": Endpoint("hello")},
 }

@@ -130,7 +130,7 @@ def test_tiers_are_shown_in_the_same_words():
 
 
 def test_a_model_sold_by_other_units_is_listed_without_a_price():
-    assert dict(BOOK.models("groq"))["whisper-large-v3"] is None
+    assert dict(BOOK.models("mistral"))["mistral-ocr-2503"] is None
 
 
 def test_every_row_can_be_read_and_is_sound():
@@ -187,7 +187,15 @@ def test_the_edition_is_named():
         ("openai", "whisper-1", Price(Rates(), fees=Fees(audio_hour=360_000_000))),
         ("openai", "tts-1-hd", Price(Rates(), fees=Fees(character=30_000_000))),
         ("openai", "omni-moderation-latest", Price(Rates(input=0, output=0))),
-        ("groq", "whisper-large-v3-turbo", Price(Rates(), fees=Fees(audio_hour=40_000_000))),
+        (
+            "groq",
+            "whisper-large-v3-turbo",
+            Price(
+                Rates(),
+                tiers_of_service={"batch": Price(Rates(), fees=Fees(audio_hour=20_000_000))},
+                fees=Fees(audio_hour=40_000_000),
+            ),
+        ),
         ("cohere", "rerank-v3.5", Price(Rates(), fees=Fees(search=2_000_000))),
     ],
 )

@@ -69,8 +69,11 @@ PARENT = Terms(
         (Terms(endpoints=("embeddings",)), "'embeddings' is not among the endpoints of its team: generate."),
         (Terms(addresses=("192.0.0.0/16",)), "192.0.0.0/16 is not within the addresses of its team"),
         (Terms(addresses=("198.51.100.7",)), "198.51.100.7/32 is not within"),
-        (Terms(rates=(rate(11),)), "11 requests per minute is more than its team has: 10."),
+        (Terms(rates=(rate(11),)), "11 requests per minute is more than its team has: 10 requests per minute."),
+        (Terms(rates=(rate(11, per="PT1S", model="a"),)), "11 requests per PT1S for a is more than its team has: 10"),
         (Terms(budgets=(budget(6),)), "6 USD per month is more than its team has: 5 USD per month."),
+        (Terms(budgets=(budget(500, window="day"),)), "500 USD per day is more than its team has: 5 USD per month."),
+        (Terms(budgets=(budget(6, model="a"),)), "6 USD per month for a is more than its team has: 5 USD per month."),
     ],
 )
 def test_a_child_is_not_wider(child: Terms, told: str):
@@ -83,10 +86,9 @@ def test_a_child_is_not_wider(child: Terms, told: str):
     [
         NO_TERMS,
         PARENT,
-        Terms(
-            models=("b",), addresses=("192.0.2.7", "2001:db8:1::/48"), rates=(rate(10, per="hour"), rate(99, model="a"))
-        ),
-        Terms(budgets=(budget(500, window="day"), budget(50, model="a"), BudgetTerm(window="month", tokens=9 * USD))),
+        Terms(models=("b",), addresses=("192.0.2.7", "2001:db8:1::/48"), rates=(rate(99, per="hour"),)),
+        Terms(budgets=(budget(5, window="day"), budget(50, window="P90D"), budget(99, window="total"))),
+        Terms(budgets=(budget(5, model="a"), BudgetTerm(window="month", tokens=9 * USD))),
     ],
 )
 def test_a_narrower_child_is_taken(child: Terms):

@@ -134,7 +134,7 @@ def _images_usage(ask: Ask, count: int) -> dict[str, object]:
 
 
 def _images(ask: Ask) -> object:
-    count = int(str(ask.members.get("n", 1)))
+    count = int(str(ask.members.get("n") or 1))
     data = [{"b64_json": PICTURE} for _ in range(count)]
     return {"created": _CREATED, "data": data, "usage": _images_usage(ask, count)}
 
