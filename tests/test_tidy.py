@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "headgate"
-PURE_ROOMS = ("core", "dialects", "providers", "routing")
+PURE_ROOMS = ("core", "dialects", "limits", "providers", "routing")
 ENTRY_POINTS = {
     "headgate.app.cli",  # the command
     "headgate.store.memory",  # for those who test against a store

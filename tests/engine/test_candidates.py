@@ -205,3 +205,19 @@ async def test_the_record_says_who_was_left_out_and_why(tmp_path: Path):
         ["openai/gpt-3.5-turbo", "cannot take images"],
         ["lab/own", "has no price"],
     ]
+
+
+async def test_auto_asks_the_cheapest_that_can_and_says_why(tmp_path: Path):
+    more = {"routes": {"auto": {"quality": "small"}, "good": {"quality": "medium"}}}
+    async with gateway(tmp_path, more=more) as client:
+        plain = await chat(client, "auto")
+        seeing = await chat(client, "good", messages=[{"role": "user", "content": [IMAGE]}])
+        records = [
+            (await client.get(f"/v1/generations/{answer.headers['x-headgate-request-id']}")).json()
+            for answer in (plain, seeing)
+        ]
+    for record in records:
+        costs = {name: cost for name, why, cost, *_ in record["weighed"] if why == "chosen"}
+        assert record["strategy"] == "cheapest"
+        assert record["candidates"][0] == min(costs, key=lambda name: costs[name])
+        assert len(costs) > 2

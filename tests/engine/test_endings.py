@@ -14,6 +14,8 @@ from headgate.transport.fake import HeadersThenSilence, LacksLast, Repeat, Send,
 from tests.engine.harness import DIALECTS, bench, call
 
 STALL = StallAfter(bytes=900)
+LATER = {"openai_responses": StallAfter(bytes=2500)}
+"""Where an answer begins with more words before it says anything."""
 ENDS = {
     "openai_chat": b"data: [DONE]",
     "openai_responses": b"response.completed",
@@ -39,7 +41,7 @@ async def until(is_so: Callable[[], object]) -> None:
 def test_the_deadline_ends_a_stream_that_stalls(tmp_path: Path, client: str, upstream: str):
     async def run() -> None:
         async with bench(tmp_path, "a", timeout_s=0.4) as gateway:
-            gateway.upstreams["a"].fail(STALL)
+            gateway.upstreams["a"].fail(LATER.get(upstream, STALL))
             async with gateway.stream(client, f"r_{upstream}") as response:
                 body = await response.aread()
             assert response.status_code == 200

@@ -76,3 +76,38 @@ async def test_another_failure_does_not_go_there(tmp_path: Path):
         answer = await gateway.post(CHAT, "safe")
     assert answer.status_code == 400
     assert len(gateway.upstreams["b"].log) == 0
+
+
+EU = {"model": target("b"), "tags": ["eu", "fast"]}
+MARKED = {"targets": [{"model": target("a"), "tags": ["us"]}, EU], "on_context": [target("c"), {**EU, "tags": ["us"]}]}
+
+
+@pytest.mark.parametrize(("tags", "provider"), [(None, "a"), ("", "a"), ("eu", "b"), (" eu , fast,", "b"), ("us", "a")])
+async def test_a_call_goes_to_targets_with_its_tags_alone(tmp_path: Path, tags: str | None, provider: str):
+    async with bench(tmp_path, "abc", routes={"m": MARKED}) as gateway:
+        if tags is not None:
+            gateway.client.headers["x-headgate-tags"] = tags
+        answer = await gateway.post(CHAT, "m")
+    assert (answer.status_code, answer.headers["x-headgate-provider"]) == (200, f"{provider}_openai_chat")
+
+
+async def test_tags_hold_wherever_a_call_goes_on(tmp_path: Path):
+    async with bench(tmp_path, "abc", routes={"m": MARKED}) as gateway:
+        gateway.client.headers["x-headgate-tags"] = "us"
+        gateway.upstreams["a"].fail(TOO_LONG)
+        answer = await gateway.post(CHAT, "m")
+    assert answer.headers["x-headgate-provider"] == "b_openai_chat"
+    assert [len(upstream.log) for upstream in gateway.upstreams.values()] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("route", "told"), [("m", "Its targets have: eu, fast, us."), ("r_openai_chat", "None of its targets has a tag.")]
+)
+async def test_tags_that_no_target_has_are_refused(tmp_path: Path, route: str, told: str):
+    async with bench(tmp_path, "abc", routes={"m": MARKED}) as gateway:
+        gateway.client.headers["x-headgate-tags"] = "eu,us"
+        answer = await gateway.post(CHAT, route)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "x-headgate-tags")
+    assert error["message"].endswith(f"(eu, us). {told}")
+    assert [len(upstream.log) for upstream in gateway.upstreams.values()] == [0, 0, 0]

@@ -61,7 +61,9 @@ def test_each_event_is_passed_on_before_the_next_is_sent(tmp_path: Path, client:
                 at for at, following in zip(sent, [*sent[1:], math.inf], strict=True) if following - at > GAP_S / 2
             ]
             assert len(events) >= len(TEXT.split())
-            for at, following in itertools.pairwise(events):
+            held = [at for at in events if at + GAP_S / 2 < seen[0]]
+            assert len(held) <= 4  # until it says something, the call could still go elsewhere
+            for at, following in itertools.pairwise(events[len(held) :]):
                 assert any(at <= one < following for one in seen), (at, sent, seen)
 
     asyncio.run(run())

@@ -10,17 +10,28 @@ from typing import NamedTuple
 
 from headgate.core.problems import Outcome, Problem
 from headgate.providers.catalog import Deployment, Door
-from headgate.routing import course as moves
 from headgate.routing.budgets import Efficacy, Purse, RetryBudget
-from headgate.routing.course import Choice, Course, Means, Terms
-from headgate.routing.fleet import Fleet, Ticket
+from headgate.routing.course import (
+    HEDGE_LEAST_S,
+    HEDGE_SHARE_OF_REST,
+    Course,
+    Failed,
+    GiveUp,
+    Leave,
+    Means,
+    Send,
+    Terms,
+    Wake,
+)
+from headgate.routing.fleet import Fleet, Member, Ticket
 from headgate.routing.health import State
-from headgate.routing.plan import Asked, Route, Target, plan
+from headgate.routing.plan import BUSY_S, Asked, Route, Target, plan
 from headgate.routing.quotas import Need
 from headgate.routing.strategies import Order, Quote
 
 SWEEP_S = 0.05
 DEADLINE_S = 60.0
+HEAD_S = 60.0
 QUIET_S = 700.0
 """After the last fault everybody is well within this: a quarantine, or twice the longest eject time, and a ramp."""
 QUOTE = Quote(1_000_000, 4_000_000, 100_000)
@@ -153,6 +164,24 @@ class Call:
         return self.ended_s is not None and self.outcome is Outcome.OK
 
 
+class Choices:
+    """The places of a call, as its course sees them."""
+
+    def __init__(self, fleet: Fleet, deployments: Sequence[Deployment], tokens: int) -> None:
+        self._fleet = fleet
+        self.deployments = deployments
+        self._tokens = tokens
+
+    def __len__(self) -> int:
+        return len(self.deployments)
+
+    def member(self, place: int) -> Member:
+        return self._fleet.member(self.deployments[place])
+
+    def extra_nano_usd(self, place: int) -> int:
+        return int(QUOTE.nano_usd(Need(self._tokens, 60), 0.0))
+
+
 class Scene(NamedTuple):
     """What a run is made of."""
 
@@ -232,11 +261,18 @@ class World:
 
     def _begin(self, call: Call) -> None:
         now_s = self.now_s
-        self._suspect(self.fleet.sweep(now_s))
+        if call.ended_s is not None:
+            return
+        self._look(self.fleet.sweep(now_s))
         asked = Asked(
             now_s=now_s, dice=self.dice.random, quoting=lambda _: QUOTE, is_stream=True, input_tokens=call.tokens
         )
         chosen = plan(self.route, asked, self.fleet)
+        is_full = chosen.blocked is not None and chosen.blocked.outcome is Outcome.RATE
+        wait_s = 0.0 if chosen.blocked is None else max(chosen.blocked.retry_after_s or 0.0, BUSY_S)
+        if is_full and now_s + wait_s <= call.arrived_s + self.route.queue_s:
+            self.at(now_s + wait_s, lambda: self._begin(call))
+            return
         if chosen.blocked is not None:
             call.ended_s, call.outcome = now_s, chosen.blocked.outcome
             return
@@ -244,39 +280,42 @@ class World:
             domain.state is State.HALF_OPEN for domain in self.fleet.member(chosen.deployments[0]).domains
         )
         call.places = list(chosen.deployments)
-        need = Need(call.tokens, 60)
-        choices = [
-            Choice(
-                member,
-                member.stream.predict(call.tokens),
-                int(QUOTE.nano_usd(need, 0.0)),
-                any(domain.state is State.HALF_OPEN for domain in member.domains),
-            )
-            for member in map(self.fleet.member, chosen.deployments)
-        ]
-        call.course = Course(choices, Terms(deadline_s=now_s + DEADLINE_S), self.means)
-        self._decide(call, moves.Begin())
+        choices = Choices(self.fleet, chosen.deployments, call.tokens)
+        call.course = Course(choices, Terms(now_s + DEADLINE_S), self.means)
+        self._act(call, call.course.begin(now_s))
+        self.at(now_s + DEADLINE_S, lambda: self._expire(call))
         if self.dice.random() < self.scene.leaving:
             self.at(now_s + self.dice.uniform(0.05, 1.2), lambda: self._leave(call))
 
-    def _decide(self, call: Call, event: moves.Event) -> None:
+    def _act(
+        self, call: Call, action: Send | Leave | Wake | GiveUp | None, outcome: Outcome = Outcome.OVERLOAD
+    ) -> None:
         assert call.course is not None
-        for action in call.course.decide(event, self.now_s):
-            match action:
-                case moves.Send(number, place, why):
-                    self._send(call, number, place, why)
-                case moves.Cancel(number, outcome):
-                    self._close(call, number, outcome)
-                case moves.Wake(at_s):
-                    self.at(at_s, lambda: self._decide(call, moves.Woken()))
-                case moves.Commit(number):
-                    call.committed.append(number)
-                    call.first_s = self.now_s
-                case moves.GiveUp(outcome):
-                    call.ended_s, call.outcome = self.now_s, outcome
+        match action:
+            case Send(number, place, why, wait_s):
+                if number > 1 and why != "again" and self._wants_rest(call, place):
+                    self._act(call, call.course.skipped(action), outcome)
+                else:
+                    self.at(self.now_s + wait_s, lambda: self._send(call, number, place, why))
+            case Leave(number):
+                self._fail(call, number, Outcome.SLOW)
+            case Wake(at_s):
+                self.at(at_s, lambda: self._late(call))
+            case GiveUp(cancel):
+                for number in cancel:
+                    self._close(call, number, Outcome.LOCAL)
+                call.ended_s, call.outcome = self.now_s, outcome
+            case None:
+                pass
+
+    def _wants_rest(self, call: Call, place: int) -> bool:
+        return self.fleet.member(call.places[place]).quota.wait_s(Need(call.tokens, 60), self.now_s) > 0.0
 
     def _send(self, call: Call, number: int, place: int, why: str) -> None:
-        deployment, now_s = call.places[place], self.now_s
+        deployment, now_s, course = call.places[place], self.now_s, call.course
+        assert course is not None
+        if call.ended_s is not None:
+            return
         ticket = self.fleet.sent(self.fleet.member(deployment), Need(call.tokens, 60), now_s, is_stream=True)
         call.attempts[number] = (ticket, why)
         self._tickets[ticket] = (call, number)
@@ -284,11 +323,59 @@ class World:
             self.hedged += int(QUOTE.nano_usd(Need(call.tokens, 60), 0.0))
         elif why != "first":
             self.retried += 1
+        if course.more > 0:
+            self._limit(call, number, ticket)
         reply = self.upstreams[deployment.provider].reply(call.tokens, now_s)
         if reply.first_s is not None:
             self.at(now_s + reply.first_s, lambda: self._first(call, number, reply))
         if reply.end_s is not None:
             self.at(now_s + reply.end_s, lambda: self._end(call, number, reply))
+
+    def _limit(self, call: Call, number: int, ticket: Ticket) -> None:
+        """When it is looked at before it is overdue, and how long it is waited for at all."""
+        course, now_s = call.course, self.now_s
+        assert course is not None
+        rest_s = call.arrived_s + DEADLINE_S - now_s
+        move_s = self.fleet.move_s(ticket.member, call.tokens, is_stream=True)
+        limit_s = min(HEAD_S, rest_s / (course.more + 1), move_s)
+        self.at(now_s + limit_s, lambda: self._time_is_up(call, number))
+        soon_s = HEDGE_SHARE_OF_REST * rest_s
+        if ticket.probing:
+            soon_s = min(soon_s, self.fleet.member(call.places[course.next_place]).stream.predict(call.tokens).p95_s)
+        if soon_s < min(ticket.patience_s, limit_s):
+            self.at(now_s + max(soon_s, HEDGE_LEAST_S), lambda: self._overdue(ticket))
+
+    def _time_is_up(self, call: Call, number: int) -> None:
+        """Only what is not the last is cut: what it was left for may have failed meanwhile."""
+        ticket = call.attempts[number][0]
+        course = call.course
+        assert course is not None
+        if not ticket.is_over and ticket.first_s is None and (course.more > 0 or len(self._running(call)) > 1):
+            self._fail(call, number, Outcome.SLOW)
+
+    def _running(self, call: Call) -> list[int]:
+        return [number for number, (ticket, _) in call.attempts.items() if not ticket.is_over]
+
+    def _late(self, call: Call) -> None:
+        for number in self._running(call):
+            self._overdue(call.attempts[number][0])
+
+    def _overdue(self, ticket: Ticket) -> None:
+        if ticket in self._tickets and ticket.first_s is None:
+            call, number = self._tickets[ticket]
+            assert call.course is not None
+            is_frozen = self.fleet.blame.is_frozen(self.now_s)
+            self._act(call, call.course.overdue(number, ticket, self.now_s, is_hedgeable=not is_frozen))
+
+    def _fail(self, call: Call, number: int, outcome: Outcome, retry_after_s: float | None = None) -> None:
+        self._close(call, number, outcome, retry_after_s)
+        assert call.course is not None
+        self._act(call, call.course.failed(Failed(number, outcome, retry_after_s), self.now_s), outcome)
+
+    def _expire(self, call: Call) -> None:
+        if call.ended_s is None and not call.committed:
+            for number in self._running(call):
+                self._fail(call, number, Outcome.SLOW)
 
     def _first(self, call: Call, number: int, reply: Reply) -> None:
         ticket = call.attempts[number][0]
@@ -300,7 +387,12 @@ class World:
             fields = [(f"x-ratelimit-{part}-requests", text) for part, text in told]
             self.fleet.told(ticket, fields, 0.0, self.now_s)
         self.fleet.first(ticket, self.now_s)
-        self._decide(call, moves.FirstToken(number))
+        assert call.course is not None
+        if not call.course.is_over:
+            call.committed.append(number)
+            call.first_s = self.now_s
+            for other in call.course.won(number, self.now_s):
+                self._close(call, other, Outcome.LOCAL)
         if number in call.committed:
             call.answers.append(number)
 
@@ -308,14 +400,14 @@ class World:
         ticket = call.attempts[number][0]
         if ticket.is_over:
             return
-        self._close(call, number, reply.outcome, reply.retry_after_s)
         if number in call.committed:
+            self._close(call, number, reply.outcome)
             call.ended_s, call.outcome = self.now_s, reply.outcome
             cost = int(QUOTE.nano_usd(Need(call.tokens, 60), 0.0))
             self.settled += cost
             self.means.purse.earn(cost, self.now_s)
         else:
-            self._decide(call, moves.Failed(number, reply.outcome, reply.retry_after_s))
+            self._fail(call, number, reply.outcome, reply.retry_after_s)
 
     def _close(self, call: Call, number: int, outcome: Outcome, retry_after_s: float | None = None) -> None:
         ticket = call.attempts[number][0]
@@ -326,26 +418,26 @@ class World:
     def _leave(self, call: Call) -> None:
         if call.ended_s is not None:
             return
-        self._decide(call, moves.Gone())
-        for number in call.committed:
-            self._close(call, number, Outcome.CLIENT_GONE)
+        for number in self._running(call):
+            if number in call.committed:
+                self._close(call, number, Outcome.CLIENT_GONE)
+            else:
+                self._fail(call, number, Outcome.CLIENT_GONE)
         call.ended_s, call.outcome = self.now_s, Outcome.CLIENT_GONE
 
     def _sweep(self) -> None:
         now_s = self.now_s
         self.fleet.blame.lagged(now_s - self._swept_s - SWEEP_S, now_s)
         self._swept_s = now_s
-        self._suspect(self.fleet.sweep(now_s))
+        self._look(self.fleet.sweep(now_s))
         for member in self.fleet.members():
             self.states.update((domain.name, domain.look(now_s)) for domain in member.domains)
         if self._due:
             self.at(now_s + SWEEP_S, self._sweep)
 
-    def _suspect(self, tickets: list[Ticket]) -> None:
+    def _look(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
-            if ticket in self._tickets:
-                call, number = self._tickets[ticket]
-                self._decide(call, moves.Suspected(number))
+            self._overdue(ticket)
 
     def at_share(self, name: str, since_s: float, until_s: float) -> float:
         """The share of calls of that time which went first to an upstream."""

@@ -1,13 +1,17 @@
 """Joins the administration to the books of this process. Must not know who calls it, nor how."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
-from headgate.policies.issuing import NewKey, create_key, list_keys, revoke_key
+from headgate.limits.compiling import BudgetOf
+from headgate.limits.terms import Terms
+from headgate.policies.issuing import NewKey, change_key, create_key, list_keys, revoke_key, rotate_key
+from headgate.policies.organising import NewTenant, change_tenant, create_tenant, list_tenants
 from headgate.server.admin.doors import Doors
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.tenants import TenantRow
 
 ACTOR = "admin"
 """Whom the audit names for what is changed here."""
@@ -32,12 +36,53 @@ class _Keys:
         self._core.keys.refresh()
         return ended
 
+    def rotate(self, kid: str, overlap_us: int) -> tuple[str, KeyRow]:
+        made = rotate_key(self._core.store, self._core.pepper, kid, overlap_us, actor=ACTOR)
+        self._core.keys.refresh()
+        return made
+
+    def change(self, kid: str, change: Callable[[Terms], Terms]) -> KeyRow:
+        changed = change_key(self._core.store, kid, change, actor=ACTOR)
+        self._core.keys.refresh()
+        return changed
+
+
+class _Tenants:
+    """The book of organisations and teams, likewise."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def create(self, wanted: NewTenant) -> TenantRow:
+        return create_tenant(self._core.store, wanted, actor=ACTOR)
+
+    def list(self) -> Sequence[TenantRow]:
+        return list_tenants(self._core.store)
+
+    def change(self, id: str, name: str | None, change: Callable[[Terms], Terms]) -> TenantRow:
+        changed = change_tenant(self._core.store, id, name, change, actor=ACTOR)
+        self._core.keys.refresh()
+        return changed
+
+    def budgets(self) -> Sequence[dict[str, object]]:
+        now_us = self._core.now_us()
+        return [_budget_use(each, now_us) for each in self._core.tenancy.gauges.budgets()]
+
+
+def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
+    whose, terms = budget.whose, budget.budget.terms
+    settled, held = budget.budget.used(now_us)
+    level = "user" if whose.user else whose.kind
+    about = {"level": level, "id": whose.id, "user": whose.user, "what": terms.what}
+    return {**about, "limit": terms.most, "settled": settled, "held": held}
+
 
 def admin_doors(core: Core) -> Doors:
     """What the administration shows and changes."""
     rows = provider_rows(core.setup, os.environ)
     return Doors(
         keys=_Keys(core),
+        tenants=_Tenants(core),
         calls=core.calls,
         providers=lambda: rows,
         models=lambda: core.compiled.listing.page("openai", None, {}),

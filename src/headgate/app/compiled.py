@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from headgate.app.auto import Offered, choose
 from headgate.app.config import RouteEntry, Setup, TargetEntry
 from headgate.core.problems import ConfigError, Outcome, UnknownModel
 from headgate.dialects.registry import DIALECTS
 from headgate.ledger.prices import Price, PriceBook
-from headgate.providers.catalog import Provider, configure
+from headgate.providers.catalog import Deployment, Provider, configure
 from headgate.providers.models import Catalogue, Model, facts_of, packaged_catalogue
 from headgate.routing.conditions import compile_condition
-from headgate.routing.names import Directory, Entry, Hosting, find_route
+from headgate.routing.names import Directory, Entry, Hosting, deployment_of, find_route
 from headgate.routing.plan import Route, Rule, Target, check_route
 from headgate.server.listing import Listing
 from headgate.server.offers import Endpoint, Offer
@@ -33,7 +34,13 @@ def compile_setup(setup: Setup, prices: PriceBook, *, now_s: int) -> Compiled:
     for provider in providers.values():
         index.add(_hosted(provider, setup, index.catalogue))
     bare = Directory(routes={}, providers=providers, entries=index.entries(), aliases=index.aliases)
-    routes = {name: _route(name, entry, bare) for name, entry in setup.config.routes.items()}
+    routes: dict[str, Route] = {}
+    for name, entry in setup.config.routes.items():
+        if entry.quality is None:
+            targets = _targets(entry.targets, f"$.routes.{name}.targets", bare)
+        else:
+            targets = _chosen(name, entry.quality, choose(_offered(bare, index), entry.quality, prices))
+        routes[name] = _route(name, entry, targets, bare)
     directory = Directory(routes=routes, providers=providers, entries=bare.entries, aliases=bare.aliases)
     offers = [*_route_offers(routes), *_model_offers(directory, index)]
     return Compiled(directory, Listing(offers, now_s, _PriceOf(prices, providers), directory))
@@ -112,18 +119,36 @@ class _Index:
         return {id: Entry(id, tuple(hostings)) for id, hostings in self._hostings.items()}
 
 
-def _route(name: str, entry: RouteEntry, bare: Directory) -> Route:
+def _offered(bare: Directory, index: "_Index") -> Iterator[Offered]:
+    """Every known model, once for each provider that runs it."""
+    for entry in bare.entries.values():
+        model = index.models.get(entry.id)
+        if model is not None:
+            yield from (Offered(model, deployment_of(bare, hosting)) for hosting in entry.chosen())
+
+
+def _chosen(name: str, quality: str, deployments: Sequence[Deployment]) -> tuple[Target, ...]:
+    if not deployments:
+        raise ConfigError(
+            f"$.routes.{name}.quality: no configured provider offers a model of at least {quality!r} quality with a "
+            "known price; configure one, or write targets"
+        )
+    return tuple(Target(deployment) for deployment in deployments)
+
+
+def _route(name: str, entry: RouteEntry, targets: tuple[Target, ...], bare: Directory) -> Route:
     place = f"$.routes.{name}"
-    targets = _targets(entry.targets, f"{place}.targets", bare)
     others = {Outcome.CONTEXT: entry.on_context, Outcome.POLICY: entry.on_policy}
-    chosen = "attempts_max" in entry.model_fields_set
+    is_said = "attempts_max" in entry.model_fields_set or entry.quality is not None
     route = Route(
         name=name,
-        strategy=entry.strategy,
+        strategy=entry.order,
         targets=targets,
         timeout_s=entry.timeout_s,
-        attempts_max=entry.attempts_max if chosen else max(entry.attempts_max, len(targets)),
+        attempts_max=entry.attempts_max if is_said else max(entry.attempts_max, len(targets)),
         retry_same_first=entry.retry_same_first,
+        hedge_share=entry.hedge_share,
+        queue_s=entry.queue_s,
         on_loss=entry.on_loss,
         sticky=entry.sticky,
         rules=tuple(
@@ -150,7 +175,8 @@ def _targets(entries: Sequence[TargetEntry], path: str, bare: Directory) -> tupl
             found = find_route(bare, target.model)
         except UnknownModel as error:
             raise ConfigError(f"{path}[{place}]: {error}") from None
-        targets.extend(Target(choice.deployment, target.weight) for choice in found.targets[:1])
+        tags = frozenset(target.tags)
+        targets.extend(Target(choice.deployment, target.weight, tags) for choice in found.targets[:1])
     return tuple(targets)
 
 

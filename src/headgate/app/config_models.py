@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
+from headgate.providers.quality import Quality
 from headgate.providers.spec import Scheme
 from headgate.routing.affinity import Sticky
 from headgate.routing.strategies import Strategy
@@ -106,6 +107,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, Field(min_length=1, max_length=253)]
 Entry = TypeVar("Entry")
 Bytes = Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 
 
@@ -158,6 +160,14 @@ class Timeouts(Section):
     """Silence within a stream, in seconds."""
 
 
+class Probes(Section):
+    """Looking after providers that are out of order, besides the calls that try them."""
+
+    every_s: Annotated[float, Field(ge=0, le=3600, strict=False)] = 0.0
+    """How often a list of models, which costs nothing, is asked of a host that cannot be reached or an account whose
+    key was refused, in seconds; once it is answered, calls go there again. 0: never."""
+
+
 class Kept(Section):
     """What providers keep for callers: files, batches, answers. Their ids lead to the provider that made them."""
 
@@ -166,6 +176,9 @@ class Kept(Section):
     where only one provider comes into question; every key then reaches whatever that account keeps."""
     provider: str = ""
     """Where files and batches go when the call names no provider. Empty: to the only one that can keep them."""
+    batch_tier: Literal["default", "batch"] = "default"
+    """At what price the gateway's own batches run that do not say so by `tier`. `batch`: lines for providers that have
+    batches go into those, at their price, and may take a day; others are called at once, as all are by `default`."""
     upload_bytes_max: Bytes = 512 * 1024 * 1024
     """The longest upload, in bytes; a longer one is answered with 413. It is sent on while it comes."""
     body_bytes_max: Bytes = 100 * 1024 * 1024
@@ -334,6 +347,8 @@ class TargetEntry(Section):
     weight: Annotated[float, Field(ge=0, le=1_000_000, strict=False)] = 1.0
     """How often it comes first, in proportion to the others, under `weighted`; its share under `balanced` and
     `least_busy`."""
+    tags: Annotated[tuple[Tag, ...], Field(strict=False)] = ()
+    """Words of your own, such as `eu`. A call with `x-headgate-tags: eu` goes to targets that have the tag alone."""
 
 
 def _some_targets(targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
@@ -363,16 +378,24 @@ class RouteEntry(Section):
 
     strategy: Strategy = "ordered"
     """`ordered`: the first target, the next if it fails. `weighted`: a random first one by weight, then the rest.
-    `cheapest`: by the price of the call. `fastest`: by the time it will probably take. `balanced`: the better of two
-    random ones, by time, load, price and failures. `least_busy`: the fewest calls on their way for its weight."""
-    targets: Targets
-    """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model` and `weight`."""
+    `cheapest`: by the price of the call, the usual one under `quality`. `fastest`: by the time it will probably take.
+    `balanced`: the better of two random ones, by time, load, price and failures. `least_busy`: the fewest calls on
+    their way for its weight."""
+    targets: Targets = ()
+    """The choices: texts such as `openai/gpt-4o-mini`, or mappings of `model`, `weight` and `tags`."""
+    quality: Quality | None = None
+    """In place of `targets`: whatever the configured providers offer that its maker places at least so high, at a known
+    price; a call goes to the cheapest that can do what it takes."""
     timeout_s: Seconds = 600.0
     """Deadline of a whole call, its retries included, in seconds."""
     attempts_max: Annotated[int, Field(ge=1, le=TARGETS_MAX)] = 3
     """The most attempts that one call may take. Not given: 3, or one for each target if those are more."""
     retry_same_first: bool = False
     """Repeat once at the same target, after a short wait, before going on to the next."""
+    hedge_share: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Of what the route's calls cost, so much may go into asking a second target beside a slow one. 0: none is."""
+    queue_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """How long a call may wait when all targets want rest, in seconds. 0: it is refused at once, with `retry-after`."""
     conditions: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     """Which calls go to other targets: the first condition that holds decides."""
     sticky: Sticky | None = None
@@ -384,6 +407,17 @@ class RouteEntry(Section):
     """Where a call goes on whose content a target's policy refuses. Not given: the refusal is the answer."""
     on_loss: Literal["report", "refuse"] = "report"
     """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.targets) is (self.quality is not None):
+            raise refusal("needs targets, or quality in their place")
+        return self
+
+    @property
+    def order(self) -> Strategy:
+        """The strategy, as given or as usual."""
+        return "cheapest" if self.quality is not None and "strategy" not in self.model_fields_set else self.strategy
 
 
 def _named(entries: dict[str, Entry], form: str, meaning: str) -> dict[str, Entry]:
@@ -411,6 +445,8 @@ class Config(Section):
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
     timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
     """How long providers may take."""
+    probes: Annotated[Probes, BeforeValidator(_section)] = Probes()
+    """Looking after providers that are out of order."""
     kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
     """What providers keep for callers."""
     pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()

@@ -16,8 +16,11 @@ from headgate.ledger.journal import Journal, JournalInUse, JournalSettings
 from headgate.ledger.minted import MintedIds
 from headgate.ledger.unbilled import UnbilledThings
 from headgate.policies.keys import KeyRing
+from headgate.policies.limiting import Limits
 from headgate.policies.metering import Metering
 from headgate.policies.pepper import Pepper, load_pepper
+from headgate.policies.tenancy import Tenancy
+from headgate.routing.names import every_name
 from headgate.store.base import Store
 from headgate.store.sqlite import open_sqlite
 
@@ -31,13 +34,18 @@ class Core:
         self.pepper = pepper
         self.journal = journal
         self.applier = applier
-        self.keys = KeyRing(store, pepper)
         self.prices = price_book(setup.config.providers)
         self.calls = Calls(store, applier)
         self.unbilled = UnbilledThings(store, applier)
         minted = MintedIds(store)
         self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices), minted)
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
+        self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
+        self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
+        self.metering.limits = Limits(self.tenancy.limited, self._every_name)
+
+    def _every_name(self, model: str, provider: str, upstream: str) -> frozenset[str]:
+        return every_name(self.compiled.directory, model, provider, upstream)
 
     def why_not_ready(self) -> str:
         """Empty when calls can be served."""

@@ -16,6 +16,7 @@ from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.price_updates import keep_current, price_source
+from headgate.app.probing import keep_probing
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.billing import Biller
@@ -58,6 +59,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
+        if setup.config.probes.every_s:
+            spawn(keep_probing(engine, setup.config.probes.every_s))
         if setup.config.prices.update:
             spawn(keep_current(core.renew_prices, price_source()))
         spawn(Biller(engine, core.unbilled, new_id).keep_billing())

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from headgate.app.config import Config
 from headgate.app.core import Core
 from headgate.app.demo import DemoTransport
 from headgate.app.own.batches import House
 from headgate.app.own.desk import Desk
+from headgate.app.own.wholesale import POLL_S, Wholesale, batch_made_for
 from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
@@ -97,6 +99,9 @@ def open_desk(core: Core, engine: Engine, listener: ClientListener, spawn: Spawn
         listener=listener,
         spawn=spawn,
         has_ended=core.keys.has_ended,
+        wholesale=Wholesale(engine, listener, POLL_S),
+        tier=core.setup.config.kept.batch_tier,
+        find_batch=partial(batch_made_for, core.calls),
     )
     engine.own = desk = Desk(house)
     return desk

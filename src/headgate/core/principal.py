@@ -17,6 +17,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """The models and routes this caller may ask for; None: all."""
     passing: tuple[str, ...] = ()
     """The providers this caller may call as they are, by pass-through."""
+    organisation: str = ""
+    """The id of the one that its key belongs to; empty: none."""
 
     @property
     def owner(self) -> str:

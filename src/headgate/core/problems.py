@@ -177,6 +177,16 @@ class Forbidden(ClientError):
     code = "not_allowed"
 
 
+class LimitReached(ClientError):
+    """A limit of the caller's own does not let the call through."""
+
+    outcome = Outcome.LOCAL
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
 class UnknownId(ClientError):
     """Nothing that this key has made here has that id."""
 

@@ -13,6 +13,16 @@ from headgate.core.usage import Usage
 
 Lane = Literal["verbatim", "translated"]
 
+Why = Literal[
+    "first",
+    "hedge",  # beside one that was slow
+    "move",  # in place of one that was given up, since its deployment had come under suspicion
+    "retry",  # after a failure, elsewhere
+    "again",  # after a failure, at the same deployment
+    "instead",  # where the route lets a call go on that is too long or was refused
+]
+"""For what reason an attempt was made."""
+
 UsageSource = Literal[
     "provider_reported",  # the upstream's own final count
     "counted",  # counted by us on what was delivered, because the answer ended early
@@ -46,6 +56,7 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     model: str
     dialect: str
     lane: Lane
+    why: Why = "first"
     started_ms: float = 0.0
     """Since the call began."""
     ttft_ms: float | None = None
@@ -120,18 +131,26 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     outcome: Outcome = Outcome.OK
     error: str = ""
     attempts: list[Attempt] = []
+    hedge: int = 0
+    """The number of the latest attempt that was made beside a slow one; 0: none was."""
     dropped: list[str] = []
     finish_reason: str = ""
     usage: Usage | None = None
     """The winning attempt's."""
     usage_source: UsageSource = "none"
     cost_nano_usd: int = 0
-    """The sum over all attempts."""
+    """The sum over all attempts: what the operator pays."""
+    extra_nano_usd: int = 0
+    """Of that, what attempts cost whose answers the caller did not get though it stayed: the gateway's expense."""
+    charge_nano_usd: int | None = None
+    """What the caller pays, where its prices are its own. None: what the attempt cost that answered."""
     is_priced: bool = True
     ttft_ms: float | None = None
     duration_ms: float = 0.0
+    queued_ms: float = 0.0
+    """How long it waited because every deployment wanted rest."""
     overhead_ms: float = 0.0
-    """Our own time: the duration without the waits for upstreams."""
+    """Our own time: the duration without the waits for upstreams and in the queue."""
     streamed_bytes: int = 0
     path: str = ""
     """Method and path below the provider's base, of a call that was sent on as it was."""

@@ -47,9 +47,10 @@ class Answerer:
         record = self._call.record
         record.status = 200
         record.streamed_bytes = len(body)
-        fields = f"{success_fields(record, attempt, content_type)}content-length: {len(body)}\r\n"
+        fields = f"{success_fields(record, attempt, content_type)}{self._call.fields}content-length: {len(body)}\r\n"
         if attempt.is_priced:
-            fields += f"x-headgate-cost-usd: {usd(record.cost_nano_usd + attempt.cost_nano_usd)}\r\n"
+            cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
+            fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
         self._exchange.start(200, fields.encode())
         self._exchange.end(body)
 
@@ -57,7 +58,7 @@ class Answerer:
         """The head of a stream: from here on the answer is this attempt's."""
         self.is_committed = True
         self._call.record.status = 200
-        fields = success_fields(self._call.record, attempt, content_type)
+        fields = success_fields(self._call.record, attempt, content_type) + self._call.fields
         self._exchange.start(200, fields.encode() + _STREAM_FIELDS)
 
     async def more(self, data: bytes) -> None:
@@ -90,18 +91,22 @@ class Answerer:
             problem = structs.replace(problem, metadata=metadata)
         status, body = self._call.dialect.render_error(problem)
         record.status = status
-        self._exchange.start(status, f"{error_fields(record, problem)}content-length: {len(body)}\r\n".encode())
+        fields = f"{error_fields(record, problem)}{self._call.fields}content-length: {len(body)}\r\n"
+        self._exchange.start(status, fields.encode())
         self._exchange.end(body)
 
 
 def success_fields(record: CallRecord, attempt: Attempt, content_type: str) -> str:
     """The header fields of every good answer."""
     name = REQUEST_ID_NAMES.get(record.surface, _ID_NAME)
-    dropped = f"x-headgate-dropped: {header_value(', '.join(record.dropped))}\r\n" if record.dropped else ""
+    more = f"x-headgate-dropped: {header_value(', '.join(record.dropped))}\r\n" if record.dropped else ""
+    number = attempt.number
+    if record.hedge:
+        number, more = max(number, record.hedge), f"{more}x-headgate-hedged: true\r\n"
     return (
         f"content-type: {header_value(content_type)}\r\n{name}: {record.id}\r\nx-headgate-request-id: {record.id}\r\n"
         f"x-headgate-provider: {attempt.provider}\r\nx-headgate-model: {header_value(attempt.model)}\r\n"
-        f"x-headgate-attempts: {attempt.number}\r\nx-headgate-overhead-ms: {record.overhead_ms:.2f}\r\n{dropped}"
+        f"x-headgate-attempts: {number}\r\nx-headgate-overhead-ms: {record.overhead_ms:.2f}\r\n{more}"
     )
 
 

@@ -118,15 +118,15 @@ class _Look:
         if await self._is_billed(self._place):
             return True
         try:
-            told = members_of(await self._told())
+            told = await told_of(self._engine, self._thing.provider, self._place)
         except UpstreamError as error:
             if error.problem.status not in _GONE:
                 raise
             self.give_up("its provider does not know it any more")
             return True
-        if _goes_on(self._place, told):
+        if goes_on(self._place, told):
             return False
-        results = _results_of(self._place, told)
+        results = results_of(self._place, told)
         for place in (self._place, *results):
             if not await self._is_billed(self._place, *results) and not await self._ask(place):
                 return False
@@ -141,17 +141,6 @@ class _Look:
         call.record.path = f"GET {self._place.path}"
         _log.warning("event=not_booked id=%s provider=%s reason=%r", self._thing.id, self._thing.provider, why)
         self._engine.metering.call_ended(call.record)
-
-    async def _told(self) -> bytes:
-        """What the provider says of it: for us alone, so that waiting leaves no calls in the books."""
-        provider = self._engine.directory.providers.get(self._thing.provider)
-        if provider is None:
-            raise ValueError(f"the provider {self._thing.provider} is not configured any more")
-        dialect = self._place.collection.dialect
-        door = door_of(provider, dialect, self._place)
-        return await fetch(
-            self._engine, door, door.url(address_of(dialect, self._place)), own_fields(door, dialect, {})
-        )
 
     async def _ask(self, place: Place) -> bool:
         """Asks as its owner would, which books it. False: there was no whole answer."""
@@ -186,6 +175,17 @@ class _Look:
         """Whether what one of these cost is in the books."""
         marks = [billed_mark(place.id) for place in places]
         return bool(await self._engine.metering.minted.find_all(self._thing.owner, marks))
+
+
+async def told_of(engine: "Engine", provider: str, place: Place) -> Members:
+    """What a provider says of a thing that it keeps: for us alone, so that waiting leaves no calls in the books. Raises
+    `UpstreamError`, or `ValueError` for a provider that is not configured."""
+    found = engine.directory.providers.get(provider)
+    if found is None:
+        raise ValueError(f"the provider {provider} is not configured any more")
+    dialect = place.collection.dialect
+    door = door_of(found, dialect, place)
+    return members_of(await fetch(engine, door, door.url(address_of(dialect, place)), own_fields(door, dialect, {})))
 
 
 class Silence:
@@ -223,14 +223,14 @@ class Silence:
         """Nobody goes away."""
 
 
-def _goes_on(place: Place, told: Members) -> bool:
+def goes_on(place: Place, told: Members) -> bool:
     """Whether the provider still works on it."""
     if place.collection.kind in ("response", "interaction"):
         return told.get("status") in PENDING
     return told.get("processing_status", told.get("status")) not in {*FINAL, "ended"}
 
 
-def _results_of(place: Place, told: Members) -> list[Place]:
+def results_of(place: Place, told: Members) -> list[Place]:
     """Where a batch's results are, which tell what each line has used."""
     if isinstance(told.get("results_url"), str):
         return [place._replace(rest="/results")]

@@ -1,13 +1,16 @@
 """A client request under way: what the server knows of it before the engine takes over."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Dialect, Envelope
+
+if TYPE_CHECKING:
+    from headgate.engine.admitting import Holding
 
 
 class Upload(Protocol):
@@ -45,6 +48,12 @@ class Call(Struct, kw_only=True, gc=False):
     framing: str = "sse"
     timeout_s: float | None = None
     """The client's own deadline."""
+    holding: "Holding | None" = None
+    """What is held of the caller's limits; None: it has none."""
+    fields: str = ""
+    """Header fields of its answer that tell of these: complete lines."""
+    tags: frozenset[str] = frozenset()
+    """What a target must be marked with to serve it."""
     upload: Upload | None = None
     """The body, where it is read while it comes."""
     keeper: str = ""

@@ -15,19 +15,19 @@ from msgspec import Struct, structs
 
 from headgate.core.needs import NO_WISHES, Ability, Wishes
 from headgate.core.principal import Principal
-from headgate.core.problems import InvalidRequest, UnknownModel, Unpriced, Unrenderable, UpstreamError
+from headgate.core.problems import InvalidRequest, Outcome, UnknownModel, Unpriced, Unrenderable, UpstreamError
 from headgate.core.record import Weighed
 from headgate.dialects.base import Head
 from headgate.dialects.wishes import parse_wishes, without_wishes
 from headgate.engine.call import Call
 from headgate.engine.sticking import key_of
-from headgate.engine.watching import move
+from headgate.engine.watching import look
 from headgate.providers.catalog import Deployment
 from headgate.providers.models import Facts
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL, Demand, able, demand_of, refusal, why_unable
 from headgate.routing.conditions import Subject
 from headgate.routing.names import Directory
-from headgate.routing.plan import Asked, Plan, Route, plan, ruled, with_able
+from headgate.routing.plan import Asked, Plan, Route, marked, plan, ruled, with_able
 from headgate.routing.preferences import Scope, joined, named, provider_slugs, unmet, wished
 
 if TYPE_CHECKING:
@@ -49,14 +49,48 @@ class Choice(Struct, frozen=True):
     """Wishes that mean nothing here."""
     demand: Demand
     """What it takes to answer."""
+    input_tokens: int = 0
+    """The prompt has about so many."""
 
 
-def choose(engine: "Engine", call: Call, head: Head) -> Choice:
-    """The plan of a call. Raises a `ClientError` that says what to change. Takes the wishes out of the body."""
+class Full(UpstreamError):
+    """Nobody who could serve the call may be asked just now: `problem.retry_after_s` says from when on."""
+
+
+class Wanted(Struct, frozen=True, gc=False):
+    """What a call comes to before it is weighed, which may have to be done more than once."""
+
+    named: "Named"
+    routes: tuple[Route, ...]
+    """Without what cannot do it."""
+    wishes: Wishes
+    demand: Demand
+    asked: Asked
+
+    def choose(self, engine: "Engine") -> Choice:
+        """The plan, as things stand. Raises `Full`, or another `UpstreamError` where there is nothing to wait for."""
+        named, routes, demand = self.named, self.routes, self.demand
+        chosen = ordered(engine, routes, self.wishes, self.asked)
+        if routes is not named.routes:
+            if len(chosen.deployments) > 1:
+                chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
+            chosen = structs.replace(chosen, weighed=(*chosen.weighed, *_left_out(named.routes, routes, demand)))
+        return Choice(named.model, chosen, named.dropped, demand, self.asked.input_tokens)
+
+    def choose_again(self, engine: "Engine", now_s: float) -> Choice:
+        """The same later."""
+        return structs.replace(self, asked=structs.replace(self.asked, now_s=now_s)).choose(engine)
+
+
+def want(engine: "Engine", call: Call, head: Head) -> Wanted:
+    """What a call names, wishes and needs. Raises a `ClientError` that says what to change. Takes the wishes out of
+    the body."""
     wishes = NO_WISHES
     if head.has_wishes:
         wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
     named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
+    if call.tags:
+        named = _tagged(call.tags, named)
     if call.keeper:
         named = _at_keeper(call.keeper, named)
     if head.home:
@@ -72,12 +106,7 @@ def choose(engine: "Engine", call: Call, head: Head) -> Choice:
         max_tokens=head.max_tokens or 0,
         key=key_of(call, routes[0].sticky),
     )
-    chosen = ordered(engine, routes, wishes, asked)
-    if len(chosen.deployments) > 1 and routes is not named.routes:
-        chosen = structs.replace(chosen, deployments=able(chosen.deployments, demand))
-    if routes is not named.routes:
-        chosen = structs.replace(chosen, weighed=(*chosen.weighed, *_left_out(named.routes, routes, demand)))
-    return Choice(named.model, chosen, named.dropped, demand)
+    return Wanted(named, routes, wishes, demand, asked)
 
 
 class Named(Struct, frozen=True):
@@ -146,6 +175,19 @@ def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
     return left
 
 
+def _tagged(tags: frozenset[str], named: Named) -> Named:
+    """The choice among targets that are marked with everything the call asks for."""
+    left = tuple(route for each in named.routes if (route := marked(each, tags)).targets)
+    if not left:
+        known = sorted({tag for route in named.routes for each in route.targets for tag in each.tags})
+        there = f"Its targets have: {', '.join(known)}." if known else "None of its targets has a tag."
+        raise InvalidRequest(
+            f"No target of {named.model!r} has every tag of x-headgate-tags ({', '.join(sorted(tags))}). {there}",
+            param="x-headgate-tags",
+        )
+    return Named(named.model, left, named.dropped)
+
+
 def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
     """Of each model that is named, the targets that are meant."""
     routes = (
@@ -155,11 +197,11 @@ def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
     return Named(named.model, tuple(route for route in routes if route.targets), named.dropped)
 
 
-def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes) -> Choice:
+def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes, input_tokens: int = 0) -> Choice:
     """What the names and the wishes of a call come to, whatever it needs."""
     named = meant(engine, principal, model, wishes, partial(_subject, principal))
-    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote)
-    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND)
+    asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote, input_tokens=input_tokens)
+    return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND, input_tokens)
 
 
 def _route(engine: "Engine", principal: Principal, name: str, subject: Callable[[], Subject]) -> Route:
@@ -191,11 +233,11 @@ def _subject(principal: Principal) -> Subject:
 def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: Asked) -> Plan:
     """In which order to try them: by strategy, and as far as they are well. Raises when there is nothing to try."""
     fleet = engine.fleet
-    move(fleet.sweep(asked.now_s))
+    look(fleet.sweep(asked.now_s))
     if wishes is NO_WISHES:
         chosen = plan(routes[0], asked, fleet)
         if chosen.blocked is not None:
-            raise UpstreamError(chosen.blocked)
+            raise (Full if chosen.blocked.outcome is Outcome.RATE else UpstreamError)(chosen.blocked)
         return chosen
     return joined([plan(route, asked, fleet) for route in routes], wishes, partial(provider_slugs, engine.directory))
 

@@ -1,7 +1,7 @@
 """The client's side of a call, whatever carries it: a few verbs. What is under it can change without the engine."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Exchange(Protocol):
@@ -30,4 +30,14 @@ class Exchange(Protocol):
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         """Calls back at most once, if the client goes away before `end`."""
+        ...
+
+
+@runtime_checkable
+class FromAfar(Protocol):
+    """An exchange with somebody outside of this process."""
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty: it is gone."""
         ...

@@ -23,7 +23,8 @@ from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.call import Call
 from headgate.engine.candidates import planned
-from headgate.engine.conduct import STOPPED, attempt_lines
+from headgate.engine.trial import STOPPED
+from headgate.engine.trying import attempt_lines
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.plan import Plan

@@ -15,13 +15,13 @@ from headgate.core.record import Attempt
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.answer import REQUEST_ID_NAMES, Answerer
-from headgate.engine.attempt import CONNECT_S, STOPPED
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.forms import Form
 from headgate.engine.overhearing import Ear, Line, total_of
 from headgate.engine.travelling import Fields, returning
+from headgate.engine.trial import CONNECT_S, STOPPED
 from headgate.providers.catalog import Door, Provider
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 

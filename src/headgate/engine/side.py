@@ -3,24 +3,23 @@
 The table is in the dialects (`dialects/side.py`); here stands what holds for every row of it.
 """
 
-import asyncio
-import logging
-import time
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import structs
+
 from headgate.core.needs import NO_WISHES, Wishes
-from headgate.core.problems import HeadgateError, InvalidRequest, MissingAbility, Outcome, Problem, Unpriced
-from headgate.dialects.base import Target
+from headgate.core.problems import InvalidRequest, MissingAbility, Unpriced
+from headgate.dialects.base import Head, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import TITLES, Asked, Sent, SideOperation, check_content_type, is_form
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
+from headgate.engine.admitting import admitted, wanted_beside
 from headgate.engine.answer import Answerer
-from headgate.engine.attempt import STOPPED
 from headgate.engine.call import Call
-from headgate.engine.candidates import NO_DEMAND, Choice, kept_at, planned
-from headgate.engine.conduct import Engine
-from headgate.engine.errand import Errand, Errands, To
+from headgate.engine.candidates import kept_at, planned
+from headgate.engine.conduct import Engine, conducted
+from headgate.engine.errand import Errand, To
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import with_query
@@ -28,31 +27,19 @@ from headgate.engine.trying import Trying
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.plan import Plan
 
-_log = logging.getLogger("headgate")
 _NEVER_CHAT: Final = frozenset({"embeddings", "ranking"})
 """No model that calls tools can do these."""
+_CHEAP: Final = frozenset({"embeddings", "ranking", "moderations"})
+"""What may be asked of two at once when one is slow."""
 
 
 async def operate(engine: Engine, call: Call, exchange: Exchange) -> None:
     """Answers one call, whatever happens: an answer, or an error in the caller's dialect. Never raises."""
-    record = call.record
-    answerer = Answerer(call, exchange)
-    try:
+
+    async def answer(call: Call, answerer: Answerer) -> None:
         await _Operating(engine, call, answerer).run()
-    except HeadgateError as error:
-        answerer.refuse(error.problem)
-    except asyncio.CancelledError:
-        record.outcome, record.error = Outcome.LOCAL, STOPPED
-        raise
-    except Exception:
-        _log.exception("a bug in Headgate ended call %s", call.id)
-        answerer.refuse(Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL))
-    finally:
-        record.duration_ms = own_ms = (time.monotonic() - call.started_s) * 1e3
-        for attempt in record.attempts:
-            own_ms -= attempt.duration_ms
-        record.overhead_ms = max(own_ms, 0.0)
-        engine.metering.call_ended(record)
+
+    await conducted(engine, call, exchange, answer)
 
 
 class _Operating:
@@ -70,27 +57,28 @@ class _Operating:
         wishes = self._take_wishes()
         record = call.record
         record.model, record.is_stream = self._asked.model, self._asked.is_stream
-        choice = planned(engine, call.principal, self._asked.model, wishes)
-        self._dropped = choice.dropped
-        record.model = choice.model
-        self._plan = self._able(choice.model, choice.plan)
+        tokens = self._asked.measured.input_tokens
+        choice = planned(engine, call.principal, self._asked.model, wishes, tokens)
+        self._choice = structs.replace(choice, plan=self._able(choice.model, choice.plan))
 
     async def run(self) -> None:
         """Attempts until one has answered."""
-        call, route = self._call, self._plan.route
-        record, settings = call.record, self._engine.settings
-        if self._asked.refers:
-            keeper = await keeper_of(self._engine, call.principal, self._asked.refers)
+        call, asked = self._call, self._asked
+        if asked.refers:
+            keeper = await keeper_of(self._engine, call.principal, asked.refers)
             if keeper:
-                self._plan = kept_at(keeper, Choice(record.model, self._plan, self._dropped, NO_DEMAND)).plan
-        record.route = "model" if route.is_direct else route.name
-        record.strategy = route.strategy
-        record.candidates = [deployment.id for deployment in self._plan.deployments]
-        usual_s = settings.head_s if self._asked.is_stream else settings.whole_s
-        errands = Errands(self._engine, call, self._answerer, self._side, self._asked)
-        await Trying(call, self._answerer, self._plan, usual_s).run(
-            lambda deployment: self._prepared(errands, deployment)
-        )
+                self._choice = kept_at(keeper, self._choice)
+        limits = self._engine.metering.limits.allowance(call.principal.key_id)
+        if limits is not None:
+            self._choice = admitted(self._engine, call, limits, self._choice, wanted_beside(asked))
+        passes_on = asked.is_stream or self._side.is_binary
+        head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
+        self._trying = Trying(self._engine, call, self._answerer, self._choice, head)
+        await self._trying.run(self)
+
+    def may_be_doubled(self) -> bool:
+        """Only what is cheap."""
+        return self._side.name in _CHEAP
 
     def _take_wishes(self) -> Wishes:
         """Where the call may run; what says so goes no further."""
@@ -145,7 +133,7 @@ class _Operating:
                 found = door, side
         return found
 
-    def _prepared(self, errands: Errands, deployment: Deployment) -> Errand:
+    def prepare(self, deployment: Deployment) -> Errand:
         """What to send. Raises a `ClientError` when this deployment cannot be told."""
         found = self._door(deployment)
         if found is None:  # it was sorted out before
@@ -173,12 +161,12 @@ class _Operating:
             url=door.url(address, deployment.model),
             headers=fields,
             body=body,
-            dropped=frozenset(dropped | self._dropped),
+            dropped=frozenset(dropped | self._choice.dropped),
         )
-        return Errand(errands, to)
+        return Errand(self._trying, self._side, asked, to)
 
     def _check_loss(self, deployment: Deployment, dropped: set[str]) -> None:
-        if dropped and self._plan.route.on_loss == "refuse":
+        if dropped and self._choice.plan.route.on_loss == "refuse":
             lost = ", ".join(sorted(dropped))
             raise InvalidRequest(
                 f"{deployment.id} cannot be told: {lost}. This route refuses loss (on_loss: refuse).",

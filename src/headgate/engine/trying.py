@@ -1,102 +1,326 @@
-"""One deployment after the other until one has answered: the order of a call's attempts, whatever is asked for."""
+"""The attempts of one call, whatever is asked for: does what its course decides, and knows who runs and who has won.
+
+A call that nothing happens to runs in its own coroutine, with nothing else to start or to wait for. Only a hedge is a
+task, and it ends before its call does.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
-from headgate.core.problems import ClientError, Problem
+from headgate.core.problems import ClientError, Outcome, Problem, UpstreamError
+from headgate.core.record import Attempt, CallRecord
+from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.conduct import attempt_lines
+from headgate.engine.candidates import Choice
+from headgate.engine.trial import Trial
+from headgate.engine.watching import Watch
 from headgate.providers.catalog import Deployment
-from headgate.routing.plan import Plan
-from headgate.routing.verdicts import RULES, Situation, Verdict, summary, verdict
+from headgate.routing.course import (
+    HEDGE_LEAST_S,
+    HEDGE_SHARE_OF_REST,
+    Course,
+    Failed,
+    GiveUp,
+    Leave,
+    Send,
+    Terms,
+    Wake,
+)
+from headgate.routing.fleet import Member, Ticket
+from headgate.routing.plan import instead
+from headgate.routing.quotas import Need
+from headgate.routing.verdicts import RULES, summary
+
+if TYPE_CHECKING:
+    from headgate.engine.conduct import Engine
+
+_LOST: Final = Problem(kind="upstream", message="given up: another attempt answered first", outcome=Outcome.LOCAL)
+_GONE: Final = Problem(kind="upstream", message="the caller left", outcome=Outcome.CLIENT_GONE)
 
 
-class Trial(Protocol):
-    """One attempt, ready to be made."""
+class Asking(Protocol):
+    """What is asked for."""
 
-    async def run(self, number: int, allowance_s: float, deadline_s: float) -> Problem | None:
-        """Makes it. None: the client has its answer; else why not."""
+    def prepare(self, deployment: Deployment) -> Trial:
+        """An attempt there. Raises a `ClientError` for a deployment that cannot be asked such a thing."""
+        ...
+
+    def may_be_doubled(self) -> bool:
+        """Whether two may be asked at once: nothing happens by it but an answer, and that is not dear."""
         ...
 
 
 class Trying:
-    """The attempts of one call."""
+    """The attempts of one call. What is public is what every one of them needs."""
 
-    def __init__(self, call: Call, answerer: Answerer, plan: Plan, usual_s: float) -> None:
-        self._call = call
-        self._answerer = answerer
-        self._plan = plan
-        self._usual_s = usual_s
-        """How long one attempt may take while another candidate is left."""
-        self._problems: list[Problem] = []
-        self._number = 0
-        limit_s, own_s = plan.route.timeout_s, call.timeout_s
-        self._deadline_s = call.started_s + (limit_s if own_s is None else min(limit_s, own_s))
+    __slots__ = (
+        "_asking",
+        "_beside",
+        "_choice",
+        "_course",
+        "_deployments",
+        "_means",
+        "_problems",
+        "_refusal",
+        "_timer",
+        "_trials",
+        "answerer",
+        "call",
+        "deadline_s",
+        "engine",
+        "head",
+        "winner",
+    )
 
-    async def run(self, prepare: Callable[[Deployment], Trial]) -> None:
-        """Tries until one has answered; else tells the client what to know. `prepare` raises a `ClientError` for a
-        deployment that cannot be asked such a thing."""
-        refusal: Problem | None = None
-        others_left = len(self._plan.deployments)
-        for deployment in self._plan.deployments:
-            others_left -= 1
-            try:
-                trial = prepare(deployment)
-            except ClientError as error:
-                refusal = error.problem
-                continue
-            if await self._exhaust(deployment, trial, prepare, others_left):
-                return
-        if self._problems:
-            self._tell()
-        elif refusal is not None:
-            self._answerer.refuse(refusal)
-
-    async def _exhaust(
-        self, deployment: Deployment, trial: Trial, prepare: Callable[[Deployment], Trial], others_left: int
-    ) -> bool:
-        """Tries one deployment as often as it is worth it. True: the client has been told."""
-        repeats = 0
-        while True:
-            self._number += 1
-            problem = await trial.run(self._number, self._allowance_s(others_left), self._deadline_s)
-            if problem is None:
-                return True
-            self._problems.append(problem)
-            step = verdict(self._situation(problem, others_left, repeats))
-            if step.verdict is Verdict.GIVE_UP:
-                self._tell()
-                return True
-            if step.verdict is Verdict.NEXT:
-                return False
-            repeats += 1
-            await asyncio.sleep(step.wait_s)
-            trial = prepare(deployment)
-
-    def _allowance_s(self, others_left: int) -> float:
-        """All that is left for the last candidate, else a share."""
-        remaining_s = self._deadline_s - time.monotonic()
-        return remaining_s if others_left == 0 else min(self._usual_s, remaining_s / (others_left + 1))
-
-    def _situation(self, problem: Problem, others_left: int, repeats: int) -> Situation:
-        route = self._plan.route
-        return Situation(
-            outcome=problem.outcome,
-            is_committed=self._answerer.is_committed,
-            others_left=others_left,
-            attempts_left=route.attempts_max - self._number,
-            repeats=repeats,
-            retries_same_first=route.retry_same_first,
-            retry_after_s=problem.retry_after_s,
-            remaining_s=self._deadline_s - time.monotonic(),
+    def __init__(self, engine: "Engine", call: Call, answerer: Answerer, choice: Choice, head: Head) -> None:
+        self.engine = engine
+        self.call = call
+        self.answerer = answerer
+        self.head = head
+        self.winner = 0
+        """The number of the attempt whose answer is the call's."""
+        route, timeout_s = choice.plan.route, call.timeout_s
+        self.deadline_s = call.started_s + (
+            route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
         )
+        self._choice = choice
+        self._deployments = list(choice.plan.deployments)
+        terms = Terms(self.deadline_s, route.attempts_max, route.retry_same_first)
+        self._means = engine.means(route)
+        self._course = Course(self, terms, self._means)
+        self._trials: dict[int, Trial] = {}
+        self._problems: list[Problem] = []
+        self._refusal: Problem | None = None
+        self._beside: asyncio.Task[Send | GiveUp | None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self, asking: Asking) -> None:
+        """Attempts until one has answered; else tells the client what to know."""
+        self._asking = asking
+        plan, record = self._choice.plan, self.call.record
+        record.model = self._choice.model
+        record.route = "model" if plan.route.is_direct else plan.route.name
+        record.strategy = plan.route.strategy
+        record.candidates = [deployment.id for deployment in plan.deployments]
+        record.weighed = plan.weighed
+        self.answerer.watch(self._gone)
+        try:
+            step = self._course.begin(time.monotonic())
+            while type(step) is Send:
+                step = await self._attempt(step)
+                while step is None and self._beside is not None:
+                    beside, self._beside = self._beside, None
+                    step = await beside
+        finally:
+            self.answerer.watch(None)
+            if self._beside is not None or self._timer is not None:
+                await self._stop()
+            self._settle()
+            del self._asking, self._course  # they know this one: what it holds would be kept until a collection
+        if not self.answerer.is_committed:
+            self._tell()
+
+    def claim(self, number: int) -> None:
+        """An attempt has its first meaningful token: its answer is the call's, and the others end. Raises where
+        another one was faster."""
+        if self._course.is_over:
+            raise UpstreamError(_LOST)
+        self.winner = number
+        for other in self._course.won(number, time.monotonic()):
+            self._trials[other].abort(Outcome.LOCAL)
+
+    # what the course asks for
+
+    def __len__(self) -> int:
+        return len(self._deployments)
+
+    def member(self, place: int) -> Member:
+        """What is known of one of the deployments."""
+        return self.engine.fleet.member(self._deployments[place])
+
+    def extra_nano_usd(self, place: int) -> int:
+        """What a second attempt there would probably cost: its prompt, since the loser of a stream has usually not said
+        anything, and a usual answer where that comes whole."""
+        deployment, member = self._deployments[place], self.member(place)
+        written = 0 if self.head.is_stream else int(member.output_tokens)
+        quote = self.engine.metering.quote_or_ceiling(deployment)
+        return int(quote.nano_usd(Need(self._choice.input_tokens, written), member.cached_share))
+
+    # one attempt
+
+    async def _attempt(self, send: Send) -> Send | GiveUp | None:
+        """Makes one, and says what follows."""
+        if send.wait_s:
+            await asyncio.sleep(send.wait_s)
+        if self.answerer.is_gone:
+            return self._after(send, _GONE)
+        deployment = self._deployments[send.place]
+        if send.number > 1 and send.why != "again" and self._wants_rest(deployment):
+            return self._course.skipped(send)
+        try:
+            trial = self._asking.prepare(deployment)
+        except ClientError as error:
+            self._refusal = error.problem  # the error itself would hold on to this frame, and the frame to the call
+            return self._course.skipped(send)
+        return await self._make(send, trial, deployment)
+
+    async def _make(self, send: Send, trial: Trial, deployment: Deployment) -> Send | GiveUp | None:
+        number, more, attempt, sent_s = send.number, self._course.more, trial.attempt, time.monotonic()
+        attempt.number, attempt.why = number, send.why
+        attempt.started_ms = (sent_s - self.call.started_s) * 1e3
+        self.engine.metering.begin(self.call.record, attempt)
+        watch = Watch(self.engine, deployment, trial.body_bytes, self.head, sent_s)
+        self._trials[number] = trial
+        allowance_s = self._allowance_s(more, watch.ticket)
+        try:
+            if more > 0:
+                watch.ticket.on_late = partial(self._late, number)
+                self._look_early(watch.ticket, number, allowance_s)
+            problem = await trial.run(watch, allowance_s)
+        finally:
+            watch.ended(attempt)
+            del self._trials[number]
+        return None if problem is None else self._after(send, problem)
+
+    def _after(self, send: Send, problem: Problem) -> Send | GiveUp | None:
+        """What follows from a failure."""
+        course = self._course
+        if not course.is_over:
+            self._problems.append(problem)
+        step = course.failed(Failed(send.number, problem.outcome, problem.retry_after_s), time.monotonic())
+        if type(step) is GiveUp:
+            for number in step.cancel:
+                self._trials[number].abort(Outcome.LOCAL)
+            found = self._instead(problem)
+            if found is not None and not step.cancel:
+                self._deployments.append(found)
+                return course.instead(len(self._deployments) - 1)
+        elif step is None and course.more <= 0 and not course.is_over:
+            for trial in self._trials.values():
+                trial.extend(self.deadline_s - time.monotonic())
+        return step
+
+    def _instead(self, problem: Problem) -> Deployment | None:
+        """Where the operator lets a call go on that no other target would answer either."""
+        choice, record = self._choice, self.call.record
+        if self.answerer.is_committed or not choice.plan.route.instead or time.monotonic() >= self.deadline_s:
+            return None
+        tried = {f"{attempt.provider}/{attempt.model}" for attempt in record.attempts}
+        found = instead(choice.plan.route, problem.outcome, choice.demand, tried)
+        if found is not None:
+            record.candidates.append(found.id)
+        return found
+
+    def _wants_rest(self, deployment: Deployment) -> bool:
+        """Whether its quota is used up meanwhile."""
+        member = self.engine.fleet.member(deployment)
+        need = Need(self._choice.input_tokens, int(member.output_tokens))
+        return member.quota.wait_s(need, time.monotonic()) > 0.0
+
+    def _allowance_s(self, more: int, ticket: Ticket) -> float:
+        """How long an attempt may keep the client waiting: all that is left for the last candidate, else a share, and
+        not much longer than its deployment ever takes."""
+        remaining_s = self.deadline_s - ticket.sent_s
+        if more <= 0:
+            return remaining_s
+        engine, is_stream = self.engine, self.head.is_stream
+        usual_s = engine.settings.head_s if is_stream else engine.settings.whole_s
+        move_s = engine.fleet.move_s(ticket.member, ticket.need.input_tokens, is_stream=is_stream)
+        return min(usual_s, remaining_s / (more + 1), move_s)
+
+    # what is late
+
+    def _look_early(self, ticket: Ticket, number: int, allowance_s: float) -> None:
+        """Some attempts are looked at before they are overdue: with little time left, and the trial of a deployment
+        that was out of order, which takes no longer than the next one's answer usually would."""
+        soon_s = HEDGE_SHARE_OF_REST * (self.deadline_s - ticket.sent_s)
+        if ticket.probing:
+            next_one = self.member(self._course.next_place)
+            predicted = next_one.estimator(is_stream=ticket.is_stream).predict(ticket.need.input_tokens)
+            soon_s = min(soon_s, predicted.p95_s)
+        if soon_s < ticket.patience_s and soon_s < allowance_s:
+            self._look_at(number, max(soon_s, HEDGE_LEAST_S))
+
+    def _look_at(self, number: int, in_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(in_s, self._late, number)
+
+    def _late(self, number: int) -> None:
+        """An attempt is overdue, or it is time to look at it again."""
+        trial, now_s = self._trials.get(number), time.monotonic()
+        if trial is None or trial.watch is None:
+            return
+        is_hedgeable = not self.engine.fleet.blame.is_frozen(now_s) and self._asking.may_be_doubled()
+        step = self._course.overdue(number, trial.watch.ticket, now_s, is_hedgeable=is_hedgeable)
+        match step:
+            case Leave():
+                trial.abort(Outcome.SLOW)
+            case Send():
+                self.call.record.hedge = step.number
+                self._beside = asyncio.get_running_loop().create_task(self._attempt(step))
+            case Wake(at_s):
+                self._look_at(number, at_s - now_s)
+            case None:
+                pass
+
+    # the end
+
+    def _gone(self, outcome: Outcome) -> None:
+        """The client has left."""
+        for trial in list(self._trials.values()):
+            trial.abort(outcome)
+
+    async def _stop(self) -> None:
+        """Nothing of the call is left running."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
+
+    def _settle(self) -> None:
+        """What the call brings in for second attempts, and what its own have cost."""
+        record = self.call.record
+        if len(record.attempts) > 1:
+            record.attempts.sort(key=_number)
+        if self._course.taken:
+            self._means.purse.settle(self._course.taken, record.extra_nano_usd)
+        if self.winner:
+            self._means.purse.earn(record.cost_nano_usd - record.extra_nano_usd, time.monotonic())
 
     def _tell(self) -> None:
-        if self._answerer.is_committed:
+        """The client's answer when every attempt failed."""
+        if not self._problems:
+            if self._refusal is not None:
+                self.answerer.refuse(self._refusal)
             return
-        problem = summary(self._problems, is_late=time.monotonic() >= self._deadline_s)
-        attempts = () if RULES[self._problems[-1].outcome].is_callers else attempt_lines(self._call.record)
-        self._answerer.refuse(problem, attempts=attempts)
+        last = self._problems[-1]
+        problem = summary(self._problems, is_late=time.monotonic() >= self.deadline_s)
+        attempts = () if RULES[last.outcome].is_callers else attempt_lines(self.call.record)
+        self.answerer.refuse(problem, attempts=attempts)
+
+
+def _number(attempt: Attempt) -> int:
+    return attempt.number
+
+
+def attempt_lines(record: CallRecord) -> Sequence[Mapping[str, object]]:
+    """What the client is told of the attempts, as `error.metadata.attempts`."""
+    return [
+        {
+            "provider": attempt.provider,
+            "model": attempt.model,
+            "outcome": str(attempt.outcome),
+            "status": attempt.status or None,
+            "message": attempt.message,
+            "duration_ms": round(attempt.duration_ms, 1),
+        }
+        for attempt in record.attempts
+    ]

@@ -1,15 +1,20 @@
 """Makes, lists and ends keys; every change leaves a line in the audit. Must not know who asks or how it is shown."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from headgate.core.problems import ConfigError, InvalidRequest, NotFound
+from headgate.limits.terms import NO_TERMS, Terms, check_terms
 from headgate.policies.key_text import kid_of, new_key
 from headgate.policies.keys import PEPPER_NAME
 from headgate.policies.pepper import Pepper
+from headgate.policies.tenancy import KeyTerms, key_terms, tenant_terms
 from headgate.store.base import Store
-from headgate.store.queries import audit, keys, meta
+from headgate.store.queries import audit, keys, meta, tenants
 from headgate.store.queries.audit import AuditEntry
 from headgate.store.queries.keys import KeyRow
 
@@ -26,7 +31,9 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] | None = None
     """Models and routes it may ask for; None: all."""
     expires_us: int | None = None
-    limits: msgspec.Raw = msgspec.Raw(b"{}")
+    terms: Terms = NO_TERMS
+    organisation: str = ""
+    """The id of the organisation it belongs to; empty: its team's, or none."""
 
 
 def create_key(store: Store, pepper: Pepper, wanted: NewKey, *, actor: str) -> tuple[str, KeyRow]:
@@ -35,11 +42,8 @@ def create_key(store: Store, pepper: Pepper, wanted: NewKey, *, actor: str) -> t
     _check(wanted, now_us)
     plain, row = mint(pepper, wanted, now_us)
     with store.write() as connection:
-        known = meta.get(connection, PEPPER_NAME)
-        if known is None:
-            meta.put(connection, PEPPER_NAME, pepper.fingerprint)
-        elif known != pepper.fingerprint:
-            raise ConfigError("The other keys in this database were made with another pepper; this one would not work.")
+        check_terms(_all_terms(row), parents_of(connection, wanted.organisation, wanted.team))
+        _check_pepper(connection, pepper)
         keys.add(connection, row)
         audit.add(connection, _entry(now_us, actor, "key.create", row))
     return plain, row
@@ -55,11 +59,65 @@ def mint(pepper: Pepper, wanted: NewKey, now_us: int) -> tuple[str, KeyRow]:
         name=wanted.name,
         team=wanted.team,
         models=wanted.models,
-        limits=wanted.limits,
+        limits=msgspec.Raw(_encode(_kept(wanted.terms, wanted.organisation))),
         created_us=now_us,
         expires_us=wanted.expires_us,
     )
     return key.decode(), row
+
+
+def rotate_key(store: Store, pepper: Pepper, kid: str, overlap_us: int, *, actor: str) -> tuple[str, KeyRow]:
+    """A new key in the place of another, which ends after `overlap_us`. Both are counted as one."""
+    now_us = time.time_ns() // 1000
+    with store.write() as connection:
+        old = _found(connection, kid)
+        if old.revoked_us is not None or (old.expires_us is not None and old.expires_us <= now_us):
+            raise InvalidRequest(f"The key {kid!r} has ended; make a new one instead.", param="key_id")
+        plain, row = mint(pepper, NewKey(name=old.name, team=old.team, models=old.models), now_us)
+        terms = key_terms(old)
+        limits = _encode(msgspec.structs.replace(terms, lineage=terms.lineage or old.kid))
+        row = msgspec.structs.replace(row, limits=msgspec.Raw(limits), expires_us=old.expires_us)
+        _check_pepper(connection, pepper)
+        keys.add(connection, row)
+        ends_us = now_us + overlap_us
+        if old.expires_us is None or ends_us < old.expires_us:
+            keys.expire(connection, kid, ends_us)
+        audit.add(connection, _entry(now_us, actor, "key.rotate", row))
+    return plain, row
+
+
+def change_key(store: Store, kid: str, change: Callable[[Terms], Terms], *, actor: str) -> KeyRow:
+    """Sets a key's terms to what `change` makes of them."""
+    with store.write() as connection:
+        row = _found(connection, kid)
+        old = key_terms(row)
+        terms = change(msgspec.structs.replace(old, models=row.models))
+        kept = _kept(terms, old.organisation, old.lineage)
+        limits = _encode(kept)
+        changed = msgspec.structs.replace(row, limits=msgspec.Raw(limits), models=terms.models)
+        check_terms(terms, parents_of(connection, old.organisation, row.team))
+        keys.limit(connection, kid, limits.decode(), terms.models)
+        audit.add(connection, _line(actor, kid, limits.decode(), "key.change"))
+    return changed
+
+
+def parents_of(connection: Connection, organisation: str, team: str) -> list[tuple[str, Terms]]:
+    """The terms above a key, widest first, by what callers are told they are."""
+    found: list[tuple[str, Terms]] = []
+    if team:
+        row = tenants.find(connection, team)
+        if row is None or row.kind != "team":
+            raise InvalidRequest(f"There is no team {team!r}.", param="team")
+        if organisation not in ("", row.parent):
+            raise InvalidRequest(f"The team {team!r} is not of the organisation {organisation!r}.", param="team")
+        organisation = row.parent
+        found.append(("team", tenant_terms(row)))
+    if organisation:
+        row = tenants.find(connection, organisation)
+        if row is None or row.kind != "organisation":
+            raise InvalidRequest(f"There is no organisation {organisation!r}.", param="organisation")
+        found.insert(0, ("organisation", tenant_terms(row)))
+    return found
 
 
 def list_keys(store: Store) -> list[KeyRow]:
@@ -84,15 +142,13 @@ def revoke_key(store: Store, kid: str, *, actor: str) -> KeyRow:
 def let_pass(store: Store, kid: str, providers: tuple[str, ...], *, actor: str) -> KeyRow:
     """Sets the providers that a key may call as they are; its other limits stay."""
     with store.write() as connection:
-        row = keys.find(connection, kid)
-        if row is None:
-            raise NotFound(f"There is no key with the id {kid!r}.")
+        row = _found(connection, kid)
         if providers and row.models is not None:
             raise InvalidRequest("This key is held to some models, to which calls that pass through cannot be held.")
         limits = _encode({**_decode(row.limits), "pass_through": providers})
-        keys.limit(connection, kid, limits.decode())
+        keys.limit(connection, kid, limits.decode(), row.models)
         detail = _encode({"pass_through": providers}).decode()
-        audit.add(connection, _line(actor, kid, detail))
+        audit.add(connection, _line(actor, kid, detail, "key.pass_through"))
     return msgspec.structs.replace(row, limits=msgspec.Raw(limits))
 
 
@@ -105,8 +161,34 @@ def _check(wanted: NewKey, now_us: int) -> None:
         raise InvalidRequest("The key would have expired already.", param="expires")
 
 
-def _line(actor: str, kid: str, detail: str) -> AuditEntry:
-    return AuditEntry(at_us=time.time_ns() // 1000, actor=actor, action="key.pass_through", object=kid, detail=detail)
+def _found(connection: Connection, kid: str) -> KeyRow:
+    row = keys.find(connection, kid)
+    if row is None:
+        raise NotFound(f"There is no key with the id {kid!r}.")
+    return row
+
+
+def _check_pepper(connection: Connection, pepper: Pepper) -> None:
+    known = meta.get(connection, PEPPER_NAME)
+    if known is None:
+        meta.put(connection, PEPPER_NAME, pepper.fingerprint)
+    elif known != pepper.fingerprint:
+        raise ConfigError("The other keys in this database were made with another pepper; this one would not work.")
+
+
+def _kept(terms: Terms, organisation: str, lineage: str = "") -> KeyTerms:
+    """As a key's row keeps it: the models are a column of their own."""
+    values: dict[str, Any] = {name: getattr(terms, name) for name in Terms.__struct_fields__}
+    values |= {"models": None, "organisation": organisation, "lineage": lineage}
+    return KeyTerms(**values)
+
+
+def _all_terms(row: KeyRow) -> Terms:
+    return msgspec.structs.replace(key_terms(row), models=row.models)
+
+
+def _line(actor: str, kid: str, detail: str, action: str) -> AuditEntry:
+    return AuditEntry(at_us=time.time_ns() // 1000, actor=actor, action=action, object=kid, detail=detail)
 
 
 def _entry(at_us: int, actor: str, action: str, row: KeyRow) -> AuditEntry:

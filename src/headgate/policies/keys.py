@@ -8,12 +8,11 @@ from hmac import compare_digest
 from threading import Lock
 from typing import NamedTuple
 
-import msgspec
-
 from headgate.core.principal import Principal
 from headgate.core.problems import ConfigError
 from headgate.policies.key_text import KID, is_well_formed
 from headgate.policies.pepper import Pepper
+from headgate.policies.tenancy import Tenancy
 from headgate.store.base import Store, StoreError
 from headgate.store.queries import keys, meta
 from headgate.store.queries.keys import KeyRow
@@ -49,8 +48,11 @@ def _wall_us() -> int:
 class KeyRing:
     """Every key of a store. Waits for the store when it is made, then only in threads."""
 
-    def __init__(self, store: Store, pepper: Pepper, clock_us: Callable[[], int] = _wall_us) -> None:
+    def __init__(
+        self, store: Store, pepper: Pepper, clock_us: Callable[[], int] = _wall_us, tenancy: Tenancy | None = None
+    ) -> None:
         self._store = store
+        self._tenancy = tenancy or Tenancy(store, clock_us)
         self._pepper = pepper
         self._clock_us = clock_us
         self._held: dict[bytes, _Held] = {}
@@ -144,25 +146,17 @@ class KeyRing:
     def _read_changes(self) -> None:
         now_s = time.monotonic()
         with self._store.read() as connection:
+            since = 0 if self._tenancy.refresh(connection) else self._revision  # those above bound all below them
             revision = keys.revision(connection)
-            changed = keys.changed_since(connection, self._revision) if revision != self._revision else []
+            changed = keys.changed_since(connection, since) if revision != since else []
         if changed:
-            self._held = self._held | {row.kid.encode(): _hold(row) for row in changed}
+            principals = self._tenancy.principals(changed)
+            held = {row.kid.encode(): _hold(row, each) for row, each in zip(changed, principals, strict=True)}
+            self._held = self._held | held
             self._genuine = {}
         self._revision = revision
         self._refreshed_s = now_s
 
 
-class _Limits(msgspec.Struct):
-    """What of a key's limits its caller is known by."""
-
-    pass_through: tuple[str, ...] = ()
-
-
-_decode_limits = msgspec.json.Decoder(_Limits).decode
-
-
-def _hold(row: KeyRow) -> _Held:
-    passing = _decode_limits(row.limits).pass_through
-    principal = Principal(key_id=row.kid, name=row.name, team=row.team, models=row.models, passing=passing)
+def _hold(row: KeyRow, principal: Principal) -> _Held:
     return _Held(row.hmac, principal, row.revoked_us is not None, row.expires_us)

@@ -11,6 +11,7 @@ from headgate.ledger.journal import Journal
 from headgate.ledger.meter import cost, total
 from headgate.ledger.minted import MintedIds
 from headgate.ledger.prices import Fees, Price, PriceBook, Rates
+from headgate.policies.limiting import Limits
 from headgate.providers.catalog import Deployment
 from headgate.routing.strategies import Quote
 
@@ -50,6 +51,8 @@ class Metering:
         self._calls = calls
         self.minted = minted or MintedIds()
         """Where the ids that callers name mean something."""
+        self.limits = Limits({})
+        """Those of the callers: replaced where there are callers with keys."""
 
     def begin(self, record: CallRecord, attempt: Attempt) -> None:
         """Before the first byte of an attempt goes out; with the first one the call begins. Raises when the journal
@@ -114,6 +117,14 @@ class Metering:
         missing = set(cost(price, usage).unpriced)
         return sum(item.nano_usd for item in cost(self._unpriced.ceiling, usage).items if item.name in missing)
 
+    def most(self, deployment: Deployment, usage: Usage) -> int:
+        """What `usage` would cost there, in nano-USD; likewise where no price is known."""
+        attempt = Attempt(
+            number=0, provider=deployment.provider, model=deployment.model, dialect="", lane="verbatim", usage=usage
+        )
+        self.settle(attempt, deployment.prices)
+        return attempt.cost_nano_usd
+
     def is_priced(self, prices: str, model: str) -> bool:
         """Whether a price is known."""
         return self._prices.find(prices, model) is not None
@@ -128,9 +139,17 @@ class Metering:
         cached = paid if rates.cached is None else rates.cached
         return Quote(paid, rates.output or 0, cached, price.request or 0)
 
+    def quote_or_ceiling(self, deployment: Deployment) -> Quote:
+        """The same; without a known price, the ceiling."""
+        rates = self._unpriced.ceiling.rates
+        most = rates.input or 0
+        return self.quote(deployment) or Quote(most, rates.output or 0, most)
+
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""
         self._calls.remember(record.id, self._journal.call_ended(record))
+        if self.limits.limited:
+            self.limits.settle(record)
 
 
 def estimate(prompt_bytes: int, answer_chars: int) -> Usage:

@@ -93,6 +93,9 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Of a service that needs no key: the variables that usually say where it is, and so that there is one."""
     prices: str = ""
     """The name to look up prices under; empty: its own."""
+    batches: tuple[str, ...] = ()
+    """The paths whose calls it takes in batches, at a price of their own: by OpenAI's files and batches, or by
+    Anthropic's message batches."""
     models: tuple[str, ...] = ()
     """Models to list besides those that the catalogue knows here."""
 

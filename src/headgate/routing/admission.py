@@ -1,9 +1,9 @@
-"""Who goes next when there is not room for all: a queue with deadlines, classes and fairness. Time is an argument.
+"""Who goes next when nobody may go just now: a queue with deadlines, classes and fairness. Pure: time is an argument.
 
 Classes go strictly before each other. Within one, tenants share by what they have consumed, not by how many requests
 they send: the virtual token counter (Sheng et al., Fairness in Serving Large Language Models, OSDI 2024,
 https://arxiv.org/abs/2401.00588), weighted. Whoever comes back from a pause starts level with the others and not with
-credit. Who cannot be served before the deadline is told at once.
+credit. Who cannot be served before the deadline is told at once. Whether the first in line may go is not decided here.
 """
 
 from collections import deque
@@ -19,6 +19,8 @@ TENANT_WAITING_MAX: Final = 100
 TENANTS_MAX: Final = 10_000
 OUTPUT_WEIGHT: Final = 2.0
 """What a token that comes out counts, where one that goes in counts 1."""
+PACE_S_MAX: Final = 1.0
+"""A longer time between two that go is a pause and no pace."""
 _LEARN: Final = 0.1
 
 
@@ -51,65 +53,62 @@ class Refused(Struct, frozen=True, gc=False):
 
 
 class Admission:
-    """One queue. `slots` may be on their way at a time."""
+    """One queue."""
 
-    __slots__ = ("_counters", "_lanes", "_service_s", "_waiting", "running", "slots")
+    __slots__ = ("_counters", "_lanes", "_last_s", "_pace_s", "waiting")
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self.running = 0
-        self._waiting = 0
+    def __init__(self) -> None:
+        self.waiting = 0
+        """How many wait."""
         self._lanes: dict[int, dict[str, deque[Entrant]]] = {}
         """By class, by tenant, in order of arrival."""
         self._counters: dict[str, float] = {}
         """What each tenant has consumed, by its weight."""
-        self._service_s = 1.0
-        """How long a request usually holds its slot."""
+        self._pace_s = 0.0
+        """How long it usually is from one that goes to the next."""
+        self._last_s: float | None = None
 
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return self._waiting
-
-    def enter(self, entrant: Entrant, now_s: float) -> bool | Refused:
-        """True: it may go. False: it waits, until `next` names it."""
+    def enter(self, entrant: Entrant, wait_s: float, now_s: float) -> Refused | None:
+        """It waits from now on, unless it is refused. `wait_s`: nobody may go before."""
         self._lift(entrant.tenant)
-        if self.running < self.slots and not self._waiting:
-            self._go(entrant)
-            return True
-        wait_s = self._service_s * (self._waiting + 1) / max(self.slots, 1)
+        ahead = sum(
+            len(each) for priority, lane in self._lanes.items() if priority < entrant.priority for each in lane.values()
+        )
         lane = self._lanes.setdefault(entrant.priority, {})
         own = lane.setdefault(entrant.tenant, deque())
+        turn_s = wait_s + self._pace_s * (ahead + len(own) * max(len(lane), 1))
         why = (
             "full"
-            if self._waiting >= WAITING_MAX
+            if self.waiting >= WAITING_MAX
             else "tenant_full"
             if len(own) >= TENANT_WAITING_MAX
             else "late"
-            if now_s + self._service_s / max(self.slots, 1) > entrant.deadline_s
+            if now_s + turn_s > entrant.deadline_s
             else ""
         )
         if why:
             self._tidy(entrant.priority, entrant.tenant)
-            return Refused(why, wait_s)
+            return Refused(why, turn_s)
         own.append(entrant)
-        self._waiting += 1
-        return False
+        self.waiting += 1
+        return None
 
-    def next(self, now_s: float) -> tuple[list[Entrant], list[Entrant]]:
-        """Who may go now, and whose deadline has passed: both are out of the queue."""
-        late = self._late(now_s)
-        going: list[Entrant] = []
-        while self.running < self.slots and self._waiting:
-            priority = min(self._lanes)
-            lane = self._lanes[priority]
-            tenant = min(lane, key=lambda name: self._counters.get(name, 0.0))
-            entrant = lane[tenant].popleft()
-            self._waiting -= 1
-            self._tidy(priority, tenant)
-            self._go(entrant)
-            going.append(entrant)
-        return going, late
+    def first(self) -> Entrant | None:
+        """Who goes next."""
+        if not self.waiting:
+            return None
+        lane = self._lanes[min(self._lanes)]
+        return lane[min(lane, key=lambda name: self._counters.get(name, 0.0))][0]
+
+    def go(self, entrant: Entrant, now_s: float) -> None:
+        """The first in line goes."""
+        self._lanes[entrant.priority][entrant.tenant].popleft()
+        self.waiting -= 1
+        self._tidy(entrant.priority, entrant.tenant)
+        self._charge(entrant, entrant.cost)
+        if self._last_s is not None:
+            self._pace_s += _LEARN * (min(max(now_s - self._last_s, 0.0), PACE_S_MAX) - self._pace_s)
+        self._last_s = now_s
 
     def leave(self, id: str) -> bool:
         """A request that waits does not want to any more. False: it is not here."""
@@ -118,20 +117,33 @@ class Admission:
                 for entrant in entrants:
                     if entrant.id == id:
                         entrants.remove(entrant)
-                        self._waiting -= 1
+                        self.waiting -= 1
                         self._tidy(priority, tenant)
                         return True
         return False
 
-    def done(self, entrant: Entrant, actual_cost: float, held_s: float) -> None:
-        """One that went is over: what it consumed in truth, and how long it held its slot."""
-        self.running -= 1
-        self._service_s += _LEARN * (max(held_s, 0.0) - self._service_s)
+    def done(self, entrant: Entrant, actual_cost: float) -> None:
+        """One that went is over: what it consumed in truth."""
         self._charge(entrant, actual_cost - entrant.cost)
 
-    def _go(self, entrant: Entrant) -> None:
-        self.running += 1
-        self._charge(entrant, entrant.cost)
+    def late(self, now_s: float) -> list[Entrant]:
+        """Those whose deadline has passed: they are out of the queue."""
+        found: list[Entrant] = []
+        for priority, lane in list(self._lanes.items()):
+            for tenant, entrants in list(lane.items()):
+                late = [each for each in entrants if each.deadline_s <= now_s]
+                if late:
+                    found += late
+                    self.waiting -= len(late)
+                    lane[tenant] = deque(each for each in entrants if each.deadline_s > now_s)
+                    self._tidy(priority, tenant)
+        return found
+
+    def soonest_s(self) -> float:
+        """The next deadline of those who wait; infinite: nobody does."""
+        return min(
+            (each.deadline_s for lane in self._lanes.values() for own in lane.values() for each in own), default=inf
+        )
 
     def _charge(self, entrant: Entrant, cost: float) -> None:
         counter = self._counters.get(entrant.tenant, 0.0) + cost / max(entrant.weight, 1e-9)
@@ -150,19 +162,6 @@ class Admission:
 
     def _tenants(self) -> Iterable[str]:
         return (tenant for lane in self._lanes.values() for tenant in lane)
-
-    def _late(self, now_s: float) -> list[Entrant]:
-        found: list[Entrant] = []
-        for priority, lane in list(self._lanes.items()):
-            for tenant, entrants in list(lane.items()):
-                if min((each.deadline_s for each in entrants), default=inf) > now_s:
-                    continue
-                late = [each for each in entrants if each.deadline_s <= now_s]
-                found += late
-                self._waiting -= len(late)
-                lane[tenant] = deque(each for each in entrants if each.deadline_s > now_s)
-                self._tidy(priority, tenant)
-        return found
 
     def _tidy(self, priority: int, tenant: str) -> None:
         """Nothing is kept of who does not wait."""

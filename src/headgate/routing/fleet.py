@@ -26,6 +26,8 @@ HOST_IDLE_S: Final = 60.0
 """A host without a request for so long does not count among those in use."""
 TOKENS_PER_S_MAX: Final = 5_000.0
 _REFUSED: Final = frozenset({Outcome.RATE, Outcome.OVERLOAD})
+_TOLD: Final = frozenset({Outcome.OVERLOAD, Outcome.SERVER})
+"""The upstream itself says that it fails: that is not us, however many say so at once."""
 _GIVEN_UP: Final = frozenset({Outcome.SLOW, Outcome.STALL, Outcome.CLIENT_GONE, Outcome.LOCAL})
 """It would have taken longer: how much is not known."""
 _UNLIMITED: Final = Concurrency.LIMIT_MAX
@@ -39,6 +41,8 @@ DUE_MIN: Final = 1024
 KNOWN_SAMPLES: Final = 30.0
 SURE_SAMPLES: Final = 100.0
 """With fewer, a 95th percentile may be a 70th: the fast answers come first. Then the 99th is taken for it."""
+AILING_LEAST_S: Final = 1.0
+"""What is over sooner than this is waited for."""
 PROBE_S: Final = 5.0
 """How long a trial of a half-open deployment may keep its caller waiting."""
 MOVE_FACTOR: Final = 1.5
@@ -126,11 +130,11 @@ class Ticket:
         "is_over",
         "is_overdue",
         "is_stream",
-        "leave",
         "mark",
         "member",
         "need",
         "number",
+        "on_late",
         "patience_s",
         "predicted",
         "probing",
@@ -147,8 +151,8 @@ class Ticket:
         self.patience_s = 0.0
         """After so long without a token it is overdue."""
         self.is_stream = is_stream
-        self.leave: Callable[[], None] | None = None
-        """Gives it up, so that its call goes elsewhere; None: it may not."""
+        self.on_late: Callable[[], None] | None = None
+        """What to do when it is overdue; None: nothing can be done."""
         self.first_s: float | None = None
         """When the first token came."""
         self.is_overdue = False
@@ -352,9 +356,9 @@ class Fleet:
         return True
 
     def sweep(self, now_s: float) -> list[Ticket]:
-        """Counts the requests that have become overdue. Returns those that should go elsewhere at once: all that are
-        overdue at a deployment which is not well."""
-        due, moves = self._due, list[Ticket]()
+        """Counts the requests that have become overdue. Returns those that something may be done about: each that has
+        just become so, and all that are overdue at a deployment which is not well."""
+        due, late = self._due, list[Ticket]()
         while due and due[0][0] <= now_s:
             ticket = heappop(due)[2]
             if ticket.is_over or ticket.first_s is not None or ticket.is_overdue:
@@ -363,11 +367,13 @@ class Fleet:
             member.overdue.append(ticket)
             self._overdue(ticket, now_s)
             if member.health.state is not State.HEALTHY and member.health.state is not State.RAMPING:
-                moves.extend(each for each in member.overdue if not each.is_over and each.first_s is None)
+                late.extend(each for each in member.overdue if not each.is_over and each.first_s is None)
                 member.overdue.clear()
-            elif len(member.overdue) > OVERDUE_MAX:
+                continue
+            late.append(ticket)
+            if len(member.overdue) > OVERDUE_MAX:
                 member.overdue = [each for each in member.overdue if not each.is_over and each.first_s is None]
-        return moves
+        return late
 
     def _overdue(self, ticket: Ticket, now_s: float) -> None:
         ticket.is_overdue = True
@@ -376,6 +382,23 @@ class Fleet:
             return
         if member.health.suspicion.overdue() and member.health.suspect(now_s):
             self._ejected(member, now_s)
+
+    def ailing(self, now_s: float) -> list[Member]:
+        """One member of each host or account that is out of order for a while yet: whoever asks there may learn that it
+        is back."""
+        found: dict[str, Member] = {}
+        for member in self._members.values():
+            for domain in (member.host, member.account):
+                if domain.state is State.OPEN and domain.until_s - now_s > AILING_LEAST_S:
+                    found.setdefault(domain.name, member)
+        return list(found.values())
+
+    def probed(self, member: Member, status: int, now_s: float) -> None:
+        """Something that costs nothing was asked at a member's host with its account's key, and answered so."""
+        if status < 500:
+            member.host.probed(now_s)
+        if 200 <= status < 300:
+            member.account.probed(now_s)
 
     def move_s(self, member: Member, input_tokens: int, *, is_stream: bool) -> float:
         """How long a request is waited for while there is another deployment; without a limit until enough is known."""
@@ -396,7 +419,7 @@ class Fleet:
             return
         domain = member.host if blame.level == "host" else member.health
         row_max = CONNECTS_MAX if blame.level == "host" else FAILURES_MAX
-        if domain.failed(blame.weight, now_s, dice, row_max=row_max):
+        if domain.failed(blame.weight, now_s, dice, row_max=row_max) and outcome not in _TOLD:
             self._ejected(member, now_s)
 
     def _ejected(self, member: Member, now_s: float) -> None:

@@ -214,6 +214,11 @@ class Domain:
         self._enter(State.SUSPECT, now_s)
         return True
 
+    def probed(self, now_s: float) -> None:
+        """It would take requests again: the next one may try, before its time is over."""
+        if self.state is State.OPEN:
+            self.until_s = now_s
+
     def absolve(self, now_s: float) -> None:
         """It was ourselves, after all: as if nothing had been."""
         self.suspicion.clear()
@@ -280,9 +285,10 @@ class SelfBlame:
     for 5 s and not again within a minute: what still fails then does fail.
     """
 
-    __slots__ = ("_failed", "_next_s", "frozen_until_s")
+    __slots__ = ("_failed", "_next_s", "frozen_until_s", "lag_max_s")
 
     def __init__(self) -> None:
+        self.lag_max_s = LAG_MAX_S
         self.frozen_until_s = -inf
         self._next_s = -inf
         self._failed: dict[str, float] = {}
@@ -293,7 +299,7 @@ class SelfBlame:
 
     def lagged(self, lag_s: float, now_s: float) -> None:
         """The loop was late by so much."""
-        if lag_s > LAG_MAX_S:
+        if lag_s > self.lag_max_s:
             self.frozen_until_s = max(self.frozen_until_s, now_s + 1.0)
 
     def ejected(self, host: str, hosts: int, now_s: float) -> bool:

@@ -142,3 +142,10 @@ def _unknown(directory: Directory, name: str) -> str:
     near = get_close_matches(name, [*directory.names(), *directory.aliases, *qualified], n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     return f"The model {name!r} is not known here.{hint} GET /v1/models lists the names this key may use."
+
+
+def every_name(directory: Directory, asked: str, provider: str, upstream: str) -> frozenset[str]:
+    """All that a model is called where it runs: as asked for, as the provider calls it, and as the directory does."""
+    found = directory.entry(upstream)
+    known = {found[0].id} if found is not None else set[str]()
+    return frozenset({asked, upstream, f"{provider}/{upstream}", *known})

@@ -15,8 +15,9 @@ from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import Demand, able, suits
 from headgate.routing.affinity import Sticky, stuck
+from headgate.routing.budgets import HEDGE_SHARE
 from headgate.routing.conditions import Condition, Subject
-from headgate.routing.fleet import Fleet, Standing
+from headgate.routing.fleet import Fleet, Member, Standing
 from headgate.routing.health import State
 from headgate.routing.quotas import Need
 from headgate.routing.strategies import Candidate, Dice, Order, Quote, ranked, why_not
@@ -25,6 +26,9 @@ PANIC_INTERVAL_S: Final = 1.0
 """With every deployment of a route out of order, one call in so long still tries the one that has been well longest."""
 PANIC_RETRY_S: Final = 1.0
 """What the others are told to wait."""
+
+BUSY_S: Final = 0.05
+"""How soon it is looked again whether a deployment that takes no more at a time has room."""
 
 Quoting = Callable[[Deployment], Quote | None]
 """What a deployment costs; None: not known."""
@@ -35,6 +39,8 @@ class Target(Struct, frozen=True):
 
     deployment: Deployment
     weight: float = 1.0
+    tags: frozenset[str] = frozenset()
+    """The operator's words for it, which a call may ask for."""
 
 
 class Rule(Struct, frozen=True):
@@ -54,6 +60,10 @@ class Route(Struct, frozen=True, kw_only=True):
     """The deadline of a whole call, its retries included."""
     attempts_max: int = 3
     retry_same_first: bool = False
+    hedge_share: float = HEDGE_SHARE
+    """Of what its calls cost, so much may go into asking a second deployment beside a slow one; 0: none is."""
+    queue_s: float = 20.0
+    """How long a call may wait for deployments that all want rest; 0: it is refused."""
     on_loss: Literal["report", "refuse"] = "report"
     rules: tuple[Rule, ...] = ()
     """The first whose condition holds says the targets; none: `targets`."""
@@ -97,10 +107,10 @@ _BACK: Final = frozenset({"suspect", "busy"})
 
 
 def plan(route: Route, asked: Asked, fleet: Fleet) -> Plan:
-    """The order for one call. A sole target is always tried: its own answer says more than we could."""
+    """The order for one call. A sole target is tried unless it wants rest: its own answer says more than we could."""
     targets = route.targets
     if len(targets) == 1:
-        return Plan(route, (targets[0].deployment,))
+        return _sole(route, targets[0], asked, fleet)
     if (
         route.strategy == "ordered"
         and not asked.key
@@ -109,7 +119,7 @@ def plan(route: Route, asked: Asked, fleet: Fleet) -> Plan:
         return Plan(route, tuple(target.deployment for target in targets))
     candidates = [_candidate(target, asked, fleet) for target in targets if _takes_part(target, route)]
     if len(candidates) == 1:
-        return Plan(route, (candidates[0].deployment,))
+        return _sole(route, Target(candidates[0].deployment), asked, fleet)
     reasons = [why_not(each.standing) for each in candidates]
     free = [each for each, reason in zip(candidates, reasons, strict=True) if not reason]
     back = [each for each, reason in zip(candidates, reasons, strict=True) if reason in _BACK]
@@ -119,10 +129,30 @@ def plan(route: Route, asked: Asked, fleet: Fleet) -> Plan:
         reasons[candidates.index(order[0])] = "sticky"
     chosen = [*order, *sorted(back, key=_failed)]
     blocked = None
-    if not chosen:
+    if not order and back and "suspect" not in reasons:
+        chosen, blocked = [], _blocked(Outcome.RATE, BUSY_S)
+    elif not chosen:
         chosen, blocked = _panic(route.name, candidates, asked, fleet)
     told = tuple(_weighed(each, why or "chosen") for each, why in zip(candidates, reasons, strict=True))
     return Plan(route, tuple(each.deployment for each in chosen), told, blocked)
+
+
+def _sole(route: Route, target: Target, asked: Asked, fleet: Fleet) -> Plan:
+    """The only one there is."""
+    deployment = target.deployment
+    member = fleet.member(deployment)
+    if not member.is_plain:
+        wait_s = member.quota.wait_s(_need(member, asked), asked.now_s)
+        if wait_s <= 0.0 and member.health.state is State.HEALTHY and not member.limit.has_room(member.in_flight):
+            wait_s = BUSY_S
+        if wait_s > 0.0:
+            return Plan(route, (), blocked=_blocked(Outcome.RATE, wait_s))
+    return Plan(route, (deployment,))
+
+
+def _need(member: Member, asked: Asked) -> Need:
+    usual = int(member.output_tokens)
+    return Need(asked.input_tokens, min(usual, asked.max_tokens) if asked.max_tokens else usual)
 
 
 def _takes_part(target: Target, route: Route) -> bool:
@@ -131,8 +161,7 @@ def _takes_part(target: Target, route: Route) -> bool:
 
 def _candidate(target: Target, asked: Asked, fleet: Fleet) -> Candidate:
     member = fleet.member(target.deployment)
-    usual = int(member.output_tokens)
-    need = Need(asked.input_tokens, min(usual, asked.max_tokens) if asked.max_tokens else usual)
+    need = _need(member, asked)
     return Candidate(
         deployment=target.deployment,
         weight=target.weight,
@@ -208,6 +237,16 @@ def check_route(route: Route) -> None:
     for targets in (route.targets, *(rule.targets for rule in route.rules)):
         if not any(target.weight > 0 for target in targets):
             raise ConfigError(f"route {route.name!r} has no target with a weight above 0")
+
+
+def marked(route: Route, tags: frozenset[str]) -> Route:
+    """The route with the targets that have all the tags, also where it goes on after a refusal; perhaps none."""
+
+    def left(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        return tuple(each for each in targets if tags <= each.tags)
+
+    elsewhere = {outcome: left(targets) for outcome, targets in route.instead.items()}
+    return structs.replace(route, targets=left(route.targets), instead=elsewhere)
 
 
 def with_able(route: Route, demand: Demand) -> Route:

@@ -56,6 +56,11 @@ class Http1Exchange:
         """Whether the client reads slower than we write."""
         return self._connection is not None and self._connection.is_congested
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty: it is gone."""
+        return "" if self._connection is None else self._connection.peer
+
     def start(self, status: int, fields: bytes) -> None:
         """Status and header fields."""
         connection = self._connection

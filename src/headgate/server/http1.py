@@ -125,6 +125,12 @@ class ClientConnection(asyncio.Protocol):
         self.is_last = False
         """Close once what is under way is answered."""
 
+    @property
+    def peer(self) -> str:
+        """The client's address."""
+        name = cast("tuple[str, ...] | None", self._transport.get_extra_info("peername"))
+        return name[0] if name else ""
+
     # What the loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -23,7 +23,7 @@ from headgate.dialects.side import is_form
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.counting import count
-from headgate.engine.exchange import Exchange
+from headgate.engine.exchange import Exchange, FromAfar
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.side import operate
@@ -155,6 +155,10 @@ class ClientListener:
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answers a request that `greet` let in."""
         try:
+            limited = self._doors.engine.metering.limits.limited.get(incoming.principal.key_id)
+            if limited is not None and limited.gate is not None:
+                peer = exchange.peer if isinstance(exchange, FromAfar) else ""
+                limited.gate.check(incoming.endpoint.operation or incoming.endpoint.action, peer)
             await self._actions[incoming.endpoint.action](incoming, exchange)
         except HeadgateError as error:
             _tell(exchange, _refusal(incoming, error.problem))
@@ -268,6 +272,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         path=head.path,
         framing=manner.framing,
         timeout_s=manner.timeout_s,
+        tags=manner.tags,
     )
 
 
@@ -282,6 +287,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
+        tags=tags_of(headers),
     )
 
 
@@ -332,6 +338,17 @@ def travelling(endpoint: paths.Endpoint, headers: Headers) -> dict[str, str]:
         for name, value in headers.items()
         if name.startswith(b"anthropic-")
     }
+
+
+def tags_of(headers: Headers) -> frozenset[str]:
+    """What the client wants a target to be marked with."""
+    value = headers.get(b"x-headgate-tags")
+    if value is None:
+        return _NO_TAGS
+    return frozenset(tag for part in value.decode("latin-1").split(",") if (tag := part.strip()))
+
+
+_NO_TAGS: frozenset[str] = frozenset()
 
 
 def timeout_of(headers: Headers) -> float | None:

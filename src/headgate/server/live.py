@@ -14,9 +14,10 @@ import msgspec
 from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Problem
 from headgate.dialects import realtime
 from headgate.engine.call import Call
-from headgate.engine.conduct import STOPPED, Engine
+from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.realtime import Session, Wish, live_plan
+from headgate.engine.trial import STOPPED
 from headgate.server.conversation import Conversation, KeyCheck, Visit
 from headgate.server.incoming import Incoming, Reply
 from headgate.server.secrets import PREFIX, ClientSecrets, Grant, Minting, parse_client_secret, parse_session

@@ -3,7 +3,7 @@
 Changing one takes a migration in `migrations/versions` as well: a test compares what both make.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, event
 
 METADATA = MetaData()
 
@@ -123,3 +123,75 @@ AUDIT = Table(
     Index("audit_by_time", "at_us"),
     sqlite_strict=True,
 )
+
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False, comment="organisation or team"),
+    Column("parent", Text, nullable=False, comment="a team's organisation; empty: it is one"),
+    Column("name", Text, nullable=False),
+    Column("terms", Text, nullable=False, comment="JSON object"),
+    Column("created_us", Number, nullable=False),
+    Column("revision", Number, nullable=False, comment="counts the changes of this table"),
+    Index("tenants_by_revision", "revision"),
+    sqlite_strict=True,
+)
+
+ADMINS = Table(
+    "admins",
+    METADATA,
+    Column("kid", Text, primary_key=True),
+    Column("hmac", LargeBinary, nullable=False),
+    Column("pepper", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("organisation", Text, nullable=False, comment="the one it may administer"),
+    Column("role", Text, nullable=False, comment="owner, admin, member or viewer"),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number),
+    Column("revoked_us", Number),
+    sqlite_strict=True,
+)
+
+SPEND = Table(
+    "spend",
+    METADATA,
+    Column("quarter_us", Number, primary_key=True, comment="when the calls began, to the quarter of an hour"),
+    Column("key_id", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="as asked for"),
+    Column("provider", Text, primary_key=True, comment="the one that answered"),
+    Column("upstream", Text, primary_key=True, comment="that one's name of the model"),
+    Column("calls", Number, nullable=False),
+    Column("input_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False, comment="what the operator pays"),
+    Column("charge_nano_usd", Number, nullable=False, comment="what the caller does"),
+    Index("spend_by_key", "key_id", "quarter_us"),
+    sqlite_strict=True,
+)
+
+TRANSFERS = Table(
+    "transfers",
+    METADATA,
+    Column("seq", Number, primary_key=True),
+    Column("id", Text, nullable=False, unique=True, comment="says what it is for: the same one is posted once"),
+    Column("at_us", Number, nullable=False),
+    Column("debit", Text, nullable=False, comment="the account that it comes from"),
+    Column("credit", Text, nullable=False, comment="the account that it goes to"),
+    Column("nano_usd", Number, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="JSON object"),
+    Index("transfers_by_debit", "debit", "seq"),
+    Index("transfers_by_credit", "credit", "seq"),
+    sqlite_strict=True,
+)
+
+_KEEPING = (
+    "CREATE TRIGGER {table}_keep_{verb} BEFORE {verb} ON {table} "
+    "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
+)
+for _table in (AUDIT, TRANSFERS):  # who must change what is written there drops these first, and is seen to have
+    for _verb in ("UPDATE", "DELETE"):
+        _trigger = DDL(_KEEPING.format(table=_table.name, verb=_verb))
+        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))

@@ -10,9 +10,11 @@ import pytest
 
 from headgate.core.principal import Principal
 from headgate.core.problems import ConfigError, InvalidRequest, NotFound
+from headgate.limits.terms import RateTerm, Terms
 from headgate.policies.issuing import NewKey, create_key, let_pass, list_keys, mint, revoke_key
 from headgate.policies.key_text import PREFIX, checksum, new_key
 from headgate.policies.keys import KeyRing, Refusal
+from headgate.policies.organising import NewTenant, create_tenant
 from headgate.policies.pepper import Pepper
 from headgate.store.base import Store
 from headgate.store.memory import open_memory
@@ -35,10 +37,12 @@ def resealed(key: str, kid: str = "") -> str:
 
 
 def test_a_good_key_is_its_caller(store: Store):
-    plain, row = create_key(store, PEPPER, NewKey(name="laptop", team="a", models=("m", "p/m")), actor="test")
+    above = create_tenant(store, NewTenant(kind="organisation", name="o"), actor="test")
+    team = create_tenant(store, NewTenant(kind="team", name="t", organisation=above.id), actor="test").id
+    plain, row = create_key(store, PEPPER, NewKey(name="laptop", team=team, models=("m", "p/m")), actor="test")
     ring = KeyRing(store, PEPPER)
 
-    expected = Principal(key_id=row.kid, name="laptop", team="a", models=("m", "p/m"))
+    expected = Principal(key_id=row.kid, name="laptop", team=team, models=("m", "p/m"), organisation=above.id)
     assert ring.check(plain) == expected
     assert ring.check(plain.encode()) == expected
     assert asyncio.run(ring.identify(plain.encode())) == expected
@@ -256,8 +260,8 @@ def test_minting_keeps_nothing(store: Store):
 
 
 def test_a_key_is_let_pass_calls_through_and_not_any_more(store: Store):
-    limits = msgspec.Raw(b'{"other":1}')
-    plain, row = create_key(store, PEPPER, NewKey(name="laptop", limits=limits), actor="test")
+    terms = Terms(rates=(RateTerm(of="requests", most=5),))
+    plain, row = create_key(store, PEPPER, NewKey(name="laptop", terms=terms), actor="test")
     ring = KeyRing(store, PEPPER)
 
     let_pass(store, row.kid, ("one", "two"), actor="test")
@@ -266,9 +270,9 @@ def test_a_key_is_let_pass_calls_through_and_not_any_more(store: Store):
     changed = let_pass(store, row.kid, (), actor="test")
     ring.refresh()
 
-    assert allowed == Principal(key_id=row.kid, name="laptop", passing=("one", "two"))
-    assert ring.check(plain) == Principal(key_id=row.kid, name="laptop")
-    assert msgspec.json.decode(changed.limits) == {"other": 1, "pass_through": []}
+    assert allowed.passing == ("one", "two")
+    assert ring.check(plain).passing == ()
+    assert msgspec.json.decode(changed.limits) == {"rates": [{"of": "requests", "most": 5}], "pass_through": []}
     with store.read() as connection:
         assert audit.newest(connection, 1)[0].action == "key.pass_through"
 

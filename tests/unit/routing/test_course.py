@@ -1,271 +1,282 @@
 """One call's course: what is sent, hedged, moved, retried and given up, and when."""
 
-import pytest
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
 from headgate.core.problems import Outcome
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.budgets import PURSE_START_NANO_USD, Efficacy, Purse, RetryBudget
-from headgate.routing.course import (
-    Begin,
-    Cancel,
-    Choice,
-    Commit,
-    Course,
-    Event,
-    Failed,
-    FirstToken,
-    GiveUp,
-    Gone,
-    Means,
-    Send,
-    Suspected,
-    Terms,
-    Wake,
-    Woken,
-)
-from headgate.routing.estimate import Prediction
-from headgate.routing.fleet import Fleet
+from headgate.routing.course import Course, Failed, GiveUp, Leave, Means, Send, Terms, Wake
+from headgate.routing.fleet import Fleet, Member, Ticket
+from headgate.routing.quotas import Need
 
-USUAL = Prediction(0.4, 1.0, 1.5, 3.0)
-TERMS = Terms(deadline_s=60.0)
+TERMS = Terms(60.0)
+NEED = Need(200, 100)
 
 
-FLEET = Fleet()
+class Choices:
+    """Deployments by name: `a@h` is one at the host h."""
+
+    def __init__(self, *names: str, extra: int = 1000) -> None:
+        self.fleet = Fleet()
+        self._extra = extra
+        self._members = [self.fleet.member(_deployment(name)) for name in names]
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def member(self, place: int) -> Member:
+        return self._members[place]
+
+    def extra_nano_usd(self, place: int) -> int:
+        return self._extra
+
+    def ticket(self, place: int = 0, sent_s: float = 0.0) -> Ticket:
+        return self.fleet.sent(self._members[place], NEED, sent_s, is_stream=True)
 
 
-def choice(name: str, host: str = "", predicted: Prediction = USUAL, **changes: object) -> Choice:
-    deployment = Deployment(name, "m", (Door("d", f"https://{host or name}.example"),), name)
-    return structs.replace(Choice(FLEET.member(deployment), predicted, 1000), **changes)
+def _deployment(name: str) -> Deployment:
+    provider, _, host = name.partition("@")
+    return Deployment(provider, "m", (Door("d", f"https://{host or provider}.example"),), provider)
 
 
-def three() -> list[Choice]:
-    return [choice("a"), choice("b"), choice("c")]
+def means() -> Means:
+    return Means(RetryBudget(), Purse(), Efficacy())
 
 
-def start(choices: list[Choice] | None = None, terms: Terms = TERMS, means: Means | None = None) -> Course:
-    course = Course(choices or three(), terms, means or Means(RetryBudget(), Purse(), Efficacy()))
-    course.decide(Begin(), 0.0)
-    return course
+def start(choices: Choices | None = None, terms: Terms = TERMS, shared: Means | None = None) -> tuple[Course, Choices]:
+    choices = choices or Choices("a", "b", "c")
+    course = Course(choices, terms, shared or means())
+    assert course.begin(0.0) == Send(1, 0, "first")
+    return course, choices
 
 
-def sends(course: Course, event: Event, now_s: float) -> list[object]:
-    """What follows, but for times to be woken at."""
-    return [action for action in course.decide(event, now_s) if not isinstance(action, Wake)]
+def late(course: Course, choices: Choices, number: int = 1, place: int = 0) -> object:
+    """What follows when an attempt that was sent at second 0 is overdue at second 2."""
+    return course.overdue(number, choices.ticket(place), 2.0, is_hedgeable=True)
 
 
-def test_it_begins_with_the_first_and_knows_when_to_look_again():
-    course = Course(three(), TERMS, Means(RetryBudget(), Purse(), Efficacy()))
-    assert course.decide(Begin(), 0.0) == [Send(1, 0, "first"), Wake(60.0), Wake(1.0), Wake(4.5)]
+def suspect(choices: Choices, place: int = 0) -> None:
+    assert choices.member(place).health.suspect(0.0)
 
 
 def test_nothing_to_try_is_given_up():
-    course = Course([], TERMS, Means(RetryBudget(), Purse(), Efficacy()))
-    assert course.decide(Begin(), 0.0) == [GiveUp(Outcome.OVERLOAD)]
-
-
-def test_a_token_commits_and_nothing_follows_it():
-    course = start()
-    assert course.decide(FirstToken(1), 0.5) == [Commit(1)]
+    course = Course(Choices(), TERMS, means())
+    assert course.begin(0.0) == GiveUp()
     assert course.is_over
-    for event in (Woken(), FirstToken(1), Failed(1, Outcome.CUT), Suspected(1), Gone()):
-        assert course.decide(event, 2.0) == []
 
 
-def test_a_slow_one_is_hedged_and_the_first_token_wins():
-    course = start()
-    assert sends(course, Woken(), 0.9) == []
-    assert sends(course, Woken(), 1.0) == [Send(2, 1, "hedge")]
-    assert sends(course, Woken(), 1.1) == []
-    assert sends(course, FirstToken(2), 1.5) == [Commit(2), Cancel(1, Outcome.LOCAL)]
+def test_the_first_token_ends_it_and_nothing_follows():
+    course, choices = start()
+    assert course.won(1, 0.5) == ()
+    assert course.is_over
+    assert course.failed(Failed(1, Outcome.CUT), 1.0) is None
+    assert late(course, choices) is None
 
 
-def test_a_loser_is_cancelled_whichever_it_is():
-    course = start()
-    course.decide(Woken(), 1.0)
-    assert sends(course, FirstToken(1), 1.5) == [Commit(1), Cancel(2, Outcome.LOCAL)]
+def test_a_slow_one_is_hedged_once_and_the_loser_is_named():
+    course, choices = start()
+    assert late(course, choices) == Send(2, 1, "hedge")
+    assert late(course, choices) is None
+    assert course.taken == 1000
+    assert course.won(2, 3.0) == (1,)
+    assert course.failed(Failed(1, Outcome.LOCAL), 3.0) is None
 
 
-def test_a_hedge_goes_to_another_host_and_account():
-    course = start([choice("a"), choice("b", host="a"), choice("c")])
-    assert sends(course, Woken(), 1.0) == [Send(2, 2, "hedge")]
-    alone = start([choice("a"), choice("b", host="a")])
-    assert sends(alone, Woken(), 1.0) == []
+def test_the_first_may_win_after_all():
+    shared = means()
+    course, choices = start(shared=shared)
+    late(course, choices)
+    assert course.won(1, 3.0) == (2,)
+    assert course.failed(Failed(2, Outcome.LOCAL), 3.0) is None
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [
-        structs.replace(TERMS, is_hedgeable=False),
-        structs.replace(TERMS, load=0.9),
-        structs.replace(TERMS, attempts_max=1),
-    ],
-)
-def test_what_must_not_be_hedged_is_not(terms: Terms):
-    assert sends(start(terms=terms), Woken(), 1.0) == []
+def test_a_hedge_goes_to_another_host_and_account_and_leaves_the_near_one_for_later():
+    course, choices = start(Choices("a@x", "b@x", "c"))
+    assert late(course, choices) == Send(2, 2, "hedge")
+    assert course.failed(Failed(2, Outcome.SERVER), 2.1) is None
+    assert course.failed(Failed(1, Outcome.SERVER), 2.2) == Send(3, 1, "retry")
+    alone, near = start(Choices("a@x", "b@x"))
+    assert late(alone, near) is None
+
+
+def test_what_must_not_be_hedged_is_not():
+    course, choices = start()
+    assert course.overdue(1, choices.ticket(), 2.0, is_hedgeable=False) is None
+    once, few = start(terms=Terms(60.0, attempts_max=1))
+    assert late(once, few) is None
 
 
 def test_without_money_nothing_is_hedged():
-    means = Means(RetryBudget(), Purse(), Efficacy())
-    means.purse.take(PURSE_START_NANO_USD)
-    assert sends(start(means=means), Woken(), 1.0) == []
+    course, choices = start(Choices("a", "b", extra=PURSE_START_NANO_USD + 1))
+    assert late(course, choices) is None
+    assert course.taken == 0
+    none, others = start(shared=Means(RetryBudget(), Purse(0.0), Efficacy()))
+    assert late(none, others) is None
 
 
 def test_without_success_hedges_wait_and_stop():
-    means = Means(RetryBudget(), Purse(), Efficacy())
+    shared = means()
     for _ in range(20):
-        means.efficacy.hedged(has_won=False, now_s=0.0)
-    course = start(means=means)
-    assert sends(course, Woken(), 1.0) == []
-    assert sends(course, Woken(), 1.5) == [Send(2, 1, "hedge")]
+        shared.efficacy.hedged(has_won=False, now_s=0.0)
+    course, choices = start(shared=shared)
+    ticket = choices.ticket()
+    at_s = ticket.predicted.p99_s
+    assert course.overdue(1, ticket, at_s - 0.1, is_hedgeable=True) == Wake(at_s)
+    assert course.overdue(1, ticket, at_s, is_hedgeable=True) == Send(2, 1, "hedge")
     for _ in range(20):
-        means.efficacy.hedged(has_won=False, now_s=0.0)
-    assert sends(start(means=means), Woken(), 2.0) == []
+        shared.efficacy.hedged(has_won=False, now_s=0.0)
+    stopped, others = start(shared=shared)
+    assert late(stopped, others) is None
 
 
-def test_a_trial_is_hedged_early_and_for_nothing():
-    means = Means(RetryBudget(), Purse(), Efficacy())
-    means.purse.take(PURSE_START_NANO_USD)
-    slow = Prediction(5.0, 20.0, 25.0, 30.0)
-    course = start([choice("a", predicted=slow, is_probe=True), choice("b")], means=means)
-    assert sends(course, Woken(), 1.0) == [Send(2, 1, "hedge")]
-
-
-def test_one_that_takes_longer_than_any_is_moved():
-    course = start(terms=structs.replace(TERMS, is_hedgeable=False))
-    assert sends(course, Woken(), 4.5) == [Cancel(1, Outcome.SLOW), Send(2, 1, "move")]
-
-
-def test_the_last_is_never_cut():
-    course = start([choice("a")])
-    assert sends(course, Woken(), 50.0) == []
-    assert sends(course, Suspected(1), 51.0) == []
-    pair = start([choice("a"), choice("b")])
-    pair.decide(Suspected(1), 0.5)
-    assert sends(pair, Woken(), 40.0) == []
-    hedged = start([choice("a"), choice("b")])
-    hedged.decide(Woken(), 1.0)
-    assert sends(hedged, Woken(), 4.5) == [Cancel(1, Outcome.SLOW)]
-    assert sends(hedged, Woken(), 40.0) == []
-
-
-def test_what_is_late_with_nowhere_to_go_is_left_in_peace():
-    course = start(terms=structs.replace(TERMS, is_hedgeable=False, attempts_max=2))
-    course.decide(Failed(1, Outcome.SERVER), 0.1)
-    assert sends(course, Woken(), 50.0) == []
-
-
-def test_what_is_late_after_its_hedge_has_failed_is_left_in_peace():
-    course = start([choice("a"), choice("b")])
-    course.decide(Woken(), 1.0)
-    assert sends(course, Failed(2, Outcome.SERVER), 1.1) == []
-    assert sends(course, Woken(), 4.5) == []
-    assert sends(course, FirstToken(1), 9.0) == [Commit(1)]
+def test_a_trial_is_hedged_for_nothing_and_left_when_it_is_overdue():
+    shared = Means(RetryBudget(), Purse(0.0), Efficacy())
+    course, choices = start(shared=shared)
+    for _ in range(5):
+        choices.member(0).health.failed(1.0, -100.0, 0.5)
+    ticket = choices.ticket()
+    assert ticket.probing
+    assert course.overdue(1, ticket, 0.5, is_hedgeable=True) == Send(2, 1, "hedge")
+    ticket.is_overdue = True
+    assert course.overdue(1, ticket, 2.0, is_hedgeable=True) == Leave(1)
+    assert course.failed(Failed(1, Outcome.SLOW), 2.0) is None
+    assert course.won(2, 2.5) == ()
 
 
 def test_suspicion_moves_it_at_once_and_costs_nothing():
-    means = Means(RetryBudget(), Purse(), Efficacy())
-    while means.retries.take(0.0):
+    shared = means()
+    while shared.retries.take(0.0):
         pass
-    course = start(means=means)
-    assert sends(course, Suspected(1), 0.1) == [Cancel(1, Outcome.SLOW), Send(2, 1, "move")]
+    course, choices = start(shared=shared)
+    suspect(choices)
+    assert late(course, choices) == Leave(1)
+    assert late(course, choices) is None
+    assert course.failed(Failed(1, Outcome.SLOW), 0.0) == Send(2, 1, "move")
 
 
-def test_a_late_one_waits_for_the_budget():
-    means = Means(RetryBudget(), Purse(), Efficacy())
-    course = start(terms=structs.replace(TERMS, is_hedgeable=False), means=means)
-    while means.retries.take(4.5):
-        pass
-    assert course.decide(Woken(), 4.5) == [Wake(5.5)]
-    assert sends(course, Woken(), 5.5) == [Cancel(1, Outcome.SLOW), Send(2, 1, "move")]
+def test_the_last_is_never_cut():
+    course, choices = start(Choices("a"))
+    suspect(choices)
+    assert late(course, choices) is None
+    pair, both = start(Choices("a", "b"))
+    assert late(pair, both) == Send(2, 1, "hedge")
+    suspect(both)
+    assert late(pair, both) == Leave(1)
+    pair.failed(Failed(1, Outcome.SLOW), 2.0)
+    suspect(both, 1)
+    assert late(pair, both, 2, 1) is None
 
 
 def test_a_failure_goes_on_to_the_next_until_the_attempts_are_used_up():
-    course = start()
-    assert sends(course, Failed(1, Outcome.SERVER), 0.1) == [Send(2, 1, "retry")]
-    assert sends(course, Failed(1, Outcome.SERVER), 0.1) == []
-    assert sends(course, Failed(2, Outcome.CONNECT), 0.2) == [Send(3, 2, "retry")]
-    assert sends(course, Failed(3, Outcome.SERVER), 0.3) == [GiveUp(Outcome.SERVER)]
+    course, _ = start(terms=Terms(60.0, attempts_max=2))
+    assert course.more == 1
+    assert course.next_place == 1
+    assert course.failed(Failed(1, Outcome.SERVER), 0.1) == Send(2, 1, "retry")
+    assert course.failed(Failed(1, Outcome.SERVER), 0.1) is None
+    assert course.failed(Failed(2, Outcome.CONNECT), 0.2) == GiveUp()
 
 
 def test_a_failure_beside_a_hedge_waits_for_the_hedge():
-    course = start()
-    course.decide(Woken(), 1.0)
-    assert sends(course, Failed(1, Outcome.SERVER), 1.1) == []
-    assert sends(course, Failed(2, Outcome.SERVER), 1.2) == [Send(3, 2, "retry")]
+    course, choices = start()
+    late(course, choices)
+    assert course.failed(Failed(1, Outcome.SERVER), 2.1) is None
+    assert course.failed(Failed(2, Outcome.SERVER), 2.2) == Send(3, 2, "retry")
+
+
+def test_a_refusal_of_the_call_itself_ends_both():
+    course, choices = start()
+    late(course, choices)
+    assert course.failed(Failed(2, Outcome.CLIENT), 2.1) == GiveUp((1,))
+    assert course.failed(Failed(1, Outcome.LOCAL), 2.2) is None
 
 
 def test_the_same_is_tried_again_where_the_route_says_so():
-    course = start(terms=structs.replace(TERMS, retry_same_first=True))
-    assert course.decide(Failed(1, Outcome.RATE, 1.5), 0.5) == [Wake(2.0), Wake(60.0)]
-    assert sends(course, Woken(), 1.9) == []
-    assert sends(course, Woken(), 2.0) == [Send(2, 0, "again")]
-    assert sends(course, Failed(2, Outcome.RATE, 1.0), 2.5) == [Send(3, 1, "retry")]
-
-
-def test_the_callers_own_fault_is_told():
-    assert sends(start(), Failed(1, Outcome.POLICY), 0.1) == [GiveUp(Outcome.POLICY)]
+    course, _ = start(terms=Terms(60.0, retry_same_first=True))
+    assert course.failed(Failed(1, Outcome.RATE, 1.5), 0.5) == Send(2, 0, "again", 1.5)
+    assert course.failed(Failed(2, Outcome.RATE, 1.0), 2.5) == Send(3, 1, "retry")
 
 
 def test_without_a_budget_a_failure_is_told():
-    means = Means(RetryBudget(), Purse(), Efficacy())
-    course = start(means=means)
-    while means.retries.take(0.1):
+    shared = means()
+    course, _ = start(shared=shared)
+    while shared.retries.take(0.1):
         pass
-    assert sends(course, Failed(1, Outcome.SERVER), 0.1) == [GiveUp(Outcome.SERVER)]
+    assert course.failed(Failed(1, Outcome.SERVER), 0.1) == GiveUp()
 
 
-def test_a_deadline_ends_everything():
-    course = start()
-    course.decide(Woken(), 1.0)
-    assert sends(course, Woken(), 60.0) == [
-        Cancel(1, Outcome.SLOW), Cancel(2, Outcome.SLOW), GiveUp(Outcome.SLOW)
-    ]  # fmt: skip
+def test_what_took_its_time_costs_more():
+    shared = means()
+    course, _ = start(shared=shared)
+    while shared.retries.take(0.1, 0.5):
+        pass
+    assert course.failed(Failed(1, Outcome.SLOW), 0.2) == GiveUp()
 
 
-def test_a_client_who_hangs_up_is_no_fault_of_anybodys():
-    assert sends(start(), Gone(), 1.0) == [Cancel(1, Outcome.CLIENT_GONE), GiveUp(Outcome.CLIENT_GONE)]
+def test_after_the_deadline_nothing_is_sent():
+    course, _ = start()
+    assert course.failed(Failed(1, Outcome.SLOW), 60.0) == GiveUp()
 
 
-EVENTS = st.one_of(
-    st.just(Woken()),
-    st.builds(FirstToken, st.integers(1, 4)),
-    st.builds(Failed, st.integers(1, 4), st.sampled_from(list(Outcome)[1:])),
-    st.builds(Suspected, st.integers(1, 4)),
-    st.just(Gone()),
-)
+def test_what_cannot_be_said_there_does_not_count():
+    course, _ = start(terms=Terms(60.0, attempts_max=1))
+    second = course.skipped(Send(1, 0, "first"))
+    assert second == Send(1, 1, "first")
+    third = course.skipped(Send(1, 1, "first"))
+    assert third == Send(1, 2, "first")
+    assert course.skipped(Send(1, 2, "first")) == GiveUp()
 
 
-@given(st.lists(st.tuples(EVENTS, st.floats(0, 10)), max_size=30))
-def test_whatever_happens_one_wins_at_most_and_everything_is_stopped(events: list[tuple[Event, float]]):
-    course, now_s = start(), 0.0
-    running, ended = {1}, 0
-    for event, pause_s in events:
-        now_s += pause_s
-        if isinstance(event, Failed) and not course.is_over:
-            running.discard(event.number)
-        for action in course.decide(event, now_s):
-            match action:
-                case Send(number):
-                    running.add(number)
-                    assert number <= 3
-                case Cancel(number):
-                    running.remove(number)
-                case Commit(number):
-                    assert number in running
-                    running.discard(number)
-                    ended += 1
-                case GiveUp():
-                    ended += 1
-                case Wake(at_s):
-                    assert at_s >= 0.0
-        assert ended == int(course.is_over)
-        assert not (course.is_over and running)
+def test_a_hedge_that_cannot_be_said_there_is_left_out():
+    course, choices = start(Choices("a", "b"))
+    hedge = late(course, choices)
+    assert isinstance(hedge, Send)
+    assert course.skipped(hedge) is None
+    assert course.won(1, 3.0) == ()
+
+
+def test_the_operator_may_let_it_go_on_elsewhere():
+    course, _ = start(Choices("a", "b"), terms=Terms(60.0, attempts_max=1))
+    assert course.failed(Failed(1, Outcome.CONTEXT), 0.1) == GiveUp()
+    assert course.instead(2) == Send(2, 2, "instead")
+    assert course.won(2, 0.2) == ()
+
+
+ACTIONS = st.sampled_from(["overdue", "failed", "won", "suspect"])
+
+
+@given(st.lists(st.tuples(ACTIONS, st.integers(1, 4), st.sampled_from(list(Outcome)[1:])), max_size=30))
+def test_whatever_happens_one_wins_at_most_and_everything_is_stopped(events: Sequence[tuple[str, int, Outcome]]):
+    course, choices = start()
+    running, places, won = {1}, {1: 0}, list[int]()
+    for at, (kind, number, outcome) in enumerate(events):
+        now_s, action = float(at), None
+        if number not in running:
+            continue
+        match kind:
+            case "overdue":
+                action = course.overdue(number, choices.ticket(places[number]), now_s, is_hedgeable=True)
+            case "suspect":
+                choices.member(places[number]).health.suspect(now_s)
+            case "won" if not course.is_over:
+                running.remove(number)
+                won.append(number)
+                assert set(course.won(number, now_s)) == running
+            case _:
+                running.remove(number)
+                action = course.failed(Failed(number, outcome), now_s)
+        match action:
+            case Send(sent, place):
+                assert sent == max(places) + 1 <= 3
+                assert not course.is_over
+                running.add(sent)
+                places[sent] = place
+            case GiveUp(cancel):
+                assert set(cancel) == running
+            case _:
+                pass
         assert len(running) <= 2
-    for action in course.decide(Woken(), 1000.0):
-        if isinstance(action, Cancel):
-            running.remove(action.number)
-    assert course.is_over
-    assert not running
+        assert running or course.is_over
+    assert len(won) <= 1

@@ -71,13 +71,13 @@ def test_requests_that_are_overdue_make_it_suspect_before_they_fail():
     assert tickets[0].is_overdue
 
 
-def test_what_is_overdue_at_a_well_deployment_is_left_there():
+def test_what_is_overdue_at_a_well_deployment_is_named_once():
     fleet = Fleet()
     for number in range(200):
         for step in range(20):
             answered(fleet, now_s=number + step * 0.01)
         late = send(fleet, now_s=number + 0.2)
-        assert fleet.sweep(number + 0.95) == []
+        assert fleet.sweep(number + 0.95) == [late]
         fleet.first(late, number + 0.96)
         fleet.ended(late, Outcome.OK, number + 0.97, 0.5)
     member = fleet.member(deployment("a"))
@@ -239,7 +239,7 @@ def test_everything_at_once_is_us_and_nobody_is_ejected():
         answered(fleet, name)
     for name in "abc":
         for _ in range(5):
-            ended(fleet, Outcome.SERVER, name, 1.0)
+            ended(fleet, Outcome.CUT, name, 1.0)
     assert [state(fleet, name, 1.0) for name in "abc"] == [State.HEALTHY] * 3
     ended(fleet, Outcome.SERVER, "a", 2.0)
     late = send(fleet, now_s=2.0)
@@ -249,6 +249,17 @@ def test_everything_at_once_is_us_and_nobody_is_ejected():
     assert fleet.member(deployment("a")).is_plain
     assert late.member.health.suspicion.level == 0.0
     assert late.member.stream.samples == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SERVER, Outcome.OVERLOAD])
+def test_what_upstreams_say_of_themselves_is_not_us_however_many_say_it(outcome: Outcome):
+    fleet = Fleet()
+    for name in "abc":
+        answered(fleet, name)
+    for name in "abc":
+        for _ in range(10):
+            ended(fleet, outcome, name, 1.0)
+    assert [state(fleet, name, 1.0) for name in "abc"] == [State.OPEN] * 3
 
 
 def test_usage_teaches_what_an_answer_is_like():

@@ -110,10 +110,27 @@ def test_when_all_are_out_of_order_one_call_in_a_while_tries_the_one_that_failed
     assert order(both, no_dice, fleet, 3.2) == ["p1"]
 
 
-def test_a_sole_target_is_always_tried():
+def test_a_sole_target_is_tried_however_ill_but_not_when_it_wants_rest():
     fleet = Fleet()
-    end(fleet, "p0", Outcome.RATE, 1.0, retry_after_s=50.0)
+    for _ in range(5):
+        end(fleet, "p0", Outcome.SERVER, 1.0)
     assert order(route("ordered", [1]), no_dice, fleet, 2.0) == ["p0"]
+    end(fleet, "p0", Outcome.RATE, 2.0, retry_after_s=50.0)
+    for weights in ([1], [1, 0]):
+        told = plan(route("weighted", weights), asked(no_dice, 3.0), fleet)
+        assert told.blocked is not None
+        assert (told.deployments, told.blocked.retry_after_s) == ((), 49.0)
+
+
+def test_what_takes_no_more_at_a_time_is_waited_for():
+    fleet = Fleet()
+    for name in ("p0", "p1"):
+        member = fleet.member(deployment(name))
+        member.limit.limit, member.in_flight = 2.0, 2
+    for weights in ([1], [1, 1]):
+        told = plan(route("ordered", weights), asked(no_dice), fleet)
+        assert told.blocked is not None
+        assert (told.deployments, told.blocked.outcome, told.blocked.retry_after_s) == ((), Outcome.RATE, 0.05)
 
 
 def test_a_full_deployment_comes_last():

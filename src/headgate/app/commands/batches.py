@@ -70,12 +70,13 @@ async def _run(setup: Setup, order: Order, content: bytes, tell: Tell) -> BatchO
 
 async def _batch(desk: Desk, order: Order, content: bytes) -> Batch:
     """The batch of this file and route: the one that there is, unless that failed, else a new one."""
-    id = BATCH_PREFIX + hashlib.blake2b(order.route.encode() + b"\0" + content, digest_size=12).hexdigest()
+    said = order.route if desk.tier == "default" else f"{order.route} {desk.tier}"
+    id = BATCH_PREFIX + hashlib.blake2b(said.encode() + b"\0" + content, digest_size=12).hexdigest()
     try:
         found = await desk.batches.kept(CALLER.owner, id)
     except UnknownId:
         made = await desk.files.make(CALLER.owner, order.file.name, "batch", content)
-        wanted = Wanted(made.id, endpoint="", route=order.route, concurrency=order.concurrency, id=id)
+        wanted = Wanted(made.id, endpoint="", route=order.route, concurrency=order.concurrency, tier=desk.tier, id=id)
         return await desk.batches.make(CALLER, wanted)
     return found
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from headgate.app.commands.listing import provider_rows
 from headgate.app.compiled import compile_setup
 from headgate.app.config import ProviderSettings, Setup
-from headgate.ledger.prices import PriceBook
+from headgate.app.config_prices import price_book
 from headgate.providers.catalog import configure
+from headgate.routing.plan import Route
 from headgate.routing.strategies import WEIGHING
 
 
 def check(setup: Setup) -> None:
     """Raises `ConfigError` for what shows only when everything is put together, such as a route that leads nowhere."""
-    compile_setup(setup, PriceBook(), now_s=0)
+    _routes(setup)
 
 
 def summary(setup: Setup, environ: Mapping[str, str]) -> dict[str, object]:
@@ -28,8 +29,8 @@ def summary(setup: Setup, environ: Mapping[str, str]) -> dict[str, object]:
         "admin_key": "given" if config.admin_key else "made at the first start",
         "providers": [row for row in provider_rows(setup, environ) if row["used"]],
         "routes": {
-            name: {"strategy": route.strategy, "targets": [target.model for target in route.targets]}
-            for name, route in config.routes.items()
+            name: {"strategy": route.strategy, "targets": [target.deployment.id for target in route.targets]}
+            for name, route in _routes(setup).items()
         },
         "notes": list(setup.notes),
     }
@@ -49,11 +50,16 @@ def summary_lines(setup: Setup) -> list[str]:
     ]
     for settings in setup.providers:
         lines.append(f"provider        {settings.name}: {_provider(settings)}")
-    for name, route in config.routes.items():
-        targets = ", ".join(_target(target.model, target.weight, route.strategy) for target in route.targets)
+    for name, route in _routes(setup).items():
+        targets = ", ".join(_target(target.deployment.id, target.weight, route.strategy) for target in route.targets)
         lines.append(f"route           {name}: {route.strategy} over {targets}")
     lines += [f"note            {note}" for note in setup.notes]
     return [*lines, "The configuration can be used."]
+
+
+def _routes(setup: Setup) -> Mapping[str, Route]:
+    """As they are used: a route that names no targets has found its own."""
+    return compile_setup(setup, price_book(setup.config.providers), now_s=0).directory.routes
 
 
 def _provider(settings: ProviderSettings) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from headgate.app.config import Setup
 from headgate.core.problems import ConfigError, Outcome
-from headgate.core.record import Attempt, CallRecord, Weighed
+from headgate.core.record import Attempt, CallRecord, Weighed, Why
 from headgate.engine.answer import usd
 from headgate.ledger.calls import Calls
 from headgate.store.sqlite import open_sqlite
@@ -21,6 +21,17 @@ REASONS: Final[dict[str, str]] = {
     "busy": "put last: it has as many calls as it takes",
 }
 """What `Weighed.why` means; what is not here explains itself."""
+
+
+WHY: Final[dict[Why, str]] = {
+    "first": "the first choice",
+    "hedge": "beside one that was slow",
+    "move": "in place of one that was given up",
+    "retry": "after a failure",
+    "again": "the same again after a failure",
+    "instead": "where the route lets such a call go on",
+}
+"""What `Attempt.why` means."""
 
 
 def find(setup: Setup, call_id: str) -> CallRecord:
@@ -89,7 +100,8 @@ def _why(weighed: Weighed) -> str:
 def _attempts(record: CallRecord) -> Iterator[str]:
     yield f"attempts: {len(record.attempts)}"
     for attempt in record.attempts:
-        yield f"  {attempt.number}. {attempt.provider}/{attempt.model} ({attempt.dialect}, {attempt.lane})"
+        how = f"({attempt.dialect}, {attempt.lane}), {WHY[attempt.why]}"
+        yield f"  {attempt.number}. {attempt.provider}/{attempt.model} {how}"
         yield f"     {_course(attempt)}"
         yield f"     {_bill(attempt)}"
 

@@ -9,9 +9,9 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct, structs
@@ -19,7 +19,9 @@ from msgspec import Raw, Struct, structs
 from headgate.app.own.calling import call_line
 from headgate.app.own.files import Naming, OwnFiles, find_own
 from headgate.app.own.lines import Line, Lines, read_lines
+from headgate.app.own.ordering import Order
 from headgate.app.own.results import Result, Results, RunsElsewhere, output_line
+from headgate.app.own.wholesale import Buyer, Wholesale
 from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest
 from headgate.engine.own import BATCH_PREFIX, FILE_PREFIX
@@ -34,6 +36,8 @@ CONCURRENCY_MAX: Final = 64
 RUNNING_MAX: Final = 4
 """How many batches run at a time; others wait."""
 UNFINISHED: Final = ("validating", "in_progress", "finalizing", "cancelling")
+Tier = Literal["default", "batch"]
+"""At what price: the usual one, or that of the provider's batches where it has one."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _log = logging.getLogger("headgate")
 
@@ -44,6 +48,26 @@ class Counts(Struct, frozen=True, kw_only=True):
     total: int = 0
     completed: int = 0
     failed: int = 0
+
+
+class Ordered(Struct, frozen=True, kw_only=True):
+    """A provider's batch that stands for lines of one of ours."""
+
+    provider: str
+    id: str
+    lines: int
+
+
+class How(Struct, frozen=True, kw_only=True):
+    """How the lines were run; no member of OpenAI's."""
+
+    tier: Tier = "default"
+    """At what price was asked for."""
+    batched: int = 0
+    """How many lines providers' own batches have answered, at batch price."""
+    called: int = 0
+    """How many were calls of their own, at the usual price."""
+    provider_batches: tuple[Ordered, ...] = ()
 
 
 class BatchObject(Struct, frozen=True, kw_only=True):
@@ -68,6 +92,7 @@ class BatchObject(Struct, frozen=True, kw_only=True):
     cancelling_at: int | None = None
     cancelled_at: int | None = None
     request_counts: Counts = Counts()
+    headgate: How = How()
     metadata: dict[str, str] | None = None
 
 
@@ -79,6 +104,12 @@ class Batch(Struct, frozen=True, kw_only=True):
     route: str = ""
     """The model or route to ask in place of what the lines say; empty: theirs."""
     concurrency: int = CONCURRENCY
+    orders: tuple[Order, ...] = ()
+    """What is, or was, run by providers."""
+
+    def has_ordered(self, line: Line) -> bool:
+        """Whether a provider was asked to run a line."""
+        return any(order.has(line.number) for order in self.orders)
 
 
 class Wanted(NamedTuple):
@@ -88,6 +119,7 @@ class Wanted(NamedTuple):
     endpoint: str
     route: str = ""
     concurrency: int = CONCURRENCY
+    tier: Tier = "default"
     metadata: dict[str, str] | None = None
     id: str = ""
 
@@ -104,6 +136,11 @@ class House(NamedTuple):
     spawn: Spawn
     has_ended: Callable[[str], bool]
     """Whether the key of that id is good no more."""
+    wholesale: Wholesale
+    tier: Tier
+    """What is meant where a batch does not say."""
+    find_batch: Callable[[Order], Awaitable[str]]
+    """The id of the provider's batch that was made for an order, if the books know of one."""
 
 
 class Batches:
@@ -127,6 +164,7 @@ class Batches:
             endpoint=wanted.endpoint,
             input_file_id=wanted.input_file_id,
             created_at=now_us // 1_000_000,
+            headgate=How(tier=wanted.tier),
             metadata=wanted.metadata,
         )
         batch = Batch(shown=shown, caller=caller, route=wanted.route, concurrency=wanted.concurrency)
@@ -171,7 +209,15 @@ class Batches:
                     batch = await self._change(
                         batch, status="in_progress", in_progress_at=_now_s(), request_counts=total
                     )
-                    await self._call_all(batch, lines.calls, results)
+                batch = await self._order(batch, lines.calls, results)
+                left = [line for line in lines.calls if not batch.has_ordered(line)]
+                del lines  # a provider takes its time
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._call_all(batch, left, results))
+                    for order in batch.orders:
+                        group.create_task(self._buy(batch, order, results))
+                if batch.orders:
+                    await self._call_all(batch, (await asyncio.to_thread(self._lines, batch)).calls, results)
                 return await self._finish(batch, results)
             finally:
                 del self._running[batch.shown.id]
@@ -179,17 +225,59 @@ class Batches:
     # Running
 
     async def _run_safely(self, batch: Batch) -> None:
-        async with self._turns:
-            try:
-                await self.run(batch)
-            except RunsElsewhere:
-                _log.info("event=batch_runs_elsewhere batch=%s", batch.shown.id)
-            except Exception:  # of this batch alone; it is taken up again at the next start
-                _log.exception("event=batch_stopped batch=%s", batch.shown.id)
+        try:
+            await self.run(batch)
+        except RunsElsewhere:
+            _log.info("event=batch_runs_elsewhere batch=%s", batch.shown.id)
+        except Exception:  # of this batch alone; it is taken up again at the next start
+            _log.exception("event=batch_stopped batch=%s", batch.shown.id)
+
+    async def _order(self, batch: Batch, calls: list[Line], results: Results) -> Batch:
+        """Has providers run what they can, where that is asked for. An order is written down before it is sent; one
+        that a kill has left without an answer is looked for in the books, and made anew if they know of none."""
+        known: list[Order] = []
+        for order in batch.orders:
+            id = order.id or ("" if order.is_refused else await self._house.find_batch(order))
+            if id or order.is_refused:
+                known.append(structs.replace(order, id=id))
+        batch = await self._with_orders(batch, known)
+        buyer = self._buyer(batch)
+        if batch.shown.headgate.tier != "batch" or buyer.is_cancelled():
+            return batch
+        left = [line for line in calls if line.number not in results.done and not batch.has_ordered(line)]
+        for order, bodies in await self._house.wholesale.plan(buyer, left):
+            batch = await self._with_orders(batch, [*batch.orders, order])
+            placed = await self._house.wholesale.place(buyer, order, bodies)
+            batch = await self._with_orders(batch, [*batch.orders[:-1], placed])
+        return batch
+
+    async def _buy(self, batch: Batch, order: Order, results: Results) -> None:
+        """Waits for an order and keeps what came of it."""
+        buyer, wholesale = self._buyer(batch), self._house.wholesale
+        if order.id and await wholesale.wait(buyer, order):
+            lines = (await asyncio.to_thread(self._lines, batch)).calls
+            names = {line.number: line.custom_id for line in lines if order.has(line.number)}
+            await wholesale.fetch(buyer, order, names, results)
+
+    def _buyer(self, batch: Batch) -> Buyer:
+        id, key_id = batch.shown.id, batch.caller.key_id
+
+        def is_cancelled() -> bool:
+            return id in self._cancelled or batch.shown.status == "cancelling" or self._house.has_ended(key_id)
+
+        return Buyer(batch.caller, id, is_cancelled)
+
+    async def _with_orders(self, batch: Batch, orders: list[Order]) -> Batch:
+        if list(batch.orders) != orders:
+            batch = structs.replace(batch, orders=tuple(orders))
+            await asyncio.to_thread(self._put, batch)
+        return batch
 
     async def _call_all(self, batch: Batch, calls: list[Line], results: Results) -> None:
+        if batch.shown.status == "cancelling":
+            return
         todo = iter([line for line in calls if line.number not in results.done])
-        async with asyncio.TaskGroup() as group:
+        async with self._turns, asyncio.TaskGroup() as group:
             for _ in range(batch.concurrency):
                 group.create_task(self._work(batch, todo, results))
 
@@ -212,7 +300,15 @@ class Batches:
         batch = await self._change(
             batch, status="cancelling" if is_cancelled else "finalizing", finalizing_at=_now_s(), request_counts=counts
         )
-        made: dict[str, str] = {}
+        how = batch.shown.headgate
+        ordered = (Ordered(provider=each.provider, id=each.id, lines=each.lines) for each in batch.orders if each.id)
+        how = How(
+            tier=how.tier,
+            batched=results.batched,
+            called=len(results.done) - results.batched,
+            provider_batches=tuple(ordered),
+        )
+        made: dict[str, Any] = {"headgate": how}
         for member, wants_good, count in (("output", True, results.good), ("error", False, results.bad)):
             if count:
                 naming = Naming(f"{id}_{member}.jsonl", "batch_output", _file_id(id, member))

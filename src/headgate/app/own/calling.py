@@ -96,7 +96,8 @@ async def call_line(listener: ClientListener, caller: Principal, line: Line, ses
     """Calls until the answer is one to keep. Raises `OSError` when it cannot be kept."""
     for attempt in range(1, TRIES_MAX + 1):
         collected = Collected(line, keep, is_last=attempt == TRIES_MAX)
-        await listener.serve(_incoming(caller, line, session), collected)
+        headers = {b"content-type": b"application/json", b"x-headgate-session": session.encode()}
+        await listener.serve(incoming_of(caller, "POST", line.url, line.body, headers), collected)
         if collected.fault is not None:
             raise collected.fault
         if collected.result is not None:
@@ -109,13 +110,13 @@ async def call_line(listener: ClientListener, caller: Principal, line: Line, ses
     return result
 
 
-def _incoming(caller: Principal, line: Line, session: str) -> Incoming:
-    headers = {b"content-type": b"application/json", b"x-headgate-session": session.encode()}
-    incoming = Incoming(RequestHead("POST", line.url, b"", headers), len(line.body))
-    endpoint = find("POST", line.url)
-    assert isinstance(endpoint, Endpoint)  # noqa: S101 - `read_lines` has looked
+def incoming_of(caller: Principal, method: str, path: str, body: bytes, headers: dict[bytes, bytes]) -> Incoming:
+    """A request of the gateway's own, in a caller's name. `path`: of an endpoint that there is."""
+    incoming = Incoming(RequestHead(method, path, b"", headers), len(body))
+    endpoint = find(method, path)
+    assert isinstance(endpoint, Endpoint)  # noqa: S101 - none but ours and those that `read_lines` has looked at
     incoming.endpoint = endpoint
     incoming.principal = caller
-    incoming.body = line.body
-    incoming.body_bytes_max = len(line.body)
+    incoming.body = body
+    incoming.body_bytes_max = len(body)
     return incoming

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from headgate.app.own.batches import CONCURRENCY, Batches, House, Wanted, shown_batch
+from headgate.app.own.batches import CONCURRENCY, Batches, House, Tier, Wanted, shown_batch
 from headgate.app.own.files import DECODE, OwnFiles, find_own
 from headgate.app.own.lines import can_be_batched
 from headgate.core.principal import Principal
@@ -26,6 +26,7 @@ class _NewBatch(Struct):
     metadata: dict[str, str] | None = None
     route: str = ""
     concurrency: int = CONCURRENCY
+    tier: Tier | None = None
     model: str = ""
 
 
@@ -37,6 +38,7 @@ class Desk:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self.tier: Tier = house.tier
         self.files = OwnFiles(house.store, house.folder.parent / "files")
         self.batches = Batches(house, self.files)
 
@@ -83,6 +85,7 @@ class Desk:
                 endpoint=wanted.endpoint,
                 route=wanted.route or wanted.model,
                 concurrency=wanted.concurrency,
+                tier=wanted.tier or self.tier,
                 metadata=wanted.metadata,
             ),
         )

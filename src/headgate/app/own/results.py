@@ -28,6 +28,8 @@ class Result(Struct, frozen=True, kw_only=True):
     request_id: str
     body: Raw
     """The answer as JSON; of a call without one, an error object."""
+    is_batched: bool = False
+    """Whether a provider's batch has answered, at batch price."""
 
     @property
     def is_good(self) -> bool:
@@ -54,7 +56,7 @@ class Results:
         except OSError:
             os.close(self._file)
             raise RunsElsewhere() from None
-        self.good = self.bad = 0
+        self.good = self.bad = self.batched = 0
         self.done: set[int] = set()
         """The numbers of the lines that have a result."""
         self._cut_torn_end()
@@ -88,6 +90,7 @@ class Results:
 
     def _count(self, result: Result) -> None:
         self.done.add(result.number)
+        self.batched += result.is_batched
         if result.is_good:
             self.good += 1
         else:

@@ -19,7 +19,8 @@ from headgate.server.admin.calls import calls_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
-from headgate.server.admin.views import NOT_YET, Refusal
+from headgate.server.admin.tenants import tenants_router
+from headgate.server.admin.views import Refusal
 
 OPENAPI_PATH = "/admin/v1/openapi.json"
 
@@ -42,6 +43,7 @@ def create_api(doors: Doors) -> FastAPI:
         responses={"4XX": {"model": Refusal, "description": "Refused, and why."}},
     )
     api.include_router(keys_router(doors))
+    api.include_router(tenants_router(doors))
     api.include_router(calls_router(doors))
     return api
 
@@ -59,8 +61,7 @@ async def _refuse_invalid(request: Request, error: RequestValidationError) -> Re
 def _fault(place: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
     param = ".".join(map(str, place[1:])) or str(place[0])
     if kind == "extra_forbidden":
-        is_planned = place[-1] in NOT_YET
-        return param, f"{param} is not available yet; leave it out" if is_planned else f"{param} is not known here"
+        return param, f"{param} is not known here"
     return param, f"{param}: {message}"
 
 

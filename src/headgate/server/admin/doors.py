@@ -7,9 +7,12 @@ from msgspec import Struct
 
 from headgate.core.record import CallRecord
 from headgate.ledger.calls import Page
+from headgate.limits.terms import Terms
 from headgate.policies.issuing import NewKey
+from headgate.policies.organising import NewTenant
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.tenants import TenantRow
 
 
 class Keys(Protocol):
@@ -25,6 +28,34 @@ class Keys(Protocol):
 
     def revoke(self, kid: str) -> KeyRow:
         """Ends a key; one that had ended stays so. Raises `NotFound`."""
+        ...
+
+    def rotate(self, kid: str, overlap_us: int) -> tuple[str, KeyRow]:
+        """A new key in its place, which ends so much later."""
+        ...
+
+    def change(self, kid: str, change: Callable[[Terms], Terms]) -> KeyRow:
+        """Sets its terms to what `change` makes of them."""
+        ...
+
+
+class Tenants(Protocol):
+    """The book of organisations and teams. Waits for a disk: called in threads."""
+
+    def create(self, wanted: NewTenant) -> TenantRow:
+        """A new one."""
+        ...
+
+    def list(self) -> Sequence[TenantRow]:
+        """All of them, oldest first."""
+        ...
+
+    def change(self, id: str, name: str | None, change: Callable[[Terms], Terms]) -> TenantRow:
+        """Sets its name, if there is a new one, and its terms to what `change` makes of them."""
+        ...
+
+    def budgets(self) -> Sequence[dict[str, object]]:
+        """Every budget, and how far it is used."""
         ...
 
 
@@ -44,6 +75,7 @@ class Doors(Struct, frozen=True, kw_only=True):
     """Everything the administration can ask for."""
 
     keys: Keys
+    tenants: Tenants
     calls: Calls
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]

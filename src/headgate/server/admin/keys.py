@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter
 
+from headgate.limits.terms import NO_TERMS
 from headgate.policies.issuing import NewKey
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import parse_expiry
-from headgate.server.admin.views import Key, KeyBody, KeyList, MadeKey, key_view
+from headgate.server.admin.terms import TermsBody, changed_terms
+from headgate.server.admin.views import Key, KeyBody, KeyList, MadeKey, Rotation, key_view
 
 
 def keys_router(doors: Doors) -> APIRouter:
@@ -15,8 +17,16 @@ def keys_router(doors: Doors) -> APIRouter:
     @router.post("", status_code=201, summary="Make a key")
     def create(body: KeyBody) -> MadeKey:
         expires_us = None if body.expires is None else parse_expiry(body.expires, doors.now_us())
-        models = None if body.models is None else tuple(body.models)
-        key, row = doors.keys.create(NewKey(name=body.name, models=models, expires_us=expires_us))
+        terms = changed_terms(NO_TERMS, body)
+        wanted = NewKey(
+            name=body.name,
+            team=body.team,
+            organisation=body.organisation,
+            models=terms.models,
+            expires_us=expires_us,
+            terms=terms,
+        )
+        key, row = doors.keys.create(wanted)
         return MadeKey(**key_view(row).model_dump(), key=key)
 
     @router.get("", summary="List all keys")
@@ -27,5 +37,14 @@ def keys_router(doors: Doors) -> APIRouter:
     def revoke(key_id: str) -> Key:
         return key_view(doors.keys.revoke(key_id))
 
-    _ = create, list_all, revoke  # the router has them
+    @router.patch("/{key_id}", summary="Change what a key may do")
+    def change(key_id: str, body: TermsBody) -> Key:
+        return key_view(doors.keys.change(key_id, lambda old: changed_terms(old, body)))
+
+    @router.post("/{key_id}/rotate", status_code=201, summary="Put a new key in the place of one")
+    def rotate(key_id: str, body: Rotation) -> MadeKey:
+        key, row = doors.keys.rotate(key_id, body.overlap_s * 1_000_000)
+        return MadeKey(**key_view(row).model_dump(), key=key)
+
+    _ = create, list_all, revoke, change, rotate  # the router has them
     return router

@@ -1,15 +1,15 @@
 """What the administration takes and gives, as models: the source of its OpenAPI document."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.ledger.calls import PAGE_MAX
+from headgate.policies.tenancy import key_terms
 from headgate.server.admin.expiry import shown_time
+from headgate.server.admin.terms import TermsBody, shown_terms
 from headgate.store.queries.keys import KeyRow
-
-NOT_YET: Final = frozenset({"budgets", "limits", "team"})
-"""Members of a new key that are planned; refused until they are enforced."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -29,20 +29,26 @@ class Refusal(BaseModel):
     error: Fault
 
 
-class KeyBody(BaseModel):
+class KeyBody(TermsBody):
     """What `POST /admin/v1/keys` takes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: Annotated[Name, Field(description="What the key is for.")]
-    models: Annotated[
-        list[Name] | None,
-        Field(min_length=1, max_length=1000, description="The models and routes it may ask for; null: all."),
-    ] = None
+    name: Annotated[Name, Field(strict=True, description="What the key is for.")]
+    team: Annotated[str, Field(max_length=64, description="The id of its team.")] = ""
+    organisation: Annotated[str, Field(max_length=64, description="Its organisation's, where it has no team.")] = ""
     expires: Annotated[
         str | None,
         Field(max_length=64, description="When it ends: 30d, 12h, 2027-01-31 or 2027-01-31T12:00Z; null: never."),
     ] = None
+
+
+class Rotation(BaseModel):
+    """What `POST /admin/v1/keys/{key_id}/rotate` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_s: Annotated[
+        int, Field(ge=0, le=30 * 86_400, strict=True, description="How long the old key stays good.")
+    ] = 86_400
 
 
 class Key(BaseModel):
@@ -50,7 +56,12 @@ class Key(BaseModel):
 
     id: str
     name: str
+    team: str | None
+    organisation: str | None
     models: list[str] | None
+    terms: TermsBody
+    replaces: str | None
+    """The first key of those that this one takes the place of."""
     created: str | None
     expires: str | None
     revoked: str | None
@@ -91,10 +102,16 @@ class CallQuery(BaseModel):
 
 def key_view(key: KeyRow) -> Key:
     """A key as shown."""
+    terms = key_terms(key)
+    models = None if key.models is None else list(key.models)
     return Key(
         id=key.kid,
         name=key.name,
-        models=None if key.models is None else list(key.models),
+        team=key.team or None,
+        organisation=terms.organisation or None,
+        models=models,
+        terms=shown_terms(msgspec.structs.replace(terms, models=key.models)),
+        replaces=terms.lineage or None,
         created=shown_time(key.created_us),
         expires=shown_time(key.expires_us),
         revoked=shown_time(key.revoked_us),

@@ -60,10 +60,17 @@ def revoke(connection: Connection, kid: str, now_us: int) -> bool:
     return result.rowcount > 0
 
 
-def limit(connection: Connection, kid: str, limits: str) -> None:
-    """Sets a key's limits, a JSON object."""
+def limit(connection: Connection, kid: str, limits: str, models: tuple[str, ...] | None) -> None:
+    """Sets a key's limits, a JSON object, and its models."""
+    named = None if models is None else msgspec.json.encode(models).decode()
     change = update(KEYS).where(KEYS.c.kid == kid)
-    connection.execute(change.values(limits=limits, revision=revision(connection) + 1))
+    connection.execute(change.values(limits=limits, models=named, revision=revision(connection) + 1))
+
+
+def expire(connection: Connection, kid: str, at_us: int) -> None:
+    """Sets when a key ends."""
+    change = update(KEYS).where(KEYS.c.kid == kid)
+    connection.execute(change.values(expires_us=at_us, revision=revision(connection) + 1))
 
 
 def _from_row(row: RowMapping) -> KeyRow:

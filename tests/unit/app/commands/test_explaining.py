@@ -41,8 +41,8 @@ RECORD = CallRecord(
             duration_ms=3.2, outcome=Outcome.CONNECT, message="refused", is_priced=False,
         ),
         Attempt(
-            number=2, provider="a", model="m", dialect="anthropic", lane="translated", started_ms=3.9, ttft_ms=400.0,
-            duration_ms=900.0, status=200, usage=Usage(input_tokens=12, output_tokens=34),
+            number=2, why="retry", provider="a", model="m", dialect="anthropic", lane="translated", started_ms=3.9,
+            ttft_ms=400.0, duration_ms=900.0, status=200, usage=Usage(input_tokens=12, output_tokens=34),
             usage_source="provider_reported", cost_nano_usd=1500,
         ),
     ],
@@ -70,10 +70,10 @@ weighed
   d/m  cannot call tools
 
 attempts: 2
-  1. b/m (openai_chat, verbatim)
+  1. b/m (openai_chat, verbatim), the first choice
      sent at 0.4 ms, over after 3.2 ms, no answer was begun, connect (refused)
      no tokens (none), no price is known
-  2. a/m (anthropic, translated)
+  2. a/m (anthropic, translated), after a failure
      sent at 3.9 ms, first token after 400.0 ms, over after 900.0 ms, HTTP 200, ok
      12 tokens in, 34 out (provider_reported), USD 0.000001500
 

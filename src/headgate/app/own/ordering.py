@@ -1,0 +1,169 @@
+"""A batch's lines as orders at providers that have batches of their own, and what comes back of them. Must not know how
+anything is sent.
+
+OpenAI: https://platform.openai.com/docs/guides/batch, Anthropic:
+https://docs.claude.com/en/docs/build-with-claude/batch-processing (2026-11).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.app.own.lines import Line
+from headgate.app.own.results import Result
+
+ORDER_LINES_MAX: Final = 50_000
+"""What OpenAI takes in one batch; Anthropic takes twice as many."""
+ORDER_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Far below what providers take, since an order is held in memory while it is sent."""
+MESSAGES: Final = "/v1/messages"
+BOUNDARY: Final = "headgate-batch"
+_PREFIX: Final = "line-"
+_AGAIN: Final = frozenset({0, 408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses of a line that is worth a call at the usual price: nothing was wrong with the line."""
+_STATUSES: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+}
+"""What Anthropic's kinds of errors have as status where they stand alone."""
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """Some lines of a batch, to be run or being run by one provider."""
+
+    provider: str
+    model: str
+    """The provider's own name of it: an order is for one model."""
+    url: str
+    session: str
+    """By which the books find what has been made for it."""
+    spans: list[tuple[int, int]]
+    """The numbers of its lines: first and last of each run of them."""
+    lines: int
+    id: str = ""
+    """The provider's batch; empty: nobody knows whether there is one yet."""
+    is_refused: bool = False
+    """Whether the provider did not take it."""
+
+    @property
+    def path(self) -> str:
+        """Where the provider's batch is, below the base of its API."""
+        return f"{'/messages' if self.url == MESSAGES else ''}/batches/{self.id}"
+
+    def has(self, number: int) -> bool:
+        """Whether a line is in it."""
+        return any(first <= number <= last for first, last in self.spans)
+
+
+def spans_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as runs."""
+    spans: list[tuple[int, int]] = []
+    for number in numbers:
+        if spans and spans[-1][1] == number - 1:
+            spans[-1] = spans[-1][0], number
+        else:
+            spans.append((number, number))
+    return spans
+
+
+def cut(bodies: list[tuple[Line, bytes]]) -> Iterator[list[tuple[Line, bytes]]]:
+    """The lines of one provider and model in orders that it takes."""
+    part: list[tuple[Line, bytes]] = []
+    size = 0
+    for line, body in bodies:
+        if part and (len(part) >= ORDER_LINES_MAX or size + len(body) > ORDER_BYTES_MAX):
+            yield part
+            part, size = [], 0
+        part.append((line, body))
+        size += len(body)
+    if part:
+        yield part
+
+
+def input_file(url: str, bodies: Iterable[tuple[Line, bytes]]) -> bytes:
+    """The form that uploads an order's lines to OpenAI's files."""
+    wire = (
+        _ENCODE({"custom_id": f"{_PREFIX}{line.number}", "method": "POST", "url": url, "body": Raw(body)})
+        for line, body in bodies
+    )
+    mark = f"--{BOUNDARY}".encode()
+    return (
+        mark + b'\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+        + mark + b'\r\ncontent-disposition: form-data; name="file"; filename="headgate.jsonl"\r\n'
+        b"content-type: application/jsonl\r\n\r\n"
+        + b"\n".join(wire) + b"\n\r\n" + mark + b"--\r\n"
+    )  # fmt: skip
+
+
+def batch_of_file(url: str, file_id: str) -> bytes:
+    """What makes a batch of an uploaded file."""
+    return _ENCODE({"input_file_id": file_id, "endpoint": url, "completion_window": "24h"})
+
+
+def message_batch(bodies: Iterable[tuple[Line, bytes]]) -> bytes:
+    """What makes a message batch."""
+    return _ENCODE(
+        {"requests": [{"custom_id": f"{_PREFIX}{line.number}", "params": Raw(body)} for line, body in bodies]}
+    )
+
+
+class _Answer(Struct):
+    status_code: int = 0
+    request_id: str | None = None
+    body: Raw = Raw(b"null")
+
+
+class _Outcome(Struct):
+    type: str = ""
+    message: Raw = Raw(b"null")
+    error: Raw = Raw(b"null")
+
+
+class _Wire(Struct):
+    custom_id: str = ""
+    response: _Answer | None = None
+    result: _Outcome | None = None
+
+
+class _Kind(Struct):
+    type: str = ""
+    error: "_Kind | None" = None
+
+
+_WIRE: Final = msgspec.json.Decoder(_Wire)
+_KIND: Final = msgspec.json.Decoder(_Kind)
+
+
+def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
+    """What came of one line, as a provider's file of results tells it. `names`: the lines' `custom_id`s by number.
+    None: it is no line of ours, or one that is worth another call."""
+    try:
+        wire = _WIRE.decode(told)
+        number = int(wire.custom_id.removeprefix(_PREFIX))
+        status, body, id = _read(wire)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        return None
+    if number not in names or status in _AGAIN:
+        return None
+    return Result(number=number, custom_id=names[number], status=status, request_id=id, body=body, is_batched=True)
+
+
+def _read(wire: _Wire) -> tuple[int, Raw, str]:
+    """Status, body and the provider's id of an answer; status 0: there is none."""
+    if wire.response is not None:
+        return wire.response.status_code, wire.response.body, wire.response.request_id or ""
+    outcome = wire.result
+    if outcome is None:
+        return 0, Raw(b"null"), ""
+    if outcome.type == "succeeded":
+        return 200, outcome.message, ""
+    if outcome.type != "errored":  # cancelled, expired
+        return 0, Raw(b"null"), ""
+    kind = _KIND.decode(outcome.error)
+    return _STATUSES.get((kind.error or kind).type, 0), outcome.error, ""

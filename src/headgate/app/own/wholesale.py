@@ -1,0 +1,291 @@
+"""Runs lines of a batch at providers' own batches, at their price: orders, waits, fetches what came of it.
+
+Everything goes through the listener in the caller's name, so that files, batches and their bills are in the books like
+those that a client makes. What a provider does not take or does not answer is left for calls at the usual price.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from msgspec import structs
+
+from headgate.app.own.calling import incoming_of
+from headgate.app.own.lines import Line
+from headgate.app.own.ordering import (
+    BOUNDARY,
+    MESSAGES,
+    Order,
+    batch_of_file,
+    cut,
+    input_file,
+    message_batch,
+    result_of,
+    spans_of,
+)
+from headgate.app.own.results import Results
+from headgate.core.needs import NO_WISHES
+from headgate.core.principal import Principal
+from headgate.core.problems import HeadgateError
+from headgate.dialects.base import Envelope, Target
+from headgate.dialects.registry import DIALECTS
+from headgate.dialects.resources import Members, Place, members_of, place_of
+from headgate.dialects.side import Sent
+from headgate.dialects.wishes import may_have_wishes
+from headgate.engine.billing import goes_on, results_of, told_of
+from headgate.engine.candidates import planned
+from headgate.engine.conduct import Engine
+from headgate.ledger.calls import PAGE_MAX, Calls
+from headgate.server.listener import ClientListener
+from headgate.server.paths import Endpoint, find
+from headgate.store.queries.calls import CallFilter
+
+POLL_S_MAX: Final = 300.0
+"""Between two looks at a provider's batch, at most; each wait is half as long again as the one before."""
+_TURN_LINES: Final = 64
+_PAGES_MAX: Final = 20
+"""How many pages of calls are looked through for one that a kill has parted from its batch."""
+_FILES: Final = "/v1/files"
+_JSON: Final = b"application/json"
+_FORM: Final = f"multipart/form-data; boundary={BOUNDARY}".encode()
+_VERSION: Final = b"2023-06-01"
+_log = logging.getLogger("headgate")
+
+
+Bodies = list[tuple[Line, bytes]]
+Take = Callable[[bytes], None]
+
+
+POLL_S: Final = 10.0
+
+
+class Buyer(NamedTuple):
+    """Whose batch it is, and how it is stopped."""
+
+    caller: Principal
+    batch_id: str
+    is_cancelled: Callable[[], bool]
+
+
+class Wholesale:
+    """Orders at providers."""
+
+    def __init__(self, engine: Engine, listener: ClientListener, poll_s: float) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._poll_s = poll_s
+
+    async def plan(self, buyer: Buyer, lines: Iterable[Line]) -> list[tuple[Order, Bodies]]:
+        """The orders that these lines make; lines that no provider of theirs takes in batches are in none."""
+        groups: dict[tuple[str, str, str], Bodies] = {}
+        for count, line in enumerate(lines):
+            found = self._target(buyer.caller, line)
+            if found is not None:
+                provider, model, body = found
+                groups.setdefault((provider, model, line.url), []).append((line, body))
+            if count % _TURN_LINES == 0:
+                await asyncio.sleep(0)  # others have a turn
+        return [(_order_of(buyer, group, part), part) for group, bodies in groups.items() for part in cut(bodies)]
+
+    async def place(self, buyer: Buyer, order: Order, bodies: Bodies) -> Order:
+        """The order with the id of its batch, or refused: then its lines are calls like any."""
+        if order.url == MESSAGES:
+            id = await self._make(buyer, order, "/v1/messages/batches", message_batch(bodies))
+        else:
+            file_id = await self._make(buyer, order, _FILES, input_file(order.url, bodies))
+            id = file_id and await self._make(buyer, order, "/v1/batches", batch_of_file(order.url, file_id))
+        if not id:
+            _log.warning("event=batch_order_refused batch=%s provider=%s", buyer.batch_id, order.provider)
+        return structs.replace(order, id=id, is_refused=not id)
+
+    async def wait(self, buyer: Buyer, order: Order) -> bool:
+        """Until the provider has ended a batch. False: it does not know it any more."""
+        place, wait_s, is_told = _place_of(order), self._poll_s, False
+        while True:
+            if buyer.is_cancelled() and not is_told:
+                stop = _Question("POST", f"/v1{order.path}/cancel")
+                is_told = (await self._ask(buyer, order, stop)).status in (200, 400, 409)
+            try:
+                if not goes_on(place, await told_of(self._engine, order.provider, place)):
+                    return True
+            except HeadgateError as error:
+                if error.problem.status in (404, 410):
+                    return False
+                _log.info("event=batch_look_failed id=%s provider=%s error=%r", order.id, order.provider, str(error))
+            except ValueError:  # not configured any more
+                return False
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, POLL_S_MAX)
+
+    async def fetch(self, buyer: Buyer, order: Order, names: Mapping[int, str], results: Results) -> None:
+        """Keeps what came of an order's lines; with that, what it cost is booked."""
+
+        def take(line: bytes) -> None:
+            result = result_of(line, names)
+            if result is not None and result.number not in results.done:
+                results.add(result)
+
+        told = members_of((await self._ask(buyer, order, _Question("GET", f"/v1{order.path}"))).body)
+        for place in (*results_of(_place_of(order), told), *_errors_of(told)):
+            await self._ask(buyer, order, _Question("GET", f"/v1{place.path}"), take)
+
+    def _target(self, caller: Principal, line: Line) -> tuple[str, str, bytes] | None:
+        """Provider, model and body of a line that can be ordered."""
+        endpoint = find("POST", line.url)
+        if not isinstance(endpoint, Endpoint) or may_have_wishes(line.body):
+            return None
+        dialect = DIALECTS[endpoint.dialect]
+        side = dialect.sides.get(endpoint.operation)
+        try:
+            sent = Sent(body=line.body, envelope=Envelope(), content_type="application/json")
+            asked = side.peek(sent) if side is not None else None
+            model = asked.model if asked is not None else dialect.peek(line.body, Envelope()).model
+            deployments = planned(self._engine, caller, model, NO_WISHES).plan.deployments
+        except HeadgateError:  # the call that it becomes says what is wrong with it
+            return None
+        for deployment in deployments:
+            provider = self._engine.directory.providers[deployment.provider]
+            door = deployment.door(dialect.name)
+            if line.url not in provider.spec.batches or door.dialect != dialect.name:
+                continue
+            target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
+            body = side.patch(sent, asked, target) if side and asked else dialect.patch(line.body, target)
+            return deployment.provider, deployment.model, body
+        return None
+
+    async def _make(self, buyer: Buyer, order: Order, path: str, body: bytes) -> str:
+        """The id of what has been made; empty: the provider has refused."""
+        answer = await self._ask(buyer, order, _Question("POST", path, body))
+        return answer.id if answer.status == 200 else ""
+
+    async def _ask(self, buyer: Buyer, order: Order, question: "_Question", take: Take | None = None) -> "_Answer":
+        headers = {
+            b"content-type": question.content_type,
+            b"x-headgate-session": order.session.encode(),
+            b"x-headgate-provider": order.provider.encode(),
+        }
+        if order.url == MESSAGES:
+            headers[b"anthropic-version"] = _VERSION
+        answer = _Answer(take)
+        incoming = incoming_of(buyer.caller, question.method, question.path, question.body, headers)
+        await self._listener.serve(incoming, answer)
+        if answer.fault is not None:
+            raise answer.fault
+        return answer
+
+
+class _Question(NamedTuple):
+    """What is asked of the listener."""
+
+    method: str
+    path: str
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> bytes:
+        """What kind of body it is."""
+        return _FORM if self.path == _FILES else _JSON
+
+
+class _Answer:
+    """An exchange: a short answer is kept whole, one that is taken by lines is not."""
+
+    def __init__(self, take: Take | None) -> None:
+        self._take = take
+        self._parts: list[bytes] = []
+        self._rest = b""
+        self.status = 0
+        self.fault: OSError | None = None
+        """Why a line could not be kept."""
+
+    @property
+    def is_congested(self) -> bool:
+        """Never: everything is taken."""
+        return False
+
+    @property
+    def body(self) -> bytes:
+        """The answer, unless it was taken by lines."""
+        return b"".join(self._parts)
+
+    @property
+    def id(self) -> str:
+        """Of what it tells of."""
+        id = members_of(self.body).get("id")
+        return id if isinstance(id, str) else ""
+
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and header fields."""
+        self.status = status
+
+    def write(self, data: bytes) -> None:
+        """More of the body."""
+        if self._take is None or self.status != 200:
+            self._parts.append(data)
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._hand_on(self._take, lines)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last of the body."""
+        self.write(data)
+        if self._take is not None and self._rest:
+            self._hand_on(self._take, [self._rest])
+
+    async def drained(self) -> None:
+        """At once."""
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Nobody goes away: who stops a batch cancels what runs."""
+
+    def _hand_on(self, take: Take, lines: list[bytes]) -> None:
+        try:
+            for line in lines:
+                if line and self.fault is None:
+                    take(line)
+        except OSError as fault:
+            self.fault = fault
+
+
+def _order_of(buyer: Buyer, group: tuple[str, str, str], part: Bodies) -> Order:
+    provider, model, url = group
+    return Order(
+        provider=provider,
+        model=model,
+        url=url,
+        session=f"{buyer.batch_id}-{secrets.token_hex(4)}",
+        spans=spans_of(line.number for line, _ in part),
+        lines=len(part),
+    )
+
+
+async def batch_made_for(calls: Calls, order: Order) -> str:
+    """The id of the provider's batch that was made for an order before a kill; empty: the books know of none."""
+    after = ""
+    for _ in range(_PAGES_MAX):
+        page = await calls.recent(CallFilter(), limit=PAGE_MAX, after=after)
+        for record in page.records:
+            if record.session == order.session:
+                for entry in record.minted:
+                    if entry.kind == "batch":
+                        return entry.id
+        after = page.next
+        if not after:
+            break
+    return ""
+
+
+def _place_of(order: Order) -> Place:
+    place = place_of(order.path)
+    if place is None:  # an id that cannot be one: nobody could ask for it
+        raise ValueError(f"{order.provider} has made a batch with the id {order.id!r}, which is none")
+    return place
+
+
+def _errors_of(told: Members) -> list[Place]:
+    """Where OpenAI's API tells of the lines that failed."""
+    id = told.get("error_file_id")
+    found = place_of(f"/files/{id}/content") if isinstance(id, str) and id else None
+    return [found] if found is not None else []

@@ -1,0 +1,60 @@
+"""Callers' limits while calls run: what is held of them, and what is booked when a call has ended, once.
+
+Every call that ends is booked, whether anything was held for it or not. Must not know how much a call may use.
+"""
+
+from collections.abc import Callable, Mapping
+
+from headgate.core.record import CallRecord
+from headgate.ledger.charging import charge_of, winner
+from headgate.limits.amounts import Amounts, Denial, amounts
+from headgate.limits.gate import Limited
+from headgate.limits.holds import Allowance, Asked, Hold, Place
+
+Names = Callable[[str, str, str], frozenset[str]]
+"""All that a model is called, from its name as asked for, the provider and that one's own name of it."""
+
+
+def as_told(model: str, provider: str, upstream: str) -> frozenset[str]:
+    """Where nobody knows more names of a model."""
+    return frozenset({model, upstream, f"{provider}/{upstream}"})
+
+
+class Limits:
+    """The limits of all callers who have any."""
+
+    def __init__(self, limited: Mapping[str, Limited], names: Names = as_told) -> None:
+        self.limited = limited
+        """By the ids of their keys."""
+        self.names = names
+        self._held: dict[str, Hold] = {}
+
+    def allowance(self, key_id: str) -> Allowance | None:
+        """What limits a caller; None: nothing."""
+        limited = self.limited.get(key_id)
+        return None if limited is None else limited.allowance
+
+    def hold(self, call_id: str, allowance: Allowance, asked: Asked) -> Hold | Denial:
+        """Holds it until the call has ended."""
+        held = allowance.hold(asked)
+        if isinstance(held, Hold):
+            self._held[call_id] = held
+        return held
+
+    def settle(self, record: CallRecord) -> None:
+        """Books what a call used that has ended, and lets go of what was held for it."""
+        hold = self._held.pop(record.id, None)
+        if hold is None:
+            allowance = self.allowance(record.key_id)
+            if allowance is None or record.usage is None:
+                return
+            hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user))
+        usage, answered = record.usage, winner(record)
+        used = Amounts(requests=1)
+        if usage is not None:
+            used = amounts(usage.input_tokens, usage.output_tokens, charge_of(record))
+        place = None
+        if answered is not None:
+            names = self.names(record.model, answered.provider, answered.model)
+            place = Place(answered.provider, names)
+        hold.settle(record.started_us + int(record.duration_ms * 1000), used, place)

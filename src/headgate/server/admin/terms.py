@@ -1,0 +1,167 @@
+"""Terms as the administration takes and shows them: limits in the field's short words, money in dollars."""
+
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headgate.core.problems import InvalidRequest
+from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, RateTerm, Terms, shown_usd
+
+NANO_PER_USD: Final = 1_000_000_000
+Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=1000)]
+_STRICT: Final = ConfigDict(extra="forbid", strict=True)
+_SHORT: Final[dict[str, Counted]] = {"rpm": "requests", "tpm": "tokens", "concurrency": "concurrency"}
+
+
+class Rate(BaseModel):
+    """So much per window."""
+
+    model_config = _STRICT
+
+    of: Annotated[Counted, Field(description="What is counted.")]
+    most: Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
+    per: Annotated[str, Field(max_length=20, description="second, minute, hour, day, week, or PT90S, P30D.")] = "minute"
+    burst: Annotated[int, Field(ge=0, le=AMOUNT_MAX, description="At once; 0: as much as `most`.")] = 0
+    model: Annotated[str, Field(max_length=200, description="For this model or route alone.")] = ""
+
+
+class Limits(BaseModel):
+    """Rates, and how many calls at a time."""
+
+    model_config = _STRICT
+
+    rpm: Annotated[int | None, Field(ge=1, le=AMOUNT_MAX, description="Requests per minute.")] = None
+    tpm: Annotated[int | None, Field(ge=1, le=AMOUNT_MAX, description="Tokens per minute, in and out.")] = None
+    concurrency: Annotated[int | None, Field(ge=1, le=AMOUNT_MAX, description="Calls at a time.")] = None
+    rates: Annotated[list[Rate], Field(max_length=32, description="Any others.")] = []
+
+
+class Budget(BaseModel):
+    """An amount within a window: `usd` or `tokens`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    usd: Annotated[Decimal | None, Field(gt=0, le=1_000_000, max_digits=16, decimal_places=9)] = None
+    tokens: Annotated[int | None, Field(ge=1, le=AMOUNT_MAX, strict=True)] = None
+    window: Annotated[str, Field(max_length=20, description="day, week, month, total; PT1H, P30D: rolling.")]
+    zone: Annotated[str, Field(max_length=64, description="Whose days, by its name in the IANA data.")] = "UTC"
+    soft: Annotated[bool, Field(strict=True, description="Told when it is over, never refused.")] = False
+    model: Annotated[str, Field(max_length=200, description="For this model or route alone.")] = ""
+    provider: Annotated[str, Field(max_length=200, description="For what runs there alone.")] = ""
+
+
+class EachUser(BaseModel):
+    """What every end user has, by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limits: Limits = Limits()
+    budgets: Annotated[list[Budget], Field(max_length=32)] = []
+
+
+class TermsBody(BaseModel):
+    """What an organisation, a team or a key may do. What is left out stays as it is, at first without a limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    models: Annotated[Names | None, Field(description="The models and routes it may ask for; null: all.")] = None
+    endpoints: Annotated[Names | None, Field(description="What it may be used for, such as generate; null: all.")] = (
+        None
+    )
+    addresses: Annotated[Names | None, Field(description="Networks that calls may come from; null: any.")] = None
+    limits: Limits = Limits()
+    budgets: Annotated[list[Budget], Field(max_length=32)] = []
+    users: EachUser = EachUser()
+    blocked: Annotated[bool, Field(strict=True, description="Refuses every call, until it is lifted.")] = False
+
+
+def changed_terms(old: Terms, body: TermsBody) -> Terms:
+    """The terms with what the body says of them."""
+    said = body.model_fields_set
+    values: dict[str, object] = {name: getattr(old, name) for name in Terms.__struct_fields__}
+    for name in ("models", "endpoints", "addresses"):
+        if name in said:
+            names: list[str] | None = getattr(body, name)
+            values[name] = None if names is None else tuple(names)
+    if "limits" in said:
+        values["rates"] = _rates(body.limits)
+    if "budgets" in said:
+        values["budgets"] = _budgets(body.budgets, "budgets")
+    if "users" in said:
+        values["each_user_rates"] = _rates(body.users.limits)
+        values["each_user_budgets"] = _budgets(body.users.budgets, "users.budgets")
+    if "blocked" in said:
+        values["is_blocked"] = body.blocked
+    return Terms(**values)  # pyright: ignore[reportArgumentType]  the names are its own
+
+
+def shown_terms(terms: Terms) -> TermsBody:
+    """As they are shown."""
+    return TermsBody(
+        models=None if terms.models is None else list(terms.models),
+        endpoints=None if terms.endpoints is None else list(terms.endpoints),
+        addresses=None if terms.addresses is None else list(terms.addresses),
+        limits=_shown_rates(terms.rates),
+        budgets=[_shown_budget(budget) for budget in terms.budgets],
+        users=EachUser(
+            limits=_shown_rates(terms.each_user_rates),
+            budgets=[_shown_budget(budget) for budget in terms.each_user_budgets],
+        ),
+        blocked=terms.is_blocked,
+    )
+
+
+def _rates(limits: Limits) -> tuple[RateTerm, ...]:
+    short = [RateTerm(of=of, most=most) for name, of in _SHORT.items() if (most := getattr(limits, name)) is not None]
+    return (
+        *short,
+        *(
+            RateTerm(of=each.of, most=each.most, per=each.per, burst=each.burst, model=each.model)
+            for each in limits.rates
+        ),
+    )
+
+
+def _shown_rates(rates: tuple[RateTerm, ...]) -> Limits:
+    short: dict[str, int] = {}
+    others: list[Rate] = []
+    names = {of: name for name, of in _SHORT.items()}
+    for rate in rates:
+        name = names.get(rate.of, "")
+        if name and name not in short and rate == RateTerm(of=rate.of, most=rate.most):
+            short[name] = rate.most
+        else:
+            others.append(Rate(of=rate.of, most=rate.most, per=rate.per, burst=rate.burst, model=rate.model))
+    return Limits(**short, rates=others)  # pyright: ignore[reportArgumentType]  the names are its own
+
+
+def _budgets(budgets: list[Budget], param: str) -> tuple[BudgetTerm, ...]:
+    found: list[BudgetTerm] = []
+    for number, each in enumerate(budgets):
+        if (each.usd is None) == (each.tokens is None):
+            raise InvalidRequest(f"{param}[{number}] takes one of 'usd' and 'tokens'.", param=f"{param}[{number}]")
+        found.append(
+            BudgetTerm(
+                window=each.window,
+                nano_usd=0 if each.usd is None else int(each.usd * NANO_PER_USD),
+                tokens=each.tokens or 0,
+                zone=each.zone,
+                is_soft=each.soft,
+                model=each.model,
+                provider=each.provider,
+            )
+        )
+    return tuple(found)
+
+
+def _shown_budget(term: BudgetTerm) -> Budget:
+    return Budget(
+        usd=Decimal(shown_usd(term.nano_usd)) if term.nano_usd else None,
+        tokens=term.tokens or None,
+        window=term.window,
+        zone=term.zone,
+        soft=term.is_soft,
+        model=term.model,
+        provider=term.provider,
+    )

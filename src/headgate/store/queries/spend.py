@@ -1,0 +1,83 @@
+"""What was used and what it cost, summed up by key, end user, model and the quarter of an hour in which calls began.
+
+Written in the transaction that keeps the calls themselves, so that a sum is never without its calls, nor twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from headgate.store.tables import SPEND
+
+QUARTER_US: Final = 900_000_000
+_KIDS_MAX: Final = 500
+"""How many keys one query names."""
+_SUMS: Final = ("calls", "input_tokens", "output_tokens", "cost_nano_usd", "charge_nano_usd")
+_NAMES: Final = ("quarter_us", "key_id", "user", "model", "provider", "upstream")
+_NEW = insert(SPEND)
+_ADD = _NEW.on_conflict_do_update(
+    index_elements=_NAMES, set_={name: SPEND.c[name] + _NEW.excluded[name] for name in _SUMS}
+)
+
+
+class Place(NamedTuple):
+    """What is summed up together."""
+
+    quarter_us: int
+    key_id: str
+    user: str
+    model: str
+    """As asked for."""
+    provider: str
+    upstream: str
+
+
+class Sums(NamedTuple):
+    """What it comes to."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+    charge_nano_usd: int = 0
+
+
+class Spent(NamedTuple):
+    """A line of the table."""
+
+    place: Place
+    sums: Sums
+
+
+def add(connection: Connection, spent: Iterable[Spent]) -> None:
+    """Adds to what is there."""
+    rows = [place._asdict() | sums._asdict() for place, sums in spent]
+    if rows:
+        connection.execute(_ADD, rows)
+
+
+def since(connection: Connection, kids: Sequence[str], since_us: int) -> list[Spent]:
+    """What was used with these keys in the quarters since a moment, its own included; in the order of time."""
+    found: list[Spent] = []
+    for at in range(0, len(kids), _KIDS_MAX):
+        wanted = SPEND.c.key_id.in_(kids[at : at + _KIDS_MAX])
+        query = select(SPEND).where(wanted, SPEND.c.quarter_us > since_us - QUARTER_US)
+        for row in connection.execute(query):
+            found.append(Spent(Place(*row[: len(_NAMES)]), Sums(*row[len(_NAMES) :])))
+    return sorted(found)
+
+
+def total(connection: Connection, kids: Sequence[str], since_us: int = 0, before_us: int | None = None) -> Sums:
+    """The sum over keys and a time, which begins and ends with quarters."""
+    sums = Sums()
+    for at in range(0, len(kids), _KIDS_MAX):
+        query = select(*(func.coalesce(func.sum(SPEND.c[name]), 0) for name in _SUMS)).where(
+            SPEND.c.key_id.in_(kids[at : at + _KIDS_MAX]), SPEND.c.quarter_us >= since_us
+        )
+        if before_us is not None:
+            query = query.where(SPEND.c.quarter_us < before_us)
+        more = connection.execute(query).one()
+        sums = Sums(*(int(a) + int(b) for a, b in zip(sums, more, strict=True)))
+    return sums

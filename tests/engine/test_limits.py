@@ -1,0 +1,332 @@
+"""Limits and budgets of a caller, from its key to the answer: what is refused, how it is told, and what is left."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from headgate.app import wiring
+from headgate.app.config import build
+from headgate.app.core import Core, open_core
+from headgate.app.inprocess import AsyncTransport
+from headgate.engine.conduct import Engine
+from headgate.ledger.charging import charge_of
+from headgate.limits.budgets import CalendarBudget, RollingBudget
+from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms
+from headgate.policies.issuing import NewKey, create_key
+from headgate.policies.organising import NewTenant, create_tenant
+from headgate.server.http1 import Connections
+from headgate.store.queries import spend
+
+USD = 1_000_000_000
+LOREM = {"model": "demo/lorem", "messages": [{"role": "user", "content": "go on"}], "max_tokens": 100}
+
+
+class Place:
+    def __init__(self, core: Core, engine: Engine, client: httpx2.AsyncClient) -> None:
+        self.core = core
+        self.engine = engine
+        self.client = client
+
+    def key(self, terms: Terms = NO_TERMS, **more: object) -> str:
+        plain, _ = create_key(self.core.store, self.core.pepper, NewKey(name="k", terms=terms, **more), actor="test")
+        self.core.keys.refresh()
+        return plain
+
+    def tenant(self, kind: str, terms: Terms = NO_TERMS, organisation: str = "") -> str:
+        wanted = NewTenant(kind=kind, name="t", organisation=organisation, terms=terms)
+        return create_tenant(self.core.store, wanted, actor="test").id
+
+    async def ask(self, key: str, path: str = "/v1/chat/completions", **members: object) -> httpx2.Response:
+        headers = {"authorization": f"Bearer {key}", **members.pop("headers", {})}
+        return await self.client.post(path, json={**LOREM, **members}, headers=headers)
+
+    def used(self) -> list[tuple[int, int]]:
+        """Of every budget, what is settled and what is held."""
+        now_us = self.core.now_us()
+        return [each.budget.used(now_us) for each in self.core.tenancy.gauges.budgets()]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Place]:
+    async with AsyncExitStack() as stack:
+        setup = build({"data_dir": str(folder)}, environ={})
+        core = await stack.enter_async_context(open_core(setup))
+        engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
+        transport = AsyncTransport(wiring.client_listener(core, engine, core.keys), spawn)
+        client = httpx2.AsyncClient(transport=transport, base_url="http://gateway", timeout=60)
+        yield Place(core, engine, await stack.enter_async_context(client))
+
+
+def run(folder: Path, work: Callable[[Place], Awaitable[None]]) -> None:
+    async def inside() -> None:
+        async with opened(folder) as place:
+            await work(place)
+
+    asyncio.run(inside())
+
+
+def rate(of: str, most: int, **more: object) -> Terms:
+    return Terms(rates=(RateTerm(of=of, most=most, **more),))
+
+
+def money(nano_usd: int, **more: object) -> Terms:
+    return Terms(budgets=(BudgetTerm(nano_usd=nano_usd, **{"window": "month", **more}),))
+
+
+def test_a_rate_is_told_in_openais_words(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 2))
+        first, _, third = [await place.ask(key) for _ in range(3)]
+
+        assert first.status_code == 200
+        assert first.headers["x-ratelimit-limit-requests"] == "2"
+        assert first.headers["x-ratelimit-remaining-requests"] == "1"
+        assert first.headers["x-ratelimit-reset-requests"] == "30s"
+        assert third.status_code == 429
+        error = third.json()["error"]
+        assert (error["type"], error["code"]) == ("requests", "rate_limit_exceeded")
+        assert "2 requests per minute" in error["message"]
+        assert 29 <= int(third.headers["retry-after"]) <= 30
+        assert 28_000 < int(third.headers["retry-after-ms"]) <= 30_000
+        assert third.headers["x-ratelimit-remaining-requests"] == "0"
+        assert "x-should-retry" not in third.headers
+
+    run(tmp_path, work)
+
+
+def test_tokens_are_held_and_what_was_not_used_comes_back(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(rate("tokens", 1000))
+        first = await place.ask(key)
+        used = first.json()["usage"]["total_tokens"]
+        second = await place.ask(key)
+
+        assert int(first.headers["x-ratelimit-remaining-tokens"]) < 1000 - 100
+        assert int(second.headers["x-ratelimit-remaining-tokens"]) > 1000 - 2 * used - 60
+        large = await place.ask(key, max_tokens=2000)
+        assert large.status_code == 429
+        assert large.headers["x-should-retry"] == "false"
+        assert "retry-after" not in large.headers
+        assert "larger than this key may make" in large.json()["error"]["message"]
+
+    run(tmp_path, work)
+
+
+def test_calls_at_a_time(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(rate("concurrency", 3))
+        answers = await asyncio.gather(*(place.ask(key, model="demo/lorem@2ms") for _ in range(8)))
+        assert sorted(each.status_code for each in answers) == [200] * 3 + [429] * 5
+        assert (await place.ask(key)).status_code == 200
+
+    run(tmp_path, work)
+
+
+SURFACES = {
+    "/v1/chat/completions": lambda body: body["error"]["code"] == "insufficient_quota",
+    "/v1/messages": lambda body: body["error"]["type"] == "billing_error",
+    "/v1beta/models/demo%2Florem:generateContent": lambda body: body["error"]["status"] == "RESOURCE_EXHAUSTED",
+    "/v1/responses": lambda body: body["error"]["code"] == "insufficient_quota",
+}
+
+
+@pytest.mark.parametrize("path", SURFACES)
+def test_a_budget_that_is_used_up_is_told_in_the_callers_dialect(tmp_path: Path, path: str):
+    async def work(place: Place) -> None:
+        headers = {"authorization": f"Bearer {place.key(money(1))}"}
+        bodies = {
+            "/v1/chat/completions": LOREM,
+            "/v1/messages": LOREM,
+            "/v1/responses": {"model": "demo/lorem", "input": "go on"},
+        }
+        gemini = {"contents": [{"role": "user", "parts": [{"text": "go on"}]}]}
+        refused = await place.client.post(path, json=bodies.get(path, gemini), headers=headers)
+
+        assert refused.status_code == 429
+        assert SURFACES[path](refused.json()), refused.text
+        assert refused.headers["x-should-retry"] == "false"
+        record = await place.core.calls.find(refused.headers["x-headgate-request-id"])
+        assert record.attempts == []
+
+    run(tmp_path, work)
+
+
+def test_openrouters_path_says_402(tmp_path: Path):
+    async def work(place: Place) -> None:
+        refused = await place.ask(place.key(money(1)), "/api/v1/chat/completions")
+        assert refused.status_code == 402
+        assert refused.headers["x-should-retry"] == "false"
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("level", "covers", "is_stream"),
+    [
+        ("team", 50, False),
+        ("key", 5, True),
+        ("organisation", 5, False),
+        ("user", 5, False),
+        ("model", 5, False),
+        ("provider", 5, False),
+    ],
+)
+def test_no_overspend(tmp_path: Path, level: str, covers: int, is_stream: bool):
+    """Ten times as many calls at once as a budget covers."""
+
+    async def work(place: Place) -> None:
+        probe = await place.ask(place.key())
+        cost = charge_of(await place.core.calls.find(probe.headers["x-headgate-request-id"]))
+        assert cost > 0
+        limit = covers * cost
+        terms = money(limit)
+        if level == "user":
+            terms = Terms(each_user_budgets=terms.budgets)
+        elif level in ("model", "provider"):
+            terms = money(limit, **{level: {"model": "lorem@1ms", "provider": "demo"}[level]})
+        where = level if level in ("organisation", "team") else "key"
+        organisation = place.tenant("organisation", terms if where == "organisation" else Terms())
+        team = place.tenant("team", terms if where == "team" else Terms(), organisation)
+        keys = [place.key(terms if where == "key" else Terms(), team=team) for _ in range(1 if where == "key" else 3)]
+
+        async def one(number: int) -> int:
+            answer = await place.ask(keys[number % len(keys)], user="ann", stream=is_stream, model="demo/lorem@1ms")
+            return answer.status_code
+
+        statuses = await asyncio.gather(*(one(number) for number in range(10 * covers)))
+
+        answered = statuses.count(200)
+        assert statuses.count(429) == 10 * covers - answered
+        assert covers // 2 < answered <= covers
+        assert place.used() == [(answered * cost, 0)]
+        while answered <= covers and await one(0) == 200:  # what was held too much is there again
+            answered += 1
+        assert covers - 2 < answered <= covers
+        assert place.core.applier.drain()
+        with place.core.store.read() as connection:
+            total = spend.total(connection, sorted(key[6:16] for key in keys))
+        assert (total.calls, total.charge_nano_usd) == (answered, place.used()[0][0])
+
+    run(tmp_path, work)
+
+
+def test_what_was_spent_is_known_after_a_restart(tmp_path: Path):
+    keys: list[str] = []
+    terms = Terms(
+        budgets=(
+            BudgetTerm(nano_usd=USD, window="month"),
+            BudgetTerm(tokens=10**6, window="PT1H"),
+            BudgetTerm(nano_usd=USD, window="day", zone="Asia/Kathmandu", model="lorem"),
+        ),
+        each_user_budgets=(BudgetTerm(nano_usd=USD, window="total", provider="demo"),),
+    )
+    before: list[tuple[int, int]] = []
+
+    async def first(place: Place) -> None:
+        keys.append(place.key(terms))
+        for _ in range(3):
+            assert (await place.ask(keys[0], user="ann")).status_code == 200
+        before.extend(place.used())
+
+    async def second(place: Place) -> None:
+        assert place.used() == before
+        assert (await place.ask(keys[0], user="ann")).status_code == 200
+        assert [each[0] for each in place.used()] == [each[0] * 4 // 3 for each in before]
+
+    run(tmp_path, first)
+    assert all(settled > 0 and held == 0 for settled, held in before)
+    assert len(before) == 4
+    run(tmp_path, second)
+
+
+def test_a_stream_that_outgrows_its_budget_is_cut_with_an_error(tmp_path: Path):
+    async def work(place: Place) -> None:
+        probe = await place.ask(place.key(), max_tokens=1000)
+        cost = charge_of(await place.core.calls.find(probe.headers["x-headgate-request-id"]))
+        key = place.key(money(2 * cost))
+        answer = await place.ask(key, max_tokens=8000, stream=True)
+
+        assert answer.status_code == 200
+        events = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
+        assert json.loads(events[-1])["error"]["code"] == "budget_exhausted"
+        assert "[DONE]" not in answer.text
+        [(settled, held)] = place.used()
+        assert held == 0
+        assert cost // 2 < settled <= 2 * cost
+
+    run(tmp_path, work)
+
+
+def test_a_call_that_nobody_answers_costs_its_caller_nothing(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(money(USD))
+        refused = await place.ask(key, model="demo/nothing")
+        assert refused.status_code == 404
+        assert place.used() == [(0, 0)]
+
+    run(tmp_path, work)
+
+
+def test_who_has_no_limits_is_told_of_none(tmp_path: Path):
+    async def work(place: Place) -> None:
+        answer = await place.ask(place.key())
+        assert [name for name in answer.headers if "ratelimit" in name] == []
+        assert place.core.tenancy.limited == {}
+
+    run(tmp_path, work)
+
+
+def test_embeddings_count_too(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 1))
+        headers = {"authorization": f"Bearer {key}"}
+        body = {"model": "demo/echo", "input": "words"}
+        statuses = [(await place.client.post("/v1/embeddings", json=body, headers=headers)).status_code for _ in "ab"]
+        assert statuses == [200, 429]
+
+    run(tmp_path, work)
+
+
+def test_kinds_of_budgets(tmp_path: Path):
+    async def work(place: Place) -> None:
+        place.key(Terms(budgets=(BudgetTerm(nano_usd=1, window="day"), BudgetTerm(tokens=1, window="PT1H"))))
+        kinds = [type(each.budget) for each in place.core.tenancy.gauges.budgets()]
+        assert kinds == [CalendarBudget, RollingBudget]
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        (Terms(is_blocked=True), "key_blocked"),
+        (Terms(endpoints=("embeddings",)), "endpoint_not_allowed"),
+        (Terms(addresses=("192.0.2.0/24",)), "address_not_allowed"),
+        (Terms(endpoints=("generate",), addresses=("127.0.0.0/8", "::1/128")), None),
+    ],
+)
+def test_who_may_not_come_in_is_told_why(tmp_path: Path, terms: Terms, code: str | None):
+    """Over a real socket, since it takes one to have an address."""
+
+    async def work(place: Place) -> None:
+        async with asyncio.TaskGroup() as group:
+            listener = wiring.client_listener(place.core, place.engine, place.core.keys)
+            connections = Connections(listener, group.create_task)
+            server = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
+            async with httpx2.AsyncClient() as client:
+                headers = {"authorization": f"Bearer {place.key(terms)}"}
+                answer = await client.post(url, json=LOREM, headers=headers)
+            server.close()
+            await connections.close()
+        if code is None:
+            assert answer.status_code == 200
+        else:
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, code)
+
+    run(tmp_path, work)
