@@ -63,8 +63,8 @@ def compiled_price(price: types.ModelPrice, served: Mapping[str, list[Any]] | No
 def fees(price: types.ModelPrice) -> list[int | None]:
     """The row of `Fees`: characters that are spoken, and hours of sound that are listened to."""
     hours = price.audio_hours if price.input_audio_hours is None else price.input_audio_hours
-    characters = None if price.input_mchars is None else whole(price.input_mchars)
-    return trimmed([characters, None if hours is None else whole(hours) * 1000], None)
+    characters = None if price.input_mchars is None else whole(at(price.input_mchars, 0))
+    return trimmed([characters, None if hours is None else whole(at(hours, 0)) * 1000], None)
 
 
 CONTEXTS = {

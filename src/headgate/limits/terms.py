@@ -209,6 +209,7 @@ def _is_more(own: BudgetTerm, theirs: BudgetTerm) -> bool:
     """Likewise of budgets: a day's that is above a parent's for the month can never be used."""
     if own.is_soft or theirs.is_soft or bool(own.tokens) != bool(theirs.tokens) or amount_of(own) <= amount_of(theirs):
         return False
-    if theirs.model not in ("", own.model) or theirs.provider not in ("", own.provider):
-        return False
-    return length_us(own.window) <= length_us(theirs.window)
+    is_within = (not theirs.model or theirs.model == own.model) and (
+        not theirs.provider or theirs.provider == own.provider
+    )
+    return is_within and length_us(own.window) <= length_us(theirs.window)
