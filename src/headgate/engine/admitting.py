@@ -39,6 +39,8 @@ MEDIA_TOKENS: Final = 2000
 """What a picture takes at most, or the first part of a longer file."""
 MEDIA_BYTES_PER_TOKEN: Final = 100
 
+A_LITTLE: Final = Amounts(requests=1, input_tokens=1, tokens=1, nano_usd=1, budget_tokens=1)
+
 _MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{%d,}" % MEDIA_BYTES_MIN)
 _REQUESTS, _TOKENS = UNITS.index("requests"), UNITS.index("tokens")
 
@@ -128,6 +130,19 @@ def _admit(
         return tuple(deployments)
     left = set(held.places)
     return tuple(each for each, place in zip(deployments, places, strict=True) if place in left)
+
+
+def enter(engine: "Engine", call: Call) -> None:
+    """Lets in a call whose use nobody can tell beforehand, if there is something left at every level; it is booked as
+    it becomes known. Raises `LimitReached`."""
+    limits, record = engine.metering.limits, call.record
+    allowance = limits.allowance(call.principal.key_id)
+    if allowance is None:
+        return
+    held = limits.hold(call.id, allowance, Asked(record.started_us, A_LITTLE, (), record.user))
+    call.fields = _shown(allowance, record.started_us)
+    if not isinstance(held, Hold):
+        raise _refusal(call, held)
 
 
 class Holding:
