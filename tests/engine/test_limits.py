@@ -278,6 +278,24 @@ def test_a_call_that_nobody_answers_costs_its_caller_nothing(tmp_path: Path):
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize(
+    ("most", "status", "code"),
+    [("0.5", 200, None), ("0.000000001", 400, "max_cost_exceeded"), ("a lot", 400, None), ("-1", 400, None)],
+)
+@pytest.mark.parametrize("has_limits", [False, True])
+def test_a_call_costs_no_more_than_it_may(tmp_path: Path, most: str, status: int, code: str | None, has_limits: bool):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 9) if has_limits else NO_TERMS)
+        answer = await place.ask(key, headers={"x-headgate-max-cost-usd": most})
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            error = answer.json()["error"]
+            assert error["code"] == code
+            assert "x-headgate-max-cost-usd" in error["message"]
+
+    run(tmp_path, work)
+
+
 def test_who_has_no_limits_is_told_of_none(tmp_path: Path):
     async def work(place: Place) -> None:
         answer = await place.ask(place.key())

@@ -5,6 +5,7 @@ Who calls is decided before what is called: no body is kept and nothing is looke
 
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
@@ -272,6 +273,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         path=head.path,
         framing=manner.framing,
         timeout_s=manner.timeout_s,
+        cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
     )
 
@@ -287,6 +289,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
+        cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
     )
 
@@ -360,6 +363,23 @@ def timeout_of(headers: Headers) -> float | None:
         shown = value[:40].decode("latin-1")
         raise InvalidRequest(f"x-headgate-timeout-ms is {shown!r}; it takes whole milliseconds from 1 to 86400000.")
     return int(value) / 1000
+
+
+def cost_max_of(headers: Headers) -> int | None:
+    """The most that the client lets the call cost, in nano-USD."""
+    value = headers.get(b"x-headgate-max-cost-usd")
+    if value is None:
+        return None
+    match = _USD.fullmatch(value)
+    if match is None:
+        shown = value[:40].decode("latin-1")
+        raise InvalidRequest(
+            f"x-headgate-max-cost-usd is {shown!r}; it takes dollars such as 0.05, down to 0.000000001."
+        )
+    return int(match[1]) * 1_000_000_000 + int((match[2] or b"").ljust(9, b"0"))
+
+
+_USD = re.compile(rb"(\d{1,6})(?:\.(\d{1,9}))?")
 
 
 def without_key(query: bytes) -> str:
