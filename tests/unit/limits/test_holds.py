@@ -120,6 +120,13 @@ def test_what_ran_nowhere_is_booked_nowhere():
     assert [each.gauge.remaining(START) for each in allowance.scoped] == [10, 10]
 
 
+def test_what_nothing_was_held_for_is_booked_all_the_same():
+    allowance = compiled(Level("key", "k", Terms(budgets=(money(10), money(10, provider="a")))))
+    allowance.unheld(Asked(START, Amounts())).settle(START, amounts(1, 1, 15), at("a")[0])
+    assert allowance.plain[0].used(START) == (15, 0)
+    assert allowance.scoped[0].gauge.used(START) == (15, 0)
+
+
 def test_a_hold_is_settled_once():
     allowance = compiled(Level("key", "k", Terms(budgets=(money(10),))))
     hold = allowance.hold(asked(9))
