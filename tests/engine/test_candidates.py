@@ -203,7 +203,7 @@ async def test_the_record_says_who_was_left_out_and_why(tmp_path: Path):
     assert [each["candidates"] for each in records] == [["openai/gpt-4o"], ["openai/gpt-4o"]]
     assert [each["weighed"][0][:2] for each in records] == [
         ["openai/gpt-3.5-turbo", "cannot take images"],
-        ["lab/own", "has no price"],
+        ["lab/own", "has no price, or the caller's limits leave no room"],
     ]
 
 

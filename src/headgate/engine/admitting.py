@@ -16,7 +16,6 @@ from headgate.core.problems import InvalidRequest, LimitReached, Outcome, Proble
 from headgate.core.usage import Usage
 from headgate.dialects.side import Asked as Operation
 from headgate.engine.call import Call
-from headgate.engine.candidates import Choice
 from headgate.limits.amounts import UNITS, Amounts, Denial
 from headgate.limits.holds import Allowance, Asked, Hold, Place
 from headgate.limits.rates import Rate
@@ -46,7 +45,7 @@ _MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{%d,}" % MEDIA_BYTES_MIN)
 _REQUESTS, _TOKENS = UNITS.index("requests"), UNITS.index("tokens")
 
 
-class Wanted(Struct, frozen=True, kw_only=True, gc=False):
+class Foreseen(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a call's use beforehand."""
 
     usage: Usage
@@ -69,7 +68,7 @@ _NOTHING_SAID: Final = _Said()
 _decode_said = msgspec.json.Decoder(_Said).decode
 
 
-def wanted_by_chat(body: bytes, max_tokens: int | None, *, is_stream: bool) -> Wanted:
+def foreseen_in_chat(body: bytes, max_tokens: int | None, *, is_stream: bool) -> Foreseen:
     """Of a call for an answer in words."""
     text = len(body)
     media = 0
@@ -80,35 +79,35 @@ def wanted_by_chat(body: bytes, max_tokens: int | None, *, is_stream: bool) -> W
             media += max(MEDIA_TOKENS, length // MEDIA_BYTES_PER_TOKEN)
     tokens = text // BYTES_PER_TOKEN_HELD + media + TOKENS_BESIDES
     written = tokens if b'"cache_control"' in body or b'"cachePoint"' in body else 0
-    return Wanted(
+    return Foreseen(
         usage=Usage(input_tokens=tokens, cache_write_tokens=written), max_tokens=max_tokens, is_stream=is_stream
     )
 
 
-def wanted_beside(asked: Operation) -> Wanted:
+def foreseen_beside(asked: Operation) -> Foreseen:
     """Of what is one request and one answer: what it is known to measure."""
-    return Wanted(usage=asked.measured, max_tokens=asked.measured.output_tokens, is_stream=asked.is_stream)
+    return Foreseen(usage=asked.measured, max_tokens=asked.measured.output_tokens, is_stream=asked.is_stream)
 
 
-def admitted(engine: "Engine", call: Call, allowance: Allowance | None, choice: Choice, wanted: Wanted) -> Choice:
-    """Holds what the call may use until it has ended, and gives back what its limits leave of the choice. Raises
+def admitted(
+    engine: "Engine",
+    call: Call,
+    allowance: Allowance | None,
+    deployments: tuple[Deployment, ...],
+    foreseen: Foreseen,
+) -> tuple[Deployment, ...]:
+    """Holds what the call may use until it has ended, and gives back those deployments that its limits leave. Raises
     `LimitReached`."""
-    plan = choice.plan
-    left = plan.deployments
     if call.cost_nano_usd_max is not None:
-        left = _affordable(engine, call.cost_nano_usd_max, left, wanted, _answers(_said(call.body)))
-    if allowance is not None:
-        left = _admit(engine, call, allowance, left, wanted)
-    if len(left) == len(plan.deployments):
-        return choice
-    return structs.replace(choice, plan=structs.replace(plan, deployments=left))
+        deployments = _affordable(engine, call.cost_nano_usd_max, deployments, foreseen, _answers(_said(call.body)))
+    return deployments if allowance is None else _admit(engine, call, allowance, deployments, foreseen)
 
 
 def _affordable(
-    engine: "Engine", most: int, deployments: Sequence[Deployment], wanted: Wanted, answers: int
+    engine: "Engine", most: int, deployments: Sequence[Deployment], foreseen: Foreseen, answers: int
 ) -> tuple[Deployment, ...]:
     """Those where the call costs no more than its caller lets it, however long the answer may become."""
-    usage = structs.replace(wanted.usage, output_tokens=_output_limit(deployments, wanted) * answers)
+    usage = structs.replace(foreseen.usage, output_tokens=_output_limit(deployments, foreseen) * answers)
     costs = [engine.metering.most(each, usage) for each in deployments]
     left = tuple(each for each, cost in zip(deployments, costs, strict=True) if cost <= most)
     if not left:
@@ -121,18 +120,18 @@ def _affordable(
 
 
 def _admit(
-    engine: "Engine", call: Call, allowance: Allowance, deployments: Sequence[Deployment], wanted: Wanted
+    engine: "Engine", call: Call, allowance: Allowance, deployments: Sequence[Deployment], foreseen: Foreseen
 ) -> tuple[Deployment, ...]:
     record = call.record
     said = _said(call.body) if allowance.each_user is not None or b'"n"' in call.body else _NOTHING_SAID
     if allowance.each_user is not None and not record.user:
         record.user = _user_of(said)
-    limit = _output_limit(deployments, wanted)
-    is_sliced = wanted.is_stream and not any(_reasons(each) for each in deployments)
+    limit = _output_limit(deployments, foreseen)
+    is_sliced = foreseen.is_stream and not any(_reasons(each) for each in deployments)
     first = min(limit, SLICE_TOKENS) if is_sliced else limit
     answers = _answers(said)
-    usage = structs.replace(wanted.usage, output_tokens=first * answers)
-    probably = min(limit, SLICE_TOKENS if wanted.max_tokens is None else wanted.max_tokens) * answers
+    usage = structs.replace(foreseen.usage, output_tokens=first * answers)
+    probably = min(limit, SLICE_TOKENS if foreseen.max_tokens is None else foreseen.max_tokens) * answers
     hold = Amounts(
         requests=1,
         input_tokens=usage.input_tokens,
@@ -222,10 +221,10 @@ def _user_of(said: _Said) -> str:
     return next((name[:512] for name in names if isinstance(name, str) and name), "")
 
 
-def _output_limit(deployments: Sequence[Deployment], wanted: Wanted) -> int:
+def _output_limit(deployments: Sequence[Deployment], foreseen: Foreseen) -> int:
     """How long the answer may become."""
-    if wanted.max_tokens is not None:
-        return wanted.max_tokens
+    if foreseen.max_tokens is not None:
+        return foreseen.max_tokens
     known = [each.facts.output_tokens for each in deployments if each.facts is not None and each.facts.output_tokens]
     return max(known, default=OUTPUT_TOKENS_USUAL)
 

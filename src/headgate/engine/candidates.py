@@ -67,6 +67,18 @@ class Wanted(Struct, frozen=True, gc=False):
     demand: Demand
     asked: Asked
 
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """All that may be tried, each once, in no order."""
+        return tuple({each.deployment.id: each.deployment for route in self.routes for each in route.targets}.values())
+
+    def only(self, left: Sequence[Deployment]) -> "Wanted":
+        """Without those that are not among these."""
+        if len(left) == len(self.deployments):
+            return self
+        routes = _left(Named(self.named.model, self.routes, set()), left.__contains__).routes
+        return structs.replace(self, routes=routes)
+
     def choose(self, engine: "Engine") -> Choice:
         """The plan, as things stand. Raises `Full`, or another `UpstreamError` where there is nothing to wait for."""
         named, routes, demand = self.named, self.routes, self.demand
@@ -268,7 +280,7 @@ def _left_out(before: Sequence[Route], after: Sequence[Route], demand: Demand) -
     gone = {each.deployment.id: each.deployment for route in before for each in route.targets}
     for id, deployment in gone.items():
         if id not in left:
-            yield Weighed(id, why_unable(deployment, demand) or "has no price")
+            yield Weighed(id, why_unable(deployment, demand) or "has no price, or the caller's limits leave no room")
 
 
 def _priced(engine: "Engine", routes: Sequence[Route]) -> list[Route]:

@@ -12,7 +12,7 @@ from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Probl
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
 from headgate.dialects.base import Dialect
-from headgate.engine.admitting import admitted, wanted_by_chat
+from headgate.engine.admitting import admitted, foreseen_in_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
@@ -141,13 +141,13 @@ class Engine:
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
         wanted = want(self, call, head)
+        limits = self.metering.limits.allowance(call.principal.key_id)
+        if limits is not None or call.cost_nano_usd_max is not None:
+            foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+            wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
         choice, turn = self._at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
-        limits = self.metering.limits.allowance(call.principal.key_id)
-        if limits is not None or call.cost_nano_usd_max is not None:
-            amount = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
-            choice = admitted(self, call, limits, choice, amount)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
         if turn is not None:

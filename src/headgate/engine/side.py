@@ -14,7 +14,7 @@ from headgate.dialects.base import Head, Target
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.side import TITLES, Asked, Sent, SideOperation, check_content_type, is_form
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
-from headgate.engine.admitting import admitted, wanted_beside
+from headgate.engine.admitting import admitted, foreseen_beside
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.candidates import kept_at, planned
@@ -70,7 +70,9 @@ class _Operating:
                 self._choice = kept_at(keeper, self._choice)
         limits = self._engine.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
-            self._choice = admitted(self._engine, call, limits, self._choice, wanted_beside(asked))
+            plan = self._choice.plan
+            left = admitted(self._engine, call, limits, plan.deployments, foreseen_beside(asked))
+            self._choice = structs.replace(self._choice, plan=structs.replace(plan, deployments=left))
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
         self._trying = Trying(self._engine, call, self._answerer, self._choice, head)
