@@ -145,7 +145,7 @@ class Engine:
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
         limits = self.metering.limits.allowance(call.principal.key_id)
-        if limits is not None:
+        if limits is not None or call.cost_nano_usd_max is not None:
             amount = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
             choice = admitted(self, call, limits, choice, amount)
         trying = Trying(self, call, answerer, choice, head)

@@ -274,6 +274,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         framing=manner.framing,
         timeout_s=manner.timeout_s,
         patience_s=manner.patience_s,
+        cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
     )
 
@@ -290,6 +291,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
         patience_s=patience_of(headers),
+        cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
     )
 
@@ -377,6 +379,23 @@ def patience_of(headers: Headers) -> float | None:
     told = [headers[name] for name in _SDK_TIMEOUTS if name in headers]
     waits_s = [float(value) for value in told if _NUMBER.fullmatch(value)]
     return _AHEAD * min(waits_s) if waits_s and min(waits_s) > 0.0 else None
+
+
+def cost_max_of(headers: Headers) -> int | None:
+    """The most that the client lets the call cost, in nano-USD."""
+    value = headers.get(b"x-headgate-max-cost-usd")
+    if value is None:
+        return None
+    match = _USD.fullmatch(value)
+    if match is None:
+        shown = value[:40].decode("latin-1")
+        raise InvalidRequest(
+            f"x-headgate-max-cost-usd is {shown!r}; it takes dollars such as 0.05, down to 0.000000001."
+        )
+    return int(match[1]) * 1_000_000_000 + int((match[2] or b"").ljust(9, b"0"))
+
+
+_USD = re.compile(rb"(\d{1,6})(?:\.(\d{1,9}))?")
 
 
 def without_key(query: bytes) -> str:
