@@ -178,3 +178,32 @@ def test_the_upstreams_key_is_not_the_clients(tmp_path: Path):
             assert "Bearer anything" not in str(sent)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+def test_a_withheld_answer_goes_on_where_the_operator_says_and_its_cost_is_booked(tmp_path: Path, is_stream: bool):
+    usage = '"usage":{"prompt_tokens":7,"completion_tokens":0,"total_tokens":7}'
+    choice = '{"index":0,"delta":{},"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}'
+    answer = '{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[%s],%s}' % (choice, usage)  # noqa: UP031
+    chunk = answer.replace('"chat.completion"', '"chat.completion.chunk"')
+    body = f"data: {chunk}\n\ndata: [DONE]\n\n" if is_stream else answer
+    kind = "text/event-stream" if is_stream else "application/json"
+
+    async def run() -> None:
+        routes = {
+            "strict": {"targets": ["a_openai_chat/m"]},
+            "lax": {"targets": ["a_openai_chat/m"], "on_policy": ["b_openai_chat/m"]},
+        }
+        async with bench(tmp_path, "ab", routes=routes) as gateway:
+            gateway.upstreams["a"].reply(body.encode(), headers=(("content-type", kind),))
+            for model, provider in (("strict", "a_openai_chat"), ("lax", "b_openai_chat")):
+                async with gateway.stream("openai_chat", model, stream=is_stream) as response:
+                    await response.aread()
+                assert response.headers["x-headgate-provider"] == provider
+            record = await gateway.record(response)
+            assert [each.outcome for each in record.attempts] == [Outcome.POLICY, Outcome.OK]
+            assert record.attempts[0].usage is not None
+            assert record.attempts[0].usage.input_tokens == 7
+            assert record.attempts[1].why == "instead"
+
+    asyncio.run(run())

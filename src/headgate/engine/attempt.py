@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted, Started
-from headgate.core.problems import HeadgateError, Outcome, UpstreamError
+from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt
 from headgate.dialects.base import Dialect, Malformed, ReplyTo
 from headgate.engine.keepers import PENDING, minted, owing
@@ -16,6 +16,13 @@ from headgate.transport.base import Flight, UpstreamRequest
 
 _FLOWING: Final = frozenset({"text", "tool_call", "refusal"})
 """Parts that come without long pauses once they have begun."""
+
+_WITHHELD: Final = Problem(
+    kind="invalid_request",
+    message="The provider's content filter withheld the answer.",
+    outcome=Outcome.POLICY,
+    code="content_filter",
+)
 
 
 class Attempting(Trial):
@@ -206,10 +213,14 @@ class Attempting(Trial):
         self.trying.engine.metering.minted.remember(call.record.minted)
 
     def _judge(self, events: list[Event]) -> None:
-        """An error inside a good status is an error."""
+        """An error inside a good status is an error; so is an answer that was withheld, where the operator has said
+        where else to ask."""
         for event in events:
             if isinstance(event, Failed):
                 raise UpstreamError(event.problem)
+            if isinstance(event, Finished) and event.reason == "content_filter" and self.trying.goes_on_after_policy:
+                self._book([event])
+                raise UpstreamError(_WITHHELD)
 
     def _book(self, events: list[Event]) -> None:
         """The usage that the answer reported."""

@@ -136,6 +136,11 @@ class Trying:
         for other in self._course.won(number, time.monotonic()):
             self._trials[other].abort(Outcome.LOCAL)
 
+    @property
+    def goes_on_after_policy(self) -> bool:
+        """Whether there is somewhere else to ask for what a content filter has withheld."""
+        return Outcome.POLICY in self._choice.plan.route.instead
+
     # what the course asks for
 
     def __len__(self) -> int:
