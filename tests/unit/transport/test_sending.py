@@ -158,3 +158,18 @@ def test_nothing_is_sent_where_nobody_is(run):
             await pool.aclose()
 
     assert run(scene()) is Outcome.CONNECT
+
+
+def test_a_connection_whose_request_was_not_sent_to_its_end_is_not_used_again(run):
+    async def scene():
+        async with Place(1, b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig") as url:
+            pool = Pool()
+            flight = pool.start(post(url, 10), TIMEOUTS)
+            assert await flight.send(b"x")
+            await flight.head()
+            body = await flight.read_all(10)
+            idle = [len(origin.idle) for origin in pool._origins.values()]
+            await pool.aclose()
+            return body, idle
+
+    assert run(scene()) == (b"big", [0])
