@@ -102,9 +102,10 @@ every answer is compared with the right text. Gateway and upstreams are started 
 *Lost*: calls that were due during the fault and did not get the whole right answer within 40 s. *Dishonest*: answers,
 in the whole run, that looked whole and were not. *Switch*: from the fault until calls no longer begin at what fails;
 `all` where they still did at its end; empty where a closed port leaves no log. *Added*: the part of the time to the
-first token that was not the answering upstream's own, median and 99th percentile. *Extra cost*: of attempts that did
-not answer, in percent of those that did, by the upstreams' meter. *Attempts*: for each call, once the scenario has
-settled (2 to 5 s). A rate that the slowest of them can serve with ease is used where they stand side by side.
+first token that was not the time of upstreams that were well, median and 99th percentile. *Extra cost*: of attempts
+that did not answer, in percent of those that did, by the upstreams' meter. *Attempts*: for each call, once the scenario
+has settled (2 to 5 s). A rate that the slowest of them can serve with ease is used where they stand side by side;
+Headgate learns what is usual from the calls before the fault, and had more of them in some runs, as each table says.
 """
 SINGLE = """\
 One request for each fault, with one fallback. *pass*: what should happen. *partial*: answered, but late or elsewhere

@@ -318,3 +318,28 @@ def test_a_provider_without_an_address_is_its_own_host():
     member = Fleet().member(Deployment("inner", "m", (), "inner"))
     assert isinstance(member, Member)
     assert member.host.name == "inner"
+
+
+def test_a_probe_ends_what_it_disproves_and_nothing_else():
+    fleet = Fleet()
+    answered(fleet, "a")
+    member = fleet.member(deployment("a"))
+    assert fleet.ailing(1.0) == []
+    member.account.quarantine(1.0)
+    member.host.failed(3.0, 1.0, 0.5, row_max=3)
+    assert fleet.ailing(1.0) == [member, member]
+    fleet.probed(member, 503, 2.0)
+    assert (member.host.look(2.0), member.account.look(2.0)) == (State.OPEN, State.OPEN)
+    fleet.probed(member, 401, 2.0)
+    assert (member.host.look(2.0), member.account.look(2.0)) == (State.HALF_OPEN, State.OPEN)
+    fleet.probed(member, 200, 3.0)
+    assert (member.host.look(3.0), member.account.look(3.0)) == (State.HALF_OPEN, State.HALF_OPEN)
+    assert fleet.ailing(3.0) == []
+
+
+def test_what_is_over_in_a_moment_is_not_probed():
+    fleet = Fleet()
+    answered(fleet, "a")
+    member = fleet.member(deployment("a"))
+    member.host.failed(3.0, 1.0, 0.5, row_max=3)
+    assert (fleet.ailing(4.9), fleet.ailing(5.1)) == ([member], [])

@@ -42,7 +42,7 @@ Measure = Literal[
     "extra_cost_pct",  # of attempts that did not answer, in percent of those that did
     "beyond_cap_pct",  # the same, beyond the burst that the hedging budget may have
     "first_p99_s",  # a call's first token, from when the call was due
-    "added_p50_ms",  # of that, what was not the answering upstream's own time
+    "added_p50_ms",  # of that, what was not the time of upstreams that are well
     "added_p99_ms",  # likewise
     "error_p99_s",  # how long an error took, once `settle_s` are over
     "closed_p99_ms",  # from a client's leaving to the upstream's connection being closed

@@ -165,3 +165,11 @@ def test_a_bound_depends_on_rate_and_usual_times(bound: Bound, value: float, hol
 def test_quantiles_are_of_what_was_seen() -> None:
     assert [quantile([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.99)] == [1.0, 2.0, 3.0]
     assert quantile([], 0.5) is None
+
+
+def test_a_hedge_beside_a_slow_upstream_that_is_well_adds_nothing() -> None:
+    first = seen(0, 0, 101.0, completed=False, sent=[], bytes_sent=0, status=200)
+    hedged = run([call(0, 101.0, first_s=102.25)], [first, seen(0, 1, 102.0)])
+    assert measured(hedged)["added_p99_ms"] == pytest.approx(50.0)
+    first.fault = "black_hole"
+    assert measured(hedged)["added_p99_ms"] == pytest.approx(1050.0)
