@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -30,6 +31,7 @@ CUTS = 6
 """Random cuts tried for each stream, besides one byte at a time for short ones."""
 ONE_BYTE_AT_A_TIME_MAX = 3000
 
+RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 Check = Callable[[Exchange, Dialect], str | None]
 """Why the property does not hold for an exchange, or None."""
 
@@ -167,11 +169,34 @@ def verbatim_requests(exchange: Exchange, dialect: Dialect) -> str | None:
     if exchange.request is None or exchange.status >= 400:
         return None
     body = body_of(exchange)
-    patched = json.loads(dialect.patch(body, target(exchange, "another-model")))
+    wire = dialect.patch(body, target(exchange, "another-model"))
+    was, now = RAW_MEMBERS.decode(body), RAW_MEMBERS.decode(wire)
+    changed = {name for name in was.keys() | now.keys() if was.get(name) != now.get(name)}
+    if changed - {"model", "stream_options"}:
+        return f"other bytes in {changed}"
+    patched = json.loads(wire)
     expected = with_model(exchange, "another-model")
     if dialect.name == "openai_chat" and expected.get("stream"):
         expected["stream_options"] = {**(expected.get("stream_options") or {}), "include_usage": True}
     return None if plain(patched) == plain(expected) else f"patched {json.dumps(patched)[:300]}"
+
+
+def streams_pass_byte_by_byte(exchange: Exchange, dialect: Dialect) -> str | None:
+    """What withholds usage from a client that did not ask for it withholds that, and not a byte besides."""
+    if not exchange.is_stream or exchange.status >= 400 or dialect.usage_filter is None:
+        return None
+    dice, size = random.Random(exchange.id), len(exchange.body)
+    cuts = sorted(dice.sample(range(1, size), min(8, size - 1))) if size > 1 else []
+    passage = dialect.usage_filter()
+    out = b"".join(passage.feed(exchange.body[start:end]) for start, end in itertools.pairwise([0, *cuts, size]))
+    out += passage.close()
+    if out == exchange.body:
+        return None
+    held = [line for line in exchange.body.splitlines() if line.strip() and line not in out]
+    rest = [line for line in out.splitlines() if line.strip()]
+    kept = [line for line in exchange.body.splitlines() if line.strip() and line in out]
+    only_usage = all(b'"choices":[]' in line.replace(b" ", b"") and b'"usage"' in line for line in held)
+    return None if only_usage and rest == kept else f"withheld {held[:2]!r:.300}"
 
 
 def cuts_change_nothing(exchange: Exchange, dialect: Dialect) -> str | None:
@@ -402,6 +427,7 @@ CHECKS: list[Check] = [
     same_dialect_requests,
     refused_requests_are_read,
     verbatim_requests,
+    streams_pass_byte_by_byte,
     cuts_change_nothing,
     answers_are_complete,
     usage_is_the_recorded,

@@ -2,7 +2,7 @@
 
 Bedrock refuses a call that names one it does not have, and agents name a dozen with every call, so the others are left
 out and told. https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
-(2026-11)
+(2026-11). The newest two are those that litellm 1.109.1 sends there too.
 """
 
 from collections.abc import Iterable
@@ -15,10 +15,12 @@ _OF_BEDROCK: Final = frozenset(
     {
         "computer-use-2024-10-22",
         "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
         "context-1m-2025-08-07",
         "context-management-2025-06-27",
         "dev-full-thinking-2025-05-14",
         "effort-2025-11-24",
+        "fine-grained-tool-streaming-2025-05-14",
         "interleaved-thinking-2025-05-14",
         "output-128k-2025-02-19",
         "token-efficient-tools-2025-02-19",
