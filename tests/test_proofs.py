@@ -30,6 +30,11 @@ PROOFS = tool()
     [
         ("https://api.groq.com/openai/v1/chat/completions", "openai_chat", "groq"),
         ("https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=x", "openai_chat", "azure"),
+        ("https://r.cognitiveservices.azure.com/openai/deployments/d/chat/completions", "openai_chat", "azure"),
+        ("https://api.cohere.ai/v2/chat", "cohere", "cohere"),
+        ("https://ollama.com/api/chat", "ollama", "ollama-cloud"),
+        ("https://bedrock-mantle.us-east-1.api.aws/v1/responses", "openai_responses", "bedrock-mantle"),
+        ("https://bedrock-mantle.us-east-1.api.aws/openai/v1/responses", "openai_responses", "bedrock-mantle-openai"),
         ("https://r.openai.azure.com/openai/v1/chat/completions", "openai_chat", "azure"),
         ("https://r.openai.azure.com/openai/responses?api-version=x", "openai_responses", "azure"),
         ("https://api.z.ai/api/coding/paas/v4/chat/completions", "openai_chat", "zai-coding-plan"),
@@ -44,7 +49,7 @@ PROOFS = tool()
     ],
 )
 def test_a_url_is_of_one_provider(url: str, dialect: str, provider: str | None):
-    found = (name for address, name, spoken in PROOFS.doors() if spoken == dialect and address.match(url))
+    found = (name for address, name, spoken in PROOFS.doors() if spoken == dialect and address.match(PROOFS.plain(url)))
     assert next(found, None) == provider
 
 

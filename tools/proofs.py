@@ -28,12 +28,24 @@ _ANYBODYS = re.compile(r"demo:|http://(?:localhost|127\.0\.0\.1):(?:3000|4000|80
 
 def pattern(spec: ProviderSpec, door: Speaks) -> re.Pattern[str]:
     """What a URL of a door begins with: blanks are filled by anything that may stand there."""
-    return re.compile(_filled(spec, _plain(door.base_url.rstrip("/"))) + r"/")
+    return re.compile(_filled(spec, plain(door.base_url.rstrip("/"))) + r"/")
 
 
-def _plain(url: str) -> str:
-    """One spelling of a URL: without the usual port, and with one name of this machine."""
-    return url.replace(":443/", "/").replace("//127.0.0.1", "//localhost")
+_SAME: tuple[tuple[str, str], ...] = (
+    (":443/", "/"),
+    ("//127.0.0.1", "//localhost"),
+    # a resource's endpoint by either name: https://learn.microsoft.com/en-us/azure/ai-services/cognitive-services-custom-subdomains
+    (".cognitiveservices.azure.com", ".openai.azure.com"),
+    ("//api.cohere.ai/v2/", "//api.cohere.com/v2/"),
+)
+"""Two spellings of one address: the other, and the one that the providers' files have."""
+
+
+def plain(url: str) -> str:
+    """One spelling of a URL."""
+    for other, usual in _SAME:
+        url = url.replace(other, usual)
+    return url
 
 
 def _filled(spec: ProviderSpec, template: str) -> str:
@@ -73,7 +85,7 @@ def proofs() -> dict[str, dict[str, dict[str, int]]]:
     for family in families():
         for exchange in reading(family):
             for address, provider, dialect in places:
-                if dialect == exchange.dialect and address.match(_plain(exchange.url)):
+                if dialect == exchange.dialect and address.match(plain(exchange.url)):
                     counts.setdefault((provider, dialect), Counter()).update(shown(exchange))
                     break
     table: dict[str, dict[str, dict[str, int]]] = {}

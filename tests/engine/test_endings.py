@@ -10,7 +10,7 @@ import pytest
 from headgate.core.problems import Outcome
 from headgate.server.incoming import Incoming, RequestHead
 from headgate.store.queries.calls import CallFilter
-from headgate.transport.fake import HeadersThenSilence, LacksLast, Repeat, Send, StallAfter
+from headgate.transport.fake import Drip, HeadersThenSilence, LacksLast, Repeat, Send, StallAfter
 from tests.engine.harness import DIALECTS, bench, call
 
 STALL = StallAfter(bytes=900)
@@ -220,5 +220,27 @@ def test_a_call_whose_task_is_cancelled_is_no_success(tmp_path: Path, is_stream:
             (record,) = (await gateway.core.calls.recent(CallFilter())).records
             assert record.outcome is Outcome.LOCAL
             assert [(attempt.outcome, attempt.usage_source) for attempt in record.attempts] == [("local", "counted")]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["x-stainless-timeout", "x-stainless-read-timeout"])
+def test_the_timeout_of_an_sdk_bounds_the_first_byte_and_not_the_stream(tmp_path: Path, name: str):
+    async def run() -> None:
+        async with bench(tmp_path, "a") as gateway:
+            a = gateway.upstreams["a"]
+            gateway.client.headers[name] = "0.4"
+            a.fail(Drip(gap_s=0.1))
+            async with gateway.stream("openai_chat", "r_openai_chat") as response:
+                body = await response.aread()
+            assert b"[DONE]" in body
+            a.heal()
+            a.fail(HeadersThenSilence())
+            async with asyncio.timeout(5):
+                late = await gateway.post("openai_chat", "r_openai_chat")
+            assert late.status_code == 504
+            gateway.client.headers[name] = "whatever"
+            a.heal()
+            assert (await gateway.post("openai_chat", "r_openai_chat")).status_code == 200
 
     asyncio.run(run())

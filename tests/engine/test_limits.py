@@ -4,23 +4,29 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
+from msgspec import structs
 
 from headgate.app import wiring
+from headgate.app.administration import admin_doors
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
 from headgate.engine.conduct import Engine
 from headgate.ledger.charging import charge_of
+from headgate.ledger.credit import REVENUE, Credit, usage_account, verify
 from headgate.limits.budgets import CalendarBudget, RollingBudget
-from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms
+from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms, shown_usd
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
+from headgate.server.admin.application import create_api
 from headgate.server.http1 import Connections
-from headgate.store.queries import spend
+from headgate.store.queries import spend, transfers
+from headgate.store.queries.transfers import Transfer
 
 USD = 1_000_000_000
 LOREM = {"model": "demo/lorem", "messages": [{"role": "user", "content": "go on"}], "max_tokens": 100}
@@ -272,6 +278,24 @@ def test_a_call_that_nobody_answers_costs_its_caller_nothing(tmp_path: Path):
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize(
+    ("most", "status", "code"),
+    [("0.5", 200, None), ("0.000000001", 400, "max_cost_exceeded"), ("a lot", 400, None), ("-1", 400, None)],
+)
+@pytest.mark.parametrize("has_limits", [False, True])
+def test_a_call_costs_no_more_than_it_may(tmp_path: Path, most: str, status: int, code: str | None, has_limits: bool):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 9) if has_limits else NO_TERMS)
+        answer = await place.ask(key, headers={"x-headgate-max-cost-usd": most})
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            error = answer.json()["error"]
+            assert error["code"] == code
+            assert "x-headgate-max-cost-usd" in error["message"]
+
+    run(tmp_path, work)
+
+
 def test_who_has_no_limits_is_told_of_none(tmp_path: Path):
     async def work(place: Place) -> None:
         answer = await place.ask(place.key())
@@ -328,5 +352,81 @@ def test_who_may_not_come_in_is_told_why(tmp_path: Path, terms: Terms, code: str
             assert answer.status_code == 200
         else:
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, code)
+
+    run(tmp_path, work)
+
+
+def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path):
+    async def work(place: Place) -> None:
+        admin = admin_doors(place.core)
+        organisation = place.tenant("organisation", Terms(is_prepaid=True))
+        key = place.key(organisation=organisation)
+        refused = await place.ask(key)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
+        assert "prepaid credit" in refused.json()["error"]["message"]
+
+        probe = await place.ask(place.key())
+        cost = charge_of(await place.core.calls.find(probe.headers["x-headgate-request-id"]))
+        admin.credit.grant(Credit(organisation, "top-up", 3 * cost, "pay-1"))
+        statuses = [(await place.ask(key)).status_code for _ in range(5)]
+        answered = statuses.count(200)
+        assert statuses == [200] * answered + [429] * (5 - answered)
+        assert 2 <= answered <= 3
+        state = admin.credit.state(organisation)
+        assert (state.credited, state.used) == (3 * cost, answered * cost)
+
+        month = f"{datetime.now(UTC):%Y-%m}"
+        transport = httpx2.ASGITransport(create_api(admin))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
+            url = f"/admin/v1/statements/{organisation}?month={month}"
+            told = (await client.get(url)).json()
+            table = (await client.get(f"{url}&format=csv")).text.splitlines()
+        assert told["charge_usd"] == shown_usd(answered * cost)
+        [line] = told["lines"]
+        assert (line["model"], line["provider"], line["calls"]) == ("demo/lorem", "demo", answered)
+        assert table[0] == ",".join(line)
+        assert table[1] == ",".join(str(value) for value in line.values())
+
+        with place.core.store.read() as connection:
+            assert verify(connection) == []
+        with place.core.store.write() as connection:
+            wrong = Transfer(id="x", at_us=1, debit=usage_account(key[6:16]), credit=REVENUE, nano_usd=5, kind="usage")
+            transfers.post(connection, [wrong])
+        with place.core.store.read() as connection:
+            assert [each.what for each in verify(connection)] == [
+                f"key {key[6:16]}: ledger and sums",
+                f"key {key[6:16]}: ledger and calls",
+            ]
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/files"])
+def test_calls_whose_use_nobody_can_tell_count_too(tmp_path: Path, path: str):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 1))
+        statuses = [(await place.ask(key, path)).status_code for _ in range(2)]
+        assert statuses[0] != 429
+        assert statuses[1] == 429
+
+    run(tmp_path, work)
+
+
+def test_a_budget_without_anything_left_has_no_room(tmp_path: Path):
+    async def work(place: Place) -> None:
+        probe = await place.ask(place.key())
+        cost = charge_of(await place.core.calls.find(probe.headers["x-headgate-request-id"]))
+        key = place.key(money(2 * cost))
+        limits = place.core.metering.limits
+        assert limits.has_room(key[6:16])
+        assert limits.has_room("somebody else")
+        # what is booked without a hold, as live sessions are, can go over
+        for _ in range(3):
+            record = structs.replace(
+                await place.core.calls.find(probe.headers["x-headgate-request-id"]), key_id=key[6:16]
+            )
+            limits.settle(record)
+        assert not limits.has_room(key[6:16])
+        assert (await place.ask(key)).status_code == 429
 
     run(tmp_path, work)

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
+from headgate.ledger.credit import Credit, CreditState, credit_account, credited, grant, used
 from headgate.limits.compiling import BudgetOf
 from headgate.limits.terms import Terms
 from headgate.policies.issuing import NewKey, change_key, create_key, list_keys, revoke_key, rotate_key
 from headgate.policies.organising import NewTenant, change_tenant, create_tenant, list_tenants
 from headgate.server.admin.doors import Doors
+from headgate.store.queries import spend, transfers
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
 
 ACTOR = "admin"
@@ -54,7 +57,9 @@ class _Tenants:
         self._core = core
 
     def create(self, wanted: NewTenant) -> TenantRow:
-        return create_tenant(self._core.store, wanted, actor=ACTOR)
+        made = create_tenant(self._core.store, wanted, actor=ACTOR)
+        self._core.keys.refresh()
+        return made
 
     def list(self) -> Sequence[TenantRow]:
         return list_tenants(self._core.store)
@@ -67,6 +72,32 @@ class _Tenants:
     def budgets(self) -> Sequence[dict[str, object]]:
         now_us = self._core.now_us()
         return [_budget_use(each, now_us) for each in self._core.tenancy.gauges.budgets()]
+
+
+class _Credits:
+    """The ledger, likewise."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def grant(self, credit: Credit) -> None:
+        self._core.tenancy.kids(credit.account)
+        grant(self._core.store, credit, actor=ACTOR)
+        self._core.keys.renew()
+
+    def state(self, account: str) -> CreditState:
+        kids = self._core.tenancy.kids(account)
+        self._core.applier.drain()
+        with self._core.store.read() as connection:
+            postings = transfers.of_account(connection, credit_account(account))
+            return CreditState(credited(connection, account), used(connection, kids), postings)
+
+    def spent(self, account: str, since_us: int, before_us: int) -> Sequence[Spent]:
+        kids = self._core.tenancy.kids(account)
+        self._core.applier.drain()
+        with self._core.store.read() as connection:
+            found = spend.since(connection, kids, since_us)
+        return [each for each in found if since_us <= each.place.quarter_us < before_us]
 
 
 def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
@@ -83,6 +114,7 @@ def admin_doors(core: Core) -> Doors:
     return Doors(
         keys=_Keys(core),
         tenants=_Tenants(core),
+        credit=_Credits(core),
         calls=core.calls,
         providers=lambda: rows,
         models=lambda: core.compiled.listing.page("openai", None, {}),

@@ -23,6 +23,8 @@ cli = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke the keys that clients call with.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
+db = typer.Typer(help="Look after the database.", no_args_is_help=True)
+cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
 
@@ -153,6 +155,22 @@ def explain(
         typer.echo("\n".join(explaining.lines(record)))
 
 
+@db.command("verify")
+def verify_books(config: ConfigFile = None, json: AsJson = False) -> None:
+    """Add up the ledger, the sums and the calls, and say where they differ. Exit code 1: they do."""
+    from headgate.app.commands.books import differences  # noqa: PLC0415
+
+    found = differences(load_setup(config))
+    if json:
+        print_json([each._asdict() for each in found])
+    else:
+        for each in found:
+            typer.echo(f"{each.what}: {each.ledger} and {each.others} nano-USD")
+        typer.echo("the books do not balance" if found else "the books balance")
+    if found:
+        raise typer.Exit(1)
+
+
 @cli.command()
 def drill(
     route: Annotated[list[str] | None, typer.Option(help="A route; may be given several times. Else all.")] = None,
@@ -230,6 +248,28 @@ def pass_through(
         print_json(changed)
     else:
         typer.echo(f"{kid} may pass calls through to: {', '.join(providers or ()) or 'none'}")
+
+
+@keys.command("limit")
+def limit_key(
+    kid: Annotated[str, typer.Argument(help="The key's id, as `headgate keys list` shows it.", metavar="ID")],
+    limits: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="60rpm, 9000tpm, 4concurrent, 5usd/month, 100000tokens/PT1H; none: no limits.", metavar="LIMIT"
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Set the limits and budgets of a key, in place of those that it has."""
+    from headgate.app.commands.keys import limit, limit_words  # noqa: PLC0415
+
+    changed = limit(load_setup(config), kid, limits or ())
+    if json:
+        print_json(changed)
+    else:
+        typer.echo(f"{kid}: {limit_words(limits or ())}")
 
 
 @keys.command("revoke")

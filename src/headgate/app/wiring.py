@@ -14,6 +14,7 @@ from headgate.app.own.wholesale import POLL_S, Wholesale, batch_made_for
 from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
+from headgate.engine.stalling import keep_flowing
 from headgate.engine.watching import keep_watch
 from headgate.server.listener import ClientListener, Doors
 from headgate.server.listener import KeyRing as Keys
@@ -40,6 +41,7 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         engine.sockets = sockets
         engine.signers = make_signers(core.compiled.directory.providers.values())
         spawn(keep_watch(engine.fleet))
+        spawn(keep_flowing(engine.flows))
         yield engine, spawn
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from headgate.core.embedding import EmbedRequest, Tokens, Words
+from headgate.core.problems import NotFound
 from headgate.core.ranking import RankRequest
 from headgate.core.request import Extras
 from headgate.core.usage import Measures, Usage
-from headgate.dialects.base import Operation, Target
+from headgate.dialects.base import Envelope, Operation, Target
 from headgate.dialects.side import CHARS_PER_TOKEN, Asked, Sent, SideOperation, chars_of, estimated, patched
 from headgate.dialects.vectors import answer_members
 
@@ -50,6 +51,16 @@ def ranking_row(
         read=_reader(needed, usage),
         halves=halves,
     )
+
+
+def asked_nowhere(_body: bytes, _envelope: Envelope) -> Any:
+    """The client's half of an operation that only upstreams have."""
+    raise NotFound("Nobody can ask for this in the words of this API here.")
+
+
+def told_nowhere(_answer: Any, _question: Any, _dropped: set[str]) -> bytes:
+    """Likewise, of the answer."""
+    raise NotFound("Nobody can be told this in the words of this API here.")
 
 
 def _peek(halves: Operation[Any, Any], measured: Callable[[Any], Usage]) -> Callable[[Sent], Asked]:

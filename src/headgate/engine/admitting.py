@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 from msgspec import Struct, structs
 
-from headgate.core.problems import LimitReached, Outcome, Problem, UpstreamError
+from headgate.core.problems import InvalidRequest, LimitReached, Outcome, Problem, UpstreamError
 from headgate.core.usage import Usage
 from headgate.dialects.side import Asked as Operation
 from headgate.engine.call import Call
@@ -20,6 +20,7 @@ from headgate.engine.candidates import Choice
 from headgate.limits.amounts import UNITS, Amounts, Denial
 from headgate.limits.holds import Allowance, Asked, Hold, Place
 from headgate.limits.rates import Rate
+from headgate.limits.terms import shown_usd
 from headgate.providers.catalog import Deployment
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ MEDIA_BYTES_MIN: Final = 1024
 MEDIA_TOKENS: Final = 2000
 """What a picture takes at most, or the first part of a longer file."""
 MEDIA_BYTES_PER_TOKEN: Final = 100
+
+A_LITTLE: Final = Amounts(requests=1, input_tokens=1, tokens=1, nano_usd=1, budget_tokens=1)
 
 _MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{%d,}" % MEDIA_BYTES_MIN)
 _REQUESTS, _TOKENS = UNITS.index("requests"), UNITS.index("tokens")
@@ -87,14 +90,34 @@ def wanted_beside(asked: Operation) -> Wanted:
     return Wanted(usage=asked.measured, max_tokens=asked.measured.output_tokens, is_stream=asked.is_stream)
 
 
-def admitted(engine: "Engine", call: Call, allowance: Allowance, choice: Choice, wanted: Wanted) -> Choice:
+def admitted(engine: "Engine", call: Call, allowance: Allowance | None, choice: Choice, wanted: Wanted) -> Choice:
     """Holds what the call may use until it has ended, and gives back what its limits leave of the choice. Raises
     `LimitReached`."""
     plan = choice.plan
-    left = _admit(engine, call, allowance, plan.deployments, wanted)
+    left = plan.deployments
+    if call.cost_nano_usd_max is not None:
+        left = _affordable(engine, call.cost_nano_usd_max, left, wanted, _answers(_said(call.body)))
+    if allowance is not None:
+        left = _admit(engine, call, allowance, left, wanted)
     if len(left) == len(plan.deployments):
         return choice
     return structs.replace(choice, plan=structs.replace(plan, deployments=left))
+
+
+def _affordable(
+    engine: "Engine", most: int, deployments: Sequence[Deployment], wanted: Wanted, answers: int
+) -> tuple[Deployment, ...]:
+    """Those where the call costs no more than its caller lets it, however long the answer may become."""
+    usage = structs.replace(wanted.usage, output_tokens=_output_limit(deployments, wanted) * answers)
+    costs = [engine.metering.most(each, usage) for each in deployments]
+    left = tuple(each for each, cost in zip(deployments, costs, strict=True) if cost <= most)
+    if not left:
+        raise InvalidRequest(
+            f"This call may cost {shown_usd(min(costs))} USD, which is more than its x-headgate-max-cost-usd. Ask for "
+            "a shorter answer (max_tokens) or a cheaper model, or allow more.",
+            code="max_cost_exceeded",
+        )
+    return left
 
 
 def _admit(
@@ -107,7 +130,7 @@ def _admit(
     limit = _output_limit(deployments, wanted)
     is_sliced = wanted.is_stream and not any(_reasons(each) for each in deployments)
     first = min(limit, SLICE_TOKENS) if is_sliced else limit
-    answers = max(1, min(said.n, ANSWERS_MAX)) if isinstance(said.n, int) else 1
+    answers = _answers(said)
     usage = structs.replace(wanted.usage, output_tokens=first * answers)
     probably = min(limit, SLICE_TOKENS if wanted.max_tokens is None else wanted.max_tokens) * answers
     hold = Amounts(
@@ -128,6 +151,19 @@ def _admit(
         return tuple(deployments)
     left = set(held.places)
     return tuple(each for each, place in zip(deployments, places, strict=True) if place in left)
+
+
+def enter(engine: "Engine", call: Call) -> None:
+    """Lets in a call whose use nobody can tell beforehand, if there is something left at every level; it is booked as
+    it becomes known. Raises `LimitReached`."""
+    limits, record = engine.metering.limits, call.record
+    allowance = limits.allowance(call.principal.key_id)
+    if allowance is None:
+        return
+    held = limits.hold(call.id, allowance, Asked(record.started_us, A_LITTLE, (), record.user))
+    call.fields = _shown(allowance, record.started_us)
+    if not isinstance(held, Hold):
+        raise _refusal(call, held)
 
 
 class Holding:
@@ -172,6 +208,11 @@ def _said(body: bytes) -> _Said:
         return _decode_said(body)
     except (msgspec.DecodeError, ValueError):  # a form: it says nothing of these
         return _NOTHING_SAID
+
+
+def _answers(said: _Said) -> int:
+    """How many answers are asked for."""
+    return max(1, min(said.n, ANSWERS_MAX)) if isinstance(said.n, int) else 1
 
 
 def _user_of(said: _Said) -> str:
@@ -239,7 +280,7 @@ def _over(denial: Denial) -> str:
         return f"The budget of this {denial.level} ({denial.what}) is held by calls under way. Try again in a moment."
     if denial.wait_us is None:
         return (
-            f"This call may cost more than is left of the budget of this {denial.level}: {denial.what}. Ask for a "
+            f"This call may cost more than is left of the budget of this {denial.level}: {denial.what}. Ask for "
             "shorter answer (max_tokens), or have the budget raised."
         )
     return (

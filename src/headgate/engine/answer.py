@@ -30,6 +30,11 @@ class Answerer:
         self.is_gone = False
         exchange.on_disconnect(self._client_left)
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client reads slower than we write."""
+        return self._exchange.is_congested
+
     def watch(self, abort: Callable[[Outcome], None] | None) -> None:
         """What to call if the client goes away: it ends the attempt under way."""
         self._on_gone = abort

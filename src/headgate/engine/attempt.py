@@ -1,6 +1,7 @@
 """One attempt at talking to a model: whole answers and streams, in either lane."""
 
 import time
+from typing import Final
 
 from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted, Started
 from headgate.core.problems import HeadgateError, Outcome, UpstreamError
@@ -13,11 +14,14 @@ from headgate.engine.trying import Trying
 from headgate.policies.metering import estimate
 from headgate.transport.base import Flight, UpstreamRequest
 
+_FLOWING: Final = frozenset({"text", "tool_call", "refusal"})
+"""Parts that come without long pauses once they have begun."""
+
 
 class Attempting(Trial):
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_call", "_head", "_passage", "_prepared")
+    __slots__ = ("_answerer", "_call", "_head", "_last", "_longest_s", "_passage", "_prepared", "said_s")
 
     def __init__(self, trying: Trying, prepared: Prepared) -> None:
         way = prepared.way
@@ -34,7 +38,12 @@ class Attempting(Trial):
         self._call = trying.call
         self._head = trying.head
         self._prepared = prepared
+        self._last: Event | None = None
+        self._longest_s = 0.0
+        """The longest pause so far."""
         self._passage: Passage | None = None
+        self.said_s = 0.0
+        """When it last said something."""
         self.body_bytes = len(prepared.body)
 
     @property
@@ -82,10 +91,23 @@ class Attempting(Trial):
         passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
         data, events = await self._first_events(flight, passage)
         self._win(self._prepared.dropped)
-        flight.limit(self.trying.deadline_s - time.monotonic(), Outcome.SLOW)
+        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
         if self._head.is_kept and events:
             self._keep(events[0])
         self._answerer.begin(self._stream_type(flight), self.attempt)
+        self.said_s, self._last = time.monotonic(), events[-1] if events else None
+        flows = self.trying.engine.flows
+        flows.add(self)
+        try:
+            await self._pass_on(flight, passage, data, events)
+        finally:
+            flows.discard(self)
+        if self._longest_s and self.watch is not None:
+            self.watch.ticket.member.gaps.ended(self._longest_s)
+        self._finish()
+
+    async def _pass_on(self, flight: Flight, passage: Passage, data: bytes, events: list[Event]) -> None:
+        """Everything from there to the end."""
         lingers = False
         while True:
             if self.attempt.ttft_ms is None and any(map(_is_meaningful, events)):
@@ -104,7 +126,26 @@ class Attempting(Trial):
                 flight.limit(LINGER_S, Outcome.OK)
             data = await flight.read()
             events = passage.read(data)
-        self._finish()
+            if events:
+                now_s, self._last = time.monotonic(), events[-1]
+                if now_s - self.said_s > self._longest_s:
+                    self._longest_s = now_s - self.said_s
+                self.said_s = now_s
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether it is the client that keeps the stream waiting."""
+        return self._answerer.is_congested
+
+    @property
+    def stall_s(self) -> float:
+        """A longer pause just now is a stall: in the midst of words as its deployment has taught, while it thinks or
+        does something else as for all."""
+        usual_s, passage = self.trying.engine.settings.idle_s, self._passage
+        is_flowing = isinstance(self._last, PartDelta) and passage is not None and passage.kind in _FLOWING
+        if not is_flowing or self.watch is None:
+            return usual_s
+        return min(usual_s, self.watch.ticket.member.gaps.stall_s)
 
     async def _first_events(self, flight: Flight, passage: Passage) -> tuple[bytes, list[Event]]:
         """Everything up to the first event that says something. Silence, headers, comments and empty beginnings are no

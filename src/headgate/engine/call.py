@@ -48,6 +48,10 @@ class Call(Struct, kw_only=True, gc=False):
     framing: str = "sse"
     timeout_s: float | None = None
     """The client's own deadline."""
+    patience_s: float | None = None
+    """How long its SDK waits for the first byte."""
+    cost_nano_usd_max: int | None = None
+    """The most that the client lets it cost; None: it does not say."""
     holding: "Holding | None" = None
     """What is held of the caller's limits; None: it has none."""
     fields: str = ""

@@ -22,6 +22,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
+from headgate.engine.stalling import Flow
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
 from headgate.engine.waiting import Lines
@@ -85,6 +86,8 @@ class Engine:
         self.dice = dice
         self.fleet = Fleet()
         """What is known of the deployments in use."""
+        self.flows: set[Flow] = set()
+        """The streams that clients read just now."""
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 
@@ -142,7 +145,7 @@ class Engine:
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
         limits = self.metering.limits.allowance(call.principal.key_id)
-        if limits is not None:
+        if limits is not None or call.cost_nano_usd_max is not None:
             amount = wanted_by_chat(call.body, head.max_tokens, is_stream=head.is_stream)
             choice = admitted(self, call, limits, choice, amount)
         trying = Trying(self, call, answerer, choice, head)

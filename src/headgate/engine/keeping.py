@@ -31,6 +31,7 @@ from headgate.dialects.resources import (
     read_page,
     render_page,
 )
+from headgate.engine.admitting import enter
 from headgate.engine.batch_bills import ResultLines, summed_up
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
@@ -76,6 +77,7 @@ async def keep(engine: Engine, call: Call, ask: Ask, exchange: Exchange) -> None
     try:
         form = None
         if ask.method == "POST":
+            enter(engine, call)
             form = await received(call, ask.place, ask.headers.get(b"content-type", b"").decode("latin-1"))
             ask.wanted = ask.wanted or provider_told(form, ask.place)
         if engine.own is not None and is_own(ask.place, ask.wanted, call.body):

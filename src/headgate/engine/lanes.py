@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from headgate.core.events import Event, Failed, Finished, PartDelta
+from headgate.core.events import Event, Failed, Finished, PartDelta, PartKind, PartStarted
 from headgate.core.problems import Problem
 from headgate.core.record import Lane
 from headgate.core.request import Request
@@ -115,6 +115,8 @@ class Passage:
         self.finished: Finished | None = None
         self.failed: Problem | None = None
         self.text_chars = 0
+        self.kind: PartKind = "text"
+        """Of the part that began last."""
         self._client = call.dialect
         self._reply_to = reply_to
         self._verbatim = prepared.lane == "verbatim"
@@ -143,6 +145,8 @@ class Passage:
             match event:
                 case PartDelta(_, text):
                     self.text_chars += len(text)
+                case PartStarted(kind=kind):
+                    self.kind = kind
                 case Finished():
                     self.finished = event
                 case Failed(problem):

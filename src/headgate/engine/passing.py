@@ -11,6 +11,7 @@ from headgate.core.principal import Principal
 from headgate.core.problems import Forbidden, HeadgateError, NotFound, UnknownId
 from headgate.dialects.kept import references
 from headgate.dialects.resources import Place, members_of, named_in, place_of
+from headgate.engine.admitting import enter
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
@@ -48,6 +49,8 @@ async def pass_through(engine: Engine, call: Call, passing: Passing, exchange: E
         if place is not None and _is_kept(provider, place, passing):
             await _keep(engine, call, passing, place, exchange)
             return
+        if passing.method not in _FREE:
+            enter(engine, call)
         errand = await _errand(engine, call, passing, provider, path)
     except HeadgateError as error:
         await refuse(engine, call, error, exchange)

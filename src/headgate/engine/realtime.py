@@ -21,6 +21,7 @@ from headgate.core.usage import Usage
 from headgate.dialects import realtime
 from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
+from headgate.engine.admitting import enter
 from headgate.engine.call import Call
 from headgate.engine.candidates import planned
 from headgate.engine.trial import STOPPED
@@ -104,6 +105,7 @@ class Session:
     async def open(self) -> None:
         """Opens the provider's side. Raises `ClientError`, or `UpstreamError` when every provider has failed."""
         record, problems = self._call.record, list[Problem]()
+        enter(self._engine, self._call)
         for number, deployment in enumerate(self._candidates(), 1):
             attempt = self._begin(number, deployment)
             try:
@@ -210,7 +212,7 @@ class Session:
             if client.is_congested:
                 await client.drained()
             if is_end and not await still_good():
-                client.close(POLICY_VIOLATION, "the key is not good any more")
+                client.close(POLICY_VIOLATION, "the key is not good any more, or its budget is used up")
         if not client.is_over:
             self._conclude(*_by_upstream(upstream))
             reason = upstream.close_reason or ("the provider's connection ended" if upstream.close_code == CUT else "")

@@ -69,7 +69,7 @@ class _Operating:
             if keeper:
                 self._choice = kept_at(keeper, self._choice)
         limits = self._engine.metering.limits.allowance(call.principal.key_id)
-        if limits is not None:
+        if limits is not None or call.cost_nano_usd_max is not None:
             self._choice = admitted(self._engine, call, limits, self._choice, wanted_beside(asked))
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)

@@ -71,6 +71,7 @@ class Trying:
         "answerer",
         "call",
         "deadline_s",
+        "end_s",
         "engine",
         "head",
         "winner",
@@ -84,9 +85,11 @@ class Trying:
         self.winner = 0
         """The number of the attempt whose answer is the call's."""
         route, timeout_s = choice.plan.route, call.timeout_s
-        self.deadline_s = call.started_s + (
-            route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
-        )
+        whole_s = route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
+        self.end_s = self.deadline_s = call.started_s + whole_s
+        """When the call has to be over, and when its answer has to have begun."""
+        if call.patience_s is not None and call.patience_s < whole_s:
+            self.deadline_s = call.started_s + call.patience_s
         self._choice = choice
         self._deployments = list(choice.plan.deployments)
         terms = Terms(self.deadline_s, route.attempts_max, route.retry_same_first)

@@ -60,8 +60,9 @@ class Lines:
         if line is None:
             line = self._lines[route.name] = _Line(self._engine)
         limit_s = min(route.queue_s, route.timeout_s - (now_s - call.started_s))
-        if call.timeout_s is not None:
-            limit_s = min(limit_s, call.timeout_s - (now_s - call.started_s))
+        for own_s in (call.timeout_s, call.patience_s):
+            if own_s is not None:
+                limit_s = min(limit_s, own_s - (now_s - call.started_s))
         entrant = Entrant(
             id=call.id,
             tenant=call.principal.owner,

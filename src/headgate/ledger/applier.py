@@ -16,6 +16,7 @@ from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.ledger import segments as types
 from headgate.ledger.charging import spent
+from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
 from headgate.ledger.segments import (
     OFFSET_BITS,
@@ -27,7 +28,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta, minted, spend, unbilled
+from headgate.store.queries import calls, meta, minted, spend, transfers, unbilled
 
 CUT_SHORT = "the gateway stopped during this call"
 _CALLS_MAX = 1000
@@ -214,7 +215,10 @@ class Applier:
         if ended:
             with self._store.write() as connection:
                 calls.add(connection, ended)
-                spend.add(connection, spent(record for record, _ in ended))
+                sums = spent(record for record, _ in ended)
+                spend.add(connection, sums)
+                batch = f"{self._journal.id} {end}"
+                transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))
                 minting = [record for record, _ in ended if record.minted]
                 minted.put(connection, (entry for record in minting for entry in record.minted))
                 unbilled.note(connection, minting)

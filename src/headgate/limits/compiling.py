@@ -18,6 +18,9 @@ from headgate.limits.windows import CALENDAR, calendar_span, duration_us
 
 USERS_MAX: Final = 100_000
 """End users with limits of their own that are kept for one tenant."""
+CREDIT: Final = BudgetTerm(window="total", nano_usd=1)
+"""What prepaid credit is like: a budget for all of time, of as much as was paid in."""
+CREDIT_WORDS: Final = "prepaid credit"
 LEVELS: Final = {"organisation": "organisation", "team": "team", "key": "key", "user": "end user"}
 
 
@@ -63,6 +66,10 @@ class Books(Protocol):
         """Books it."""
         ...
 
+    def credited(self, id: str) -> int:
+        """The credit that a tenant was ever given, in nano-USD."""
+        ...
+
     def users(self, kind: str, id: str) -> Iterable[str]:
         """The end users of a tenant who have used anything that may still matter."""
         ...
@@ -83,6 +90,10 @@ class Gauges:
         shown: dict[int, tuple[Gauge, ...]] = {}
         for level in levels:
             scoped += self._all_of(level)
+            if level.terms.is_prepaid:
+                whose = Whose(level.kind, level.id)
+                told = Told(self._books.credited(level.id), (level.kind, CREDIT_WORDS), is_soft=False)
+                scoped.append(Scoped(self._kept(whose, CREDIT, told, is_new=False)))
             for rate in level.terms.rates:
                 if rate.of != "concurrency" and not rate.model:
                     gauge = self._rate(level, "", rate)
@@ -150,9 +161,11 @@ class Gauges:
         return gauge
 
     def _budget(self, whose: Whose, term: BudgetTerm, *, is_new: bool) -> Gauge:
-        name = (whose, (bool(term.tokens), term.window, term.zone, term.is_soft))
         words = (LEVELS["user" if whose.user else whose.kind], budget_words(term))
-        told = Told(amount_of(term), words, is_soft=term.is_soft)
+        return self._kept(whose, term, Told(amount_of(term), words, is_soft=term.is_soft), is_new=is_new)
+
+    def _kept(self, whose: Whose, term: BudgetTerm, told: Told, *, is_new: bool) -> Gauge:
+        name = (whose, (bool(term.tokens), term.window, term.zone, term.is_soft, told.what == CREDIT_WORDS))
         found = self._budgets.get(name)
         if found is None:
             found = self._budgets[name] = BudgetOf(whose, term, _new_budget(term, told))

@@ -64,6 +64,8 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     """For every end user by itself."""
     each_user_budgets: tuple[BudgetTerm, ...] = ()
     is_blocked: bool = False
+    is_prepaid: bool = False
+    """Only as long as its credit lasts."""
     pass_through: tuple[str, ...] = ()
     """Providers that may be called as they are."""
 

@@ -119,6 +119,12 @@ class KeyRing:
         with self._lock:
             self._read_changes()
 
+    def renew(self) -> None:
+        """Reads all of it once more: what keys may do has changed by something that is not written with them."""
+        with self._lock:
+            self._tenancy.forget()
+            self._read_changes()
+
     async def keep_fresh(self) -> None:
         """Refreshes once a second, forever: how a revocation by another process gets here."""
         while True:

@@ -3,11 +3,13 @@
 Every call that ends is booked, whether anything was held for it or not. Must not know how much a call may use.
 """
 
+import time
 from collections.abc import Callable, Mapping
 
 from headgate.core.record import CallRecord
 from headgate.ledger.charging import charge_of, winner
 from headgate.limits.amounts import Amounts, Denial, amounts
+from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.gate import Limited
 from headgate.limits.holds import Allowance, Asked, Hold, Place
 
@@ -20,13 +22,20 @@ def as_told(model: str, provider: str, upstream: str) -> frozenset[str]:
     return frozenset({model, upstream, f"{provider}/{upstream}"})
 
 
+def _wall_us() -> int:
+    return time.time_ns() // 1000
+
+
 class Limits:
     """The limits of all callers who have any."""
 
-    def __init__(self, limited: Mapping[str, Limited], names: Names = as_told) -> None:
+    def __init__(
+        self, limited: Mapping[str, Limited], names: Names = as_told, clock_us: Callable[[], int] = _wall_us
+    ) -> None:
         self.limited = limited
         """By the ids of their keys."""
         self.names = names
+        self._clock_us = clock_us
         self._held: dict[str, Hold] = {}
 
     def allowance(self, key_id: str) -> Allowance | None:
@@ -40,6 +49,18 @@ class Limits:
         if isinstance(held, Hold):
             self._held[call_id] = held
         return held
+
+    def has_room(self, key_id: str) -> bool:
+        """Whether a caller's budgets have anything left, for work that goes on without new calls."""
+        allowance = self.allowance(key_id)
+        if allowance is None:
+            return True
+        now_us = self._clock_us()
+        return all(
+            gauge.remaining(now_us) > 0
+            for gauge in allowance.plain
+            if isinstance(gauge, CalendarBudget | RollingBudget) and not gauge.terms.is_soft
+        )
 
     def settle(self, record: CallRecord) -> None:
         """Books what a call used that has ended, and lets go of what was held for it."""

@@ -10,7 +10,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from headgate.core.principal import Principal
-from headgate.core.problems import ConfigError
+from headgate.core.problems import ConfigError, NotFound
+from headgate.ledger.credit import credited
 from headgate.limits.amounts import amounts
 from headgate.limits.compiling import BudgetOf, Gauges, Level
 from headgate.limits.gate import Gate, Limited
@@ -76,6 +77,10 @@ class Tenancy:
         self.limited: dict[str, Limited] = {}
         """What holds for the callers of keys, by their ids: those for whom anything does. Read by every call."""
 
+    def forget(self) -> None:
+        """The next refresh is of everything."""
+        self._revision = -1
+
     def refresh(self, connection: Connection) -> bool:
         """Reads organisations and teams. True: some have changed."""
         revision = tenants.revision(connection)
@@ -95,7 +100,7 @@ class Tenancy:
         try:
             return [self._principal(row, each) for row, each in zip(rows, levels, strict=True)]
         except StoreError:
-            self._revision = -1  # all of it once more
+            self.forget()
             raise
 
     def load(self, budget: BudgetOf) -> None:
@@ -107,6 +112,18 @@ class Tenancy:
             if is_users and Scoped(budget.budget, whose.model, whose.provider).counts_at(there):
                 used = amounts(sums.input_tokens, sums.output_tokens, sums.charge_nano_usd)
                 budget.budget.load(now_us, place.quarter_us, used[unit])
+
+    def kids(self, id: str) -> list[str]:
+        """The keys of an organisation, a team, or the line of a key. Raises `NotFound` if there is no such thing."""
+        found = [kids for (_, each), kids in self._kids.items() if each == id]
+        if not found and id not in self._tenants:
+            raise NotFound(f"There is no organisation, team or key {id!r}.", code="account_not_found")
+        return sorted(set[str]().union(*found))
+
+    def credited(self, id: str) -> int:
+        """The credit that a tenant was ever given."""
+        with self._store.read() as connection:
+            return credited(connection, id)
 
     def users(self, kind: str, id: str) -> Iterable[str]:
         """The end users of a tenant who have used anything."""

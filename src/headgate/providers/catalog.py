@@ -212,7 +212,7 @@ def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:
         version=settings.version or speaks.version,
         quirks=speaks.quirks,
         paths=paths and Paths(values.fill(paths.whole), values.fill(paths.stream)),
-        sides=None if settings.base_url else speaks.sides,  # elsewhere there may be others
+        sides=None if settings.base_url and speaks.sides else speaks.sides,  # elsewhere there may be others
         signer=f"{settings.name}/{auth.scope or auth.scheme}" if auth.scheme in SIGNED else "",
     )
 

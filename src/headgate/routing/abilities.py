@@ -21,7 +21,7 @@ MEDIA: Final[frozenset[Ability]] = frozenset({"image", "pdf", "audio"})
 """With these in it, the length of a body says nothing of its tokens."""
 NEAR_MAX: Final = 5
 
-_WORDS: Final[dict[Ability, str]] = {
+WORDS: Final[dict[Ability, str]] = {
     "tools": "call tools",
     "parallel_tools": "call several tools at once",
     "json_schema": "answer by a JSON schema",
@@ -91,7 +91,7 @@ def _window(facts: Facts) -> int:
 def _faults(facts: Facts, demand: Demand) -> Iterable[str]:
     """Why not, in words that follow `it`."""
     for ability in sorted(demand.abilities & facts.cannot):
-        yield f"cannot {_WORDS[ability]}"
+        yield f"cannot {WORDS[ability]}"
     window, limit = facts.context_tokens, facts.output_tokens
     if window is not None and demand.tokens_least > window:
         yield f"takes {window} tokens, and this prompt has {demand.tokens_least} at least"

@@ -16,6 +16,7 @@ from headgate.core.problems import Outcome, Problem
 from headgate.core.usage import Usage
 from headgate.providers.catalog import Deployment
 from headgate.routing.estimate import FIRST_TOKEN, WHOLE_ANSWER, Estimator, Prediction
+from headgate.routing.gaps import Gaps
 from headgate.routing.health import ANSWERED, BLAME, CONNECTS_MAX, FAILURES_MAX, Domain, SelfBlame, State
 from headgate.routing.quotas import Concurrency, Mark, Need, Quota, read_limits
 
@@ -60,6 +61,7 @@ class Member:
         "account",
         "cached_share",
         "deployment",
+        "gaps",
         "health",
         "host",
         "id",
@@ -98,6 +100,7 @@ class Member:
         """Of a usual answer."""
         self.tokens_per_s = 50.0
         """Of a usual stream, after its first token."""
+        self.gaps = Gaps()
         self.stream = Estimator(FIRST_TOKEN)
         self.whole = Estimator(WHOLE_ANSWER)
 

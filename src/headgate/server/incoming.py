@@ -68,6 +68,9 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     """Without the credential."""
     framing: str
     timeout_s: float | None
+    patience_s: float | None
+    """How long the caller's client waits for the first byte, as it says."""
+    cost_nano_usd_max: int | None
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
 

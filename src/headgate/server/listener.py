@@ -5,9 +5,10 @@ Who calls is decided before what is called: no body is kept and nothing is looke
 
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
@@ -272,6 +273,8 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         path=head.path,
         framing=manner.framing,
         timeout_s=manner.timeout_s,
+        patience_s=manner.patience_s,
+        cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
     )
 
@@ -287,6 +290,8 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         query=without_key(query) if query and endpoint.is_stream is None else "",
         framing="array" if endpoint.is_stream and b"alt=sse" not in query else "sse",
         timeout_s=timeout_of(headers),
+        patience_s=patience_of(headers),
+        cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
     )
 
@@ -300,6 +305,7 @@ def _envelope(endpoint: paths.Endpoint, headers: Headers) -> Envelope:
 
 
 _NO_ENVELOPE = Envelope()
+_NUMBER: Final = re.compile(rb"\d{1,9}(\.\d{1,9})?")
 
 
 _RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
@@ -360,6 +366,36 @@ def timeout_of(headers: Headers) -> float | None:
         shown = value[:40].decode("latin-1")
         raise InvalidRequest(f"x-headgate-timeout-ms is {shown!r}; it takes whole milliseconds from 1 to 86400000.")
     return int(value) / 1000
+
+
+_SDK_TIMEOUTS: Final = (b"x-stainless-timeout", b"x-stainless-read-timeout")
+"""In seconds, as the SDKs of OpenAI and Anthropic send them (openai 2.x, anthropic 0.7x, 2026-11)."""
+_AHEAD: Final = 0.95
+"""An answer that says that it took too long comes a little before the client has given up."""
+
+
+def patience_of(headers: Headers) -> float | None:
+    """How long the client's SDK waits for the first byte, in seconds; None: it does not say, or not as a number."""
+    told = [headers[name] for name in _SDK_TIMEOUTS if name in headers]
+    waits_s = [float(value) for value in told if _NUMBER.fullmatch(value)]
+    return _AHEAD * min(waits_s) if waits_s and min(waits_s) > 0.0 else None
+
+
+def cost_max_of(headers: Headers) -> int | None:
+    """The most that the client lets the call cost, in nano-USD."""
+    value = headers.get(b"x-headgate-max-cost-usd")
+    if value is None:
+        return None
+    match = _USD.fullmatch(value)
+    if match is None:
+        shown = value[:40].decode("latin-1")
+        raise InvalidRequest(
+            f"x-headgate-max-cost-usd is {shown!r}; it takes dollars such as 0.05, down to 0.000000001."
+        )
+    return int(match[1]) * 1_000_000_000 + int((match[2] or b"").ljust(9, b"0"))
+
+
+_USD = re.compile(rb"(\d{1,6})(?:\.(\d{1,9}))?")
 
 
 def without_key(query: bytes) -> str:

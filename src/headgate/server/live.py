@@ -87,7 +87,8 @@ class Live:
             key = presented if grant is None else grant.presented
 
             async def is_good() -> bool:
-                return await self._keys.identify(key) is not None
+                is_paid = self._engine.metering.limits.has_room(incoming.principal.key_id)
+                return is_paid and await self._keys.identify(key) is not None
 
             try:
                 await session.join(client, is_good)

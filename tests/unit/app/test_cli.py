@@ -9,7 +9,11 @@ import pytest
 
 from headgate import __version__
 from headgate.app.cli import main
+from headgate.ledger.credit import usage_transfers
 from headgate.policies.key_text import is_well_formed
+from headgate.store.queries import transfers
+from headgate.store.queries.spend import Place, Spent, Sums
+from headgate.store.sqlite import open_sqlite
 
 
 class Shell:
@@ -42,6 +46,55 @@ def test_a_key_is_printed_alone(shell: Shell) -> None:
     assert (code, err) == (0, "")
     assert out.endswith("\n")
     assert is_well_formed(out.strip().encode())
+
+
+def test_a_key_is_limited(shell: Shell) -> None:
+    made = json.loads(shell("keys", "create", "--name", "ci", "--json")[1])["id"]
+    code, out, err = shell("keys", "limit", made, "60rpm", "9000tpm", "4concurrent", "2.5usd/month", "7tokens/PT1H")
+    told = "60 requests per minute, 9000 tokens per minute, 4 calls at a time, 2.5 USD per month, 7 tokens per PT1H"
+    assert (code, out, err) == (0, f"{made}: {told}\n", "")
+    assert shell("keys", "limit", made) == (0, f"{made}: no limits\n", "")
+    assert json.loads(shell("keys", "limit", made, "1rpm", "--json")[1])["id"] == made
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("5eur/month", "is no limit; write 60rpm"),
+        ("-5usd/month", "is no limit; write 60rpm"),
+        ("5usd/year", "'year' is no window"),
+        ("0rpm", "limits[0].most is 0"),
+        ("0.0000000001usd/day", "finer than can be counted"),
+        ("99999999usd/day", "out of bounds"),
+    ],
+)
+def test_what_is_no_limit_is_told(shell: Shell, limit: str, told: str) -> None:
+    made = json.loads(shell("keys", "create", "--name", "ci", "--json")[1])["id"]
+    code, out, err = shell("keys", "limit", made, "--", limit)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_the_books_of_a_new_gateway_balance(shell: Shell) -> None:
+    assert shell("db", "verify") == (0, "the books balance\n", "")
+    assert shell("db", "verify", "--json") == (0, "[]\n", "")
+
+
+def test_books_that_do_not_balance_are_told(shell: Shell, tmp_path: Path) -> None:
+    shell("keys", "create", "--name", "ci")
+    with open_sqlite(tmp_path / "data" / "headgate.db") as store, store.write() as connection:
+        transfers.post(
+            connection, usage_transfers([Spent(Place(0, "k", "", "m", "p", "m"), Sums(1, 1, 1, 5, 7))], "b", 1)
+        )
+    code, out, _ = shell("db", "verify")
+    assert code == 1
+    assert out.splitlines() == [
+        "key k: ledger and sums: 7 and 0 nano-USD",
+        "key k: ledger and calls: 7 and 0 nano-USD",
+        "costs: ledger and sums: 5 and 0 nano-USD",
+        "costs: ledger and calls: 5 and 0 nano-USD",
+        "the books do not balance",
+    ]
 
 
 def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:

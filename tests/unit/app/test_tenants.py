@@ -231,3 +231,61 @@ def test_every_change_is_in_the_audit_which_is_only_added_to(tmp_path: Path):
                 connection.execute(text(statement))
 
     run(tmp_path, work)
+
+
+def test_credit_is_given_once_paid_back_and_told(tmp_path: Path):
+    async def work(office: Office) -> None:
+        id = await office.organisation(prepaid=True)
+        path = f"/credit/{id}"
+        for _ in range(2):
+            await office("POST", path, {"usd": "10.5", "reference": "pay-1"})
+        await office("POST", path, {"usd": 2, "kind": "promotion", "reference": "welcome", "note": "hello"})
+        shown = await office("POST", path, {"usd": "0.5", "kind": "refund", "reference": "pay-1"})
+        assert (shown["credited_usd"], shown["used_usd"], shown["balance_usd"]) == ("12", "0", "12")
+        assert [(each["kind"], each["usd"]) for each in shown["postings"]] == [
+            ("top-up", "10.5"),
+            ("promotion", "2"),
+            ("refund", "0.5"),
+        ]
+        assert await office("GET", path) == shown
+        with office.core.store.read() as connection:
+            assert [line.action for line in audit.newest(connection, 3)] == [
+                "credit.refund",
+                "credit.promotion",
+                "credit.top-up",
+            ]
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"usd": -1, "reference": "a"}, "usd"),
+        ({"usd": 0, "reference": "a"}, "usd"),
+        ({"usd": 10**7, "reference": "a"}, "usd"),
+        ({"usd": "1e-10", "reference": "a"}, "usd"),
+        ({"usd": 1, "currency": "EUR", "reference": "a"}, "currency"),
+        ({"usd": 1}, "reference"),
+        ({"usd": 7, "reference": "known"}, "reference"),
+        ({"usd": 6, "kind": "refund", "reference": "a"}, "usd"),
+    ],
+)
+def test_credit_that_cannot_be(tmp_path: Path, body: object, param: str):
+    async def work(office: Office) -> None:
+        path = f"/credit/{await office.organisation()}"
+        await office("POST", path, {"usd": 5, "reference": "known"})
+        assert (await office("POST", path, body, status=400))["error"]["param"] == param
+        assert (await office("GET", path))["credited_usd"] == "5"
+
+    run(tmp_path, work)
+
+
+def test_nobody_gives_credit_to_nobody(tmp_path: Path):
+    async def work(office: Office) -> None:
+        await office("POST", "/credit/org_none", {"usd": 5, "reference": "a"}, status=404)
+        await office("GET", "/statements/org_none?month=2026-11", status=404)
+        id = await office.organisation()
+        await office("GET", f"/statements/{id}?month=2026-13", status=400)
+
+    run(tmp_path, work)

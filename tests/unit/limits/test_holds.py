@@ -23,6 +23,9 @@ class NoBooks:
     def load(self, budget: BudgetOf) -> None:
         pass
 
+    def credited(self, id: str) -> int:
+        return {"rich": 9, "poor": 1}[id]
+
     def users(self, kind: str, id: str) -> Iterable[str]:
         return ()
 
@@ -117,12 +120,26 @@ def test_what_ran_nowhere_is_booked_nowhere():
     assert [each.gauge.remaining(START) for each in allowance.scoped] == [10, 10]
 
 
+def test_what_nothing_was_held_for_is_booked_all_the_same():
+    allowance = compiled(Level("key", "k", Terms(budgets=(money(10), money(10, provider="a")))))
+    allowance.unheld(Asked(START, Amounts())).settle(START, amounts(1, 1, 15), at("a")[0])
+    assert allowance.plain[0].used(START) == (15, 0)
+    assert allowance.scoped[0].gauge.used(START) == (15, 0)
+
+
 def test_a_hold_is_settled_once():
     allowance = compiled(Level("key", "k", Terms(budgets=(money(10),))))
     hold = allowance.hold(asked(9))
     for _ in range(2):
         hold.settle(START, amounts(1, 1, 3))
     assert allowance.plain[0].used(START) == (3, 0)
+
+
+def test_prepaid_credit_is_all_there_is():
+    prepaid = Terms(is_prepaid=True)
+    assert isinstance(compiled(Level("organisation", "rich", prepaid)).hold(asked(9)), Hold)
+    refused = compiled(Level("organisation", "poor", prepaid)).hold(asked(9))
+    assert refused == ("organisation", "prepaid credit", None, True, "nano_usd")
 
 
 def test_every_end_user_has_their_own():

@@ -49,6 +49,13 @@ def test_what_was_not_used_comes_back_but_no_more():
     assert gauge.denial(100 * SECOND, 11) is not None
 
 
+def test_what_was_used_as_held_changes_nothing():
+    gauge = rate(60, burst=10)
+    gauge.take(0, 4)
+    gauge.settle(None, 0, 4, 4)
+    assert gauge.remaining(0) == 6
+
+
 def test_what_was_used_beyond_the_hold_is_owed():
     gauge = rate(60, burst=10)
     gauge.take(0, 1)

@@ -126,6 +126,7 @@ class Admin:
         self.doors = Doors(
             keys=self.keys,
             tenants=Tenants(),
+            credit=None,
             calls=self.calls,
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
@@ -179,6 +180,7 @@ NO_TERMS = {
     "budgets": [],
     "users": {"limits": NO_LIMITS, "budgets": []},
     "blocked": False,
+    "prepaid": False,
 }
 
 
@@ -299,6 +301,9 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
             for method, rest in (("GET", ""), ("POST", ""), ("PATCH", "/{tenant_id}"))
         ),
         ("GET", "/admin/v1/budgets"),
+        ("GET", "/admin/v1/credit/{account}"),
+        ("POST", "/admin/v1/credit/{account}"),
+        ("GET", "/admin/v1/statements/{account}"),
         ("GET", "/admin/v1/calls"),
         ("GET", "/admin/v1/calls/{call_id}"),
         ("GET", "/admin/v1/providers"),

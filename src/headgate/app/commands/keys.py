@@ -1,13 +1,19 @@
 """`headgate keys`: opens the store itself; a running gateway notices by itself what changed."""
 
 import os
+import re
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+import msgspec
 
 from headgate.app.config import Setup
 from headgate.core.problems import InvalidRequest
-from headgate.policies.issuing import NewKey, create_key, let_pass, list_keys, revoke_key
+from headgate.limits.terms import BudgetTerm, Counted, RateTerm, Terms, budget_words, rate_words
+from headgate.policies.issuing import NewKey, change_key, create_key, let_pass, list_keys, revoke_key
 from headgate.policies.pepper import load_pepper
 from headgate.server.admin.expiry import parse_expiry, shown_time
 from headgate.store.base import Store
@@ -15,6 +21,7 @@ from headgate.store.queries.keys import KeyRow
 from headgate.store.sqlite import open_sqlite
 
 ACTOR = "command line"
+NANO_PER_USD: Final = 1_000_000_000
 
 
 @contextmanager
@@ -36,6 +43,52 @@ def create(setup: Setup, name: str, models: Sequence[str] | None, expires: str |
     with _opened(setup) as store:
         key, row = create_key(store, load_pepper(setup.config.data_dir, os.environ), wanted, actor=ACTOR)
     return {**_shown(row), "key": key}
+
+
+def limit(setup: Setup, kid: str, limits: Sequence[str]) -> dict[str, object]:
+    """Sets a key's limits and budgets; what else it may do stays."""
+    wanted = terms_of(limits)
+
+    def limited(old: Terms) -> Terms:
+        return msgspec.structs.replace(old, rates=wanted.rates, budgets=wanted.budgets)
+
+    with _opened(setup) as store:
+        return _shown(change_key(store, kid, limited, actor=ACTOR))
+
+
+def limit_words(limits: Sequence[str]) -> str:
+    """As people read them."""
+    terms = terms_of(limits)
+    told = [*map(rate_words, terms.rates), *map(budget_words, terms.budgets)]
+    return ", ".join(told) or "no limits"
+
+
+def terms_of(limits: Sequence[str]) -> Terms:
+    """Limits and budgets as they are written on a command line."""
+    rates: list[RateTerm] = []
+    budgets: list[BudgetTerm] = []
+    for text in limits:
+        rate, budget = _RATE.fullmatch(text.strip()), _BUDGET.fullmatch(text.strip())
+        if rate is not None:
+            rates.append(RateTerm(of=_COUNTED[rate[2]], most=int(rate[1])))
+        elif budget is not None:
+            is_money = budget[2] == "usd"
+            amount = Decimal(budget[1]) * (NANO_PER_USD if is_money else 1)
+            if amount != int(amount):
+                raise InvalidRequest(f"{text!r} is finer than can be counted.", param="limits")
+            nano_usd, tokens = (int(amount), 0) if is_money else (0, int(amount))
+            budgets.append(BudgetTerm(window=budget[3], nano_usd=nano_usd, tokens=tokens))
+        else:
+            raise InvalidRequest(
+                f"{text!r} is no limit; write 60rpm, 9000tpm, 4concurrent, 5usd/month or 100tokens/PT1H.",
+                param="limits",
+            )
+    return Terms(rates=tuple(rates), budgets=tuple(budgets))
+
+
+_COUNTED: Final[dict[str, Counted]] = {"rpm": "requests", "tpm": "tokens", "concurrent": "concurrency"}
+_RATE: Final = re.compile(r"(\d{1,15})\s*(rpm|tpm|concurrent)")
+_BUDGET: Final = re.compile(r"(\d{1,15}(?:\.\d{1,12})?)\s*(usd|tokens)/(\w{1,20})")
 
 
 def _names(models: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ from headgate.dialects.base import Counting, Dialect, Headers, Target
 from headgate.dialects.bedrock_invoke.bodies import Bodies, Counts, asked_in
 from headgate.dialects.bedrock_invoke.completions import NAME
 from headgate.dialects.bedrock_invoke.framing import EVENTS, Makers, StreamParser, StreamRenderer
+from headgate.dialects.bedrock_invoke.vectors import SIDES
 from headgate.dialects.eventstream import CONTENT_TYPE
 
 
@@ -49,6 +50,7 @@ def dialect_over(makers: Makers) -> Dialect:
         render_error=makers[EVENTS].render_error,
         ping=b"",  # an event stream has no comments
         counting=_counting(bodies, makers),
+        sides=SIDES,
     )
 
 

@@ -32,7 +32,7 @@ _PURPOSES: Final[dict[str, Purpose]] = {
     "FACT_VERIFICATION": "fact",
     "CODE_RETRIEVAL_QUERY": "code",
 }
-_TASKS: Final = {purpose: task for task, purpose in _PURPOSES.items()}
+TASKS: Final = {purpose: task for task, purpose in _PURPOSES.items()}
 _NUMBER: Final = msgspec.json.Decoder(int | float)
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 
@@ -110,7 +110,7 @@ def _own(entry: Words | Tokens | Other, model: str) -> Wire:
 
 def _foreign(entry: Words | Tokens | Other, request: EmbedRequest, model: str) -> Wire:
     wire: Wire = {"model": f"models/{model}", "content": {"parts": [{"text": text_of(entry, "Gemini")}]}}
-    wire |= {"taskType": _TASKS[request.purpose]} if request.purpose else {}
+    wire |= {"taskType": TASKS[request.purpose]} if request.purpose else {}
     return wire | ({} if request.dimensions is None else {"outputDimensionality": request.dimensions})
 
 

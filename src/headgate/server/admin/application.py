@@ -16,6 +16,7 @@ from starlette.routing import Match
 from headgate import __version__
 from headgate.core.problems import HeadgateError
 from headgate.server.admin.calls import calls_router
+from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
@@ -44,6 +45,7 @@ def create_api(doors: Doors) -> FastAPI:
     )
     api.include_router(keys_router(doors))
     api.include_router(tenants_router(doors))
+    api.include_router(credit_router(doors))
     api.include_router(calls_router(doors))
     return api
 

@@ -7,11 +7,13 @@ from msgspec import Struct
 
 from headgate.core.record import CallRecord
 from headgate.ledger.calls import Page
+from headgate.ledger.credit import Credit, CreditState
 from headgate.limits.terms import Terms
 from headgate.policies.issuing import NewKey
 from headgate.policies.organising import NewTenant
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -59,6 +61,22 @@ class Tenants(Protocol):
         ...
 
 
+class Credits(Protocol):
+    """The ledger. Waits for a disk: called in threads."""
+
+    def grant(self, credit: Credit) -> None:
+        """Posts it, once for each reference. Raises `NotFound` if there is no such account."""
+        ...
+
+    def state(self, account: str) -> CreditState:
+        """How the account of an organisation, team or key stands."""
+        ...
+
+    def spent(self, account: str, since_us: int, before_us: int) -> Sequence[Spent]:
+        """What its keys have used within a time that begins and ends with quarters of an hour."""
+        ...
+
+
 class Calls(Protocol):
     """What happened."""
 
@@ -76,6 +94,7 @@ class Doors(Struct, frozen=True, kw_only=True):
 
     keys: Keys
     tenants: Tenants
+    credit: Credits
     calls: Calls
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]

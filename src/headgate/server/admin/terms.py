@@ -74,6 +74,7 @@ class TermsBody(BaseModel):
     budgets: Annotated[list[Budget], Field(max_length=32)] = []
     users: EachUser = EachUser()
     blocked: Annotated[bool, Field(strict=True, description="Refuses every call, until it is lifted.")] = False
+    prepaid: Annotated[bool, Field(strict=True, description="Serves only as long as its credit lasts.")] = False
 
 
 def changed_terms(old: Terms, body: TermsBody) -> Terms:
@@ -93,6 +94,8 @@ def changed_terms(old: Terms, body: TermsBody) -> Terms:
         values["each_user_budgets"] = _budgets(body.users.budgets, "users.budgets")
     if "blocked" in said:
         values["is_blocked"] = body.blocked
+    if "prepaid" in said:
+        values["is_prepaid"] = body.prepaid
     return Terms(**values)  # pyright: ignore[reportArgumentType]  the names are its own
 
 
@@ -109,6 +112,7 @@ def shown_terms(terms: Terms) -> TermsBody:
             budgets=[_shown_budget(budget) for budget in terms.each_user_budgets],
         ),
         blocked=terms.is_blocked,
+        prepaid=terms.is_prepaid,
     )
 
 

@@ -1,7 +1,7 @@
 """Calls: kept once each, found by id, listed newest first. Must not know where they come from."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ _NO_USAGE = Usage()
 _ROWS = (100, 10, 1)
 """How many one statement may add: few sizes, since a prepared one takes up to 200 kB and the driver keeps many."""
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
+_AFTER = select(CALLS.c.seq, CALLS.c.record).where(CALLS.c.seq > bindparam("last")).order_by(CALLS.c.seq).limit(1000)
 _decode = msgspec.json.Decoder(CallRecord).decode
 
 
@@ -82,6 +83,15 @@ def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]
     if wanted.before is not None:
         query = query.where(CALLS.c.seq < wanted.before)
     return [Kept(row.seq, _decode(row.record)) for row in connection.execute(query)]
+
+
+def everything(connection: Connection) -> Iterator[CallRecord]:
+    """Every call, in the order in which they were kept."""
+    last = 0
+    while rows := connection.execute(_AFTER, {"last": last}).all():
+        for seq, record in rows:
+            last = seq
+            yield _decode(record)
 
 
 def _row(record: CallRecord, json: bytes) -> tuple[Any, ...]:

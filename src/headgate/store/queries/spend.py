@@ -3,7 +3,7 @@
 Written in the transaction that keeps the calls themselves, so that a sum is never without its calls, nor twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -81,3 +81,9 @@ def total(connection: Connection, kids: Sequence[str], since_us: int = 0, before
         more = connection.execute(query).one()
         sums = Sums(*(int(a) + int(b) for a, b in zip(sums, more, strict=True)))
     return sums
+
+
+def everything(connection: Connection) -> Iterator[Spent]:
+    """Every line."""
+    for row in connection.execute(select(SPEND)):
+        yield Spent(Place(*row[: len(_NAMES)]), Sums(*row[len(_NAMES) :]))

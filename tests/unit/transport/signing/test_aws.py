@@ -65,8 +65,22 @@ async def _await(told: Awaitable[UpstreamRequest]) -> UpstreamRequest:
             "/?Param2=value2&Param1=value1",
             "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
         ),
+        ("GET", "/?Param1=value1", "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"),
+        (
+            "GET",
+            "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
+        ),
+        ("POST", "/?Param1=value1", "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"),
     ],
-    ids=["get-vanilla", "post-vanilla", "get-vanilla-query-order-key-case"],
+    ids=[
+        "get-vanilla",
+        "post-vanilla",
+        "get-vanilla-query-order-key-case",
+        "get-vanilla-empty-query-key",
+        "get-unreserved",
+        "post-vanilla-query",
+    ],
 )
 def test_published_vectors(method: str, target: str, signature: str):
     request = UpstreamRequest(method=method, url=f"https://example.amazonaws.com{target}", headers=())

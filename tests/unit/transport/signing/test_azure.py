@@ -42,6 +42,14 @@ def test_a_managed_identity_gives_a_token(token_server: Any, caplog: pytest.LogC
     assert "canary" not in caplog.text + repr(signer)
 
 
+def test_a_token_ends_when_entra_id_says(token_server: Any):
+    end_s = int(time.time()) + 3600
+    token_server.answer = {"access_token": "t", "expires_on": str(end_s), "resource": "r", "token_type": "Bearer"}
+    signer = azure_signer(scope="https://cognitiveservices.azure.com/.default")
+    asyncio.run(signer.sign(REQUEST))
+    assert repr(signer) == f"TokenSigner(Token(expires_s={float(end_s)!r}))"
+
+
 def test_a_refusal_is_no_token(token_server: Any):
     token_server.status, token_server.answer = 400, {"message": "no such identity"}
     with pytest.raises(NoToken, match="Entra ID gave no token: "):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ def test_a_service_account_is_exchanged_for_a_token(token_server: Any, caplog: p
     assert body.startswith("assertion=")
     assert "ya29" not in caplog.text + repr(signer)
     assert "PRIVATE" not in caplog.text + repr(signer)
+
+
+def test_a_token_ends_when_google_says(token_server: Any):
+    token_server.answer = GOOD
+    signer = google_signer(account=account(token_server.url))
+    before_s = time.time()
+    headers(signer)
+    end_s = float(repr(signer).partition("expires_s=")[2].rstrip(")"))
+    assert before_s + 3590 < end_s < time.time() + 3600
 
 
 def test_the_credentials_of_the_machine_are_found(token_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
