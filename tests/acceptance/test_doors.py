@@ -76,7 +76,7 @@ BAD_KEYS: list[tuple[Any, str]] = [
     ({"name": "n", "expires": "yesterday"}, "expires"),
     ({"name": "n", "expires": "2001-01-01"}, "expires"),
     ({"name": "n", "colour": "red"}, "colour"),
-    ({"name": "n", "budgets": []}, "budgets"),
+    ({"name": "n", "budgets": "many"}, "budgets"),
     ([], "body"),
 ]
 

@@ -29,7 +29,7 @@ PROVIDERS = {
 }
 DIALECTS = tuple(PROVIDERS)
 """Those that a client may speak and an upstream may be made to."""
-UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke"}
+UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke", "vertex_predict"}
 """Those that no client can speak yet: the server has no path for them."""
 
 

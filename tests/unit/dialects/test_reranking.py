@@ -32,7 +32,7 @@ REQUESTS = [
 ]
 
 
-def test_two_dialects_rank() -> None:
+def test_three_dialects_rank() -> None:
     ranking = {
         name: dialect.sides["ranking"].halves for name, dialect in DIALECTS.items() if "ranking" in dialect.sides
     }
@@ -41,6 +41,7 @@ def test_two_dialects_rank() -> None:
     assert {name: found.address(request, Target(model="m")) for name, found in ranking.items()} == {
         "openai_chat": "/rerank",
         "cohere": "/v2/rerank",
+        "bedrock_invoke": "/model/m/invoke",
     }
 
 
