@@ -48,7 +48,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
 
 PASSED_OVER: tuple[tuple[str, str], ...] = (
     # what Headgate does not serve as a call of its own: it goes through as it is, at /{provider}/… where that is open
-    (r"bedrock\w* .*/(invoke|rerank)$|vertex .*:predict$", "embeddings by the older doors of Bedrock and Vertex AI"),
+    (r"bedrock\w* .*/invoke$|vertex .*:predict$", "pictures by the older doors of Bedrock and Vertex AI"),
+    (r"bedrock\w* .*/rerank$", "AWS's own rerank, beside that of its models"),
     (r"gemini .*:(batchGenerateContent|predictLongRunning)$", "Google's batches, and films: jobs"),
     (r"(gemini|vertex) .*/(files|fileSearchStores|cachedContents|batches|operations)", "Google's files, caches, jobs"),
     (r"gemini .*/(upload|download)/", "Google's files, caches, jobs"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance import test_counting, test_errors, test_kept, test_operations, test_sides
+from tests.conformance import test_counting, test_errors, test_foreign_vectors, test_kept, test_operations, test_sides
 from tests.conformance.exceptions import PASSED_OVER
 from tests.conformance.traffic import FOLDER, dialect_of, families, records
 
@@ -16,6 +16,7 @@ Reads = Callable[[dict[str, Any]], object]
 READERS: tuple[tuple[str, Reads], ...] = (
     ("talks: test_traffic.py", dialect_of),
     ("embeddings and ranking: test_operations.py", test_operations.operation_of),
+    ("embeddings at foreign doors: test_foreign_vectors.py", test_foreign_vectors.dialect_of),
     ("pictures, sound, moderation, completions: test_sides.py", test_sides.side_of),
     ("counting: test_counting.py", test_counting.dialect_of),
     ("things that are kept: test_kept.py", test_kept.place_in),

@@ -29,7 +29,7 @@ _DIALECTS = (
     (re.compile(r"/v2/chat(\?|$)"), "cohere"),
     (re.compile(r"/api/chat(\?|$)"), "ollama"),
 )
-_EMBEDS = re.compile(r"[.-]embed|[\"']embedding")
+EMBEDS = re.compile(r"[.-]embed|[\"']embedding")
 """What embeds texts through the same door as chats."""
 MODEL_IN_PATH = frozenset({"gemini", "bedrock_converse", "bedrock_invoke"})
 """Dialects whose URL names the model, and says whether the answer is a stream."""
@@ -95,7 +95,7 @@ def dialect_of(record: dict[str, Any]) -> str | None:
     if record["method"] != "POST" or "/threads/" in path:  # the latter are OpenAI's retired Assistants
         return None
     dialect = next((dialect for pattern, dialect in _DIALECTS if pattern.search(path)), None)
-    if dialect == "bedrock_invoke" and _EMBEDS.search(f"{path} {record['response_body'][:200]}"):
+    if dialect == "bedrock_invoke" and EMBEDS.search(f"{path} {record['response_body'][:200]}"):
         return None
     return None if dialect == "bedrock_invoke" and "body_format" in record else dialect
 

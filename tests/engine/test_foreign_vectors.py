@@ -59,3 +59,23 @@ async def test_openais_embeddings_at_bedrock_and_vertex(tmp_path: Path):
                 assert record.usage is not None
                 assert record.usage.input_tokens == 3
             assert got.json()["embedding"]["values"] == [0.5]
+
+
+@looped
+async def test_tokens_that_only_a_header_field_tells_are_booked(tmp_path: Path):
+    async with FakeUpstream() as upstream:
+        providers = {"rock": {"like": "bedrock", "base_url": upstream.url, "api_key": "none"}}
+        async with bench(tmp_path, providers=providers) as on:
+            for count, booked in (("19", (19, False)), ("lots", (1, True))):
+                upstream.reply(
+                    b'{"embeddings":[[0.5,0.25]],"response_type":"embeddings_floats"}',
+                    path="/model/cohere.embed-english-v3/invoke",
+                    headers=(("X-Amzn-Bedrock-Input-Token-Count", count),),
+                )
+                got = await on.client.post(
+                    "/v1/embeddings", json={"model": "rock/cohere.embed-english-v3", "input": "a"}
+                )
+                assert got.status_code == 200, got.text
+                usage = (await on.record(got)).usage
+                assert usage is not None
+                assert (usage.input_tokens, usage.is_estimated) == booked

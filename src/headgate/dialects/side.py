@@ -168,6 +168,8 @@ class SideOperation(Struct, frozen=True, kw_only=True):
     """The path below the provider's base URL."""
     read: Callable[[bytes, str, Asked], Usage | None]
     """What a whole answer of this content type tells of its usage. Raises `Malformed` for what is no answer."""
+    counted_in: str = ""
+    """The header field that tells how many tokens went in, where an answer's body does not."""
     bodies: tuple[str, ...] = ("application/json",)
     """Content types of requests."""
     is_binary: bool = False

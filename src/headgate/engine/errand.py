@@ -4,6 +4,7 @@ A whole answer is read, judged and then told. One that is passed on as it comes 
 first piece: what breaks after that is told within its stream, or by a connection that ends before the answer does.
 """
 
+import re
 import time
 
 from msgspec import Struct, structs
@@ -21,6 +22,7 @@ from headgate.providers.catalog import Deployment, Door
 from headgate.transport.base import Flight, UpstreamRequest
 
 _EVENTS = "text/event-stream"
+_COUNT = re.compile(r"[0-9]{1,15}")
 _CUT = "the answer ended before it was whole"
 
 
@@ -90,8 +92,11 @@ class Errand(Trial):
         body = await flight.read_all(self.trying.engine.settings.answer_bytes_max)
         if not body:
             raise Malformed("the answer is empty")
-        usage = self._to.side.read(body, content_type, self._asked)
-        self._keep(None if self._to.side.kept is None else self._to.side.kept(body))
+        side = self._to.side
+        usage = side.read(body, content_type, self._asked)
+        if usage is None and side.counted_in:
+            usage = _counted(flight, side.counted_in)
+        self._keep(None if side.kept is None else side.kept(body))
         dropped = set(self._to.dropped)
         if not self._is_verbatim:
             body, content_type = self._told_home(body, dropped), "application/json"
@@ -220,3 +225,9 @@ class Errand(Trial):
         attempt.usage = usage
         attempt.usage_source = "counted" if told is None or told.is_estimated else "provider_reported"
         self.trying.engine.metering.settle(attempt, self._to.deployment.prices)
+
+
+def _counted(flight: Flight, name: str) -> Usage | None:
+    """What a header field tells of the tokens that went in."""
+    told = next((value for field, value in flight.fields_named(name) if field == name), "")
+    return Usage(input_tokens=int(told)) if _COUNT.fullmatch(told) else None

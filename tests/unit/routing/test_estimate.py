@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate.routing.estimate import FIRST_TOKEN, Estimator, Prior, quantiles
+from headgate.routing.estimate import FIRST_TOKEN, Estimator, Prediction, Prior, quantiles
 
 Trace = Callable[[Random, float], float]
 """A factor on the usual time, at a place from 0 to 1 of the trace."""
@@ -148,3 +148,8 @@ def test_of_answers_that_come_at_once_one_is_learned_from():
     assert estimator.samples == 1.0
     estimator.observe(100, 0.4, 5.003, 1.0)
     assert estimator.samples > 1.9
+
+
+def test_nothing_is_predicted_to_take_longer_than_a_day():
+    predicted = Estimator(Prior(level=math.log(1e6))).predict(100)
+    assert predicted == Prediction(86_400.0, 86_400.0, 86_400.0, 86_400.0)

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from headgate.core.embedding import Embeddings, EmbedRequest, Purpose, Vector
 from headgate.core.problems import Unrenderable
@@ -156,9 +156,11 @@ RANKING: Final = Operation(
     render_response=told_nowhere,
 )
 
+COUNTED_IN: Final = "x-amzn-bedrock-input-token-count"
+"""Every answer of Bedrock has it; those of Cohere's and Nova's models tell it nowhere else (recorded, 2026-11)."""
 SIDES: Final = by_name(
     (
-        embeddings_row((), EMBEDDINGS, ("embedding", "embeddings"), usage_of),
+        structs.replace(embeddings_row((), EMBEDDINGS, ("embedding", "embeddings"), usage_of), counted_in=COUNTED_IN),
         ranking_row((), RANKING, ("results",), usage_of_ranking),
     )
 )
