@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -101,6 +102,20 @@ def test_a_rate_is_told_in_openais_words(tmp_path: Path):
         assert 28_000 < int(third.headers["retry-after-ms"]) <= 30_000
         assert third.headers["x-ratelimit-remaining-requests"] == "0"
         assert "x-should-retry" not in third.headers
+
+    run(tmp_path, work)
+
+
+def test_ones_own_limit_is_told_before_anybody_elses_is_waited_for(tmp_path: Path):
+    async def work(place: Place) -> None:
+        key = place.key(rate("requests", 1))
+        assert (await place.ask(key)).status_code == 200
+        for member in place.engine.fleet.members():
+            member.quota.limited(3600.0, time.monotonic())
+
+        refused = await place.ask(key)
+
+        assert refused.json()["error"]["message"].startswith("Rate limit of this key reached")
 
     run(tmp_path, work)
 
