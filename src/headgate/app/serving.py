@@ -51,6 +51,7 @@ def run_until_stopped(setup: Setup, announce: Announce) -> None:
 
 async def serve(setup: Setup, announce: Announce) -> None:
     """Serves on the running loop until SIGINT or SIGTERM."""
+    stop = _told_to_stop()  # before anybody is served: the administration may still be on its way when it comes
     config = setup.config.server
     client_socket = _listen(config.host, config.port)
     admin_socket = _listen(config.admin_host, config.admin_port)
@@ -71,7 +72,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
             administration = await asyncio.to_thread(_administration, core, made)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
-                await _told_to_stop()
+                await stop.wait()
 
 
 async def _fail_calls(engine: Engine) -> None:
@@ -131,9 +132,10 @@ async def _running(
             timer.cancel()
 
 
-async def _told_to_stop() -> None:
+def _told_to_stop() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM, from now on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

@@ -96,11 +96,11 @@ class Errand(Trial):
         usage = side.read(body, content_type, self._asked)
         if usage is None and side.counted_in:
             usage = _counted(flight, side.counted_in)
+        self._book(usage)  # whatever becomes of it, it has been used
         self._keep(None if side.kept is None else side.kept(body))
         dropped = set(self._to.dropped)
         if not self._is_verbatim:
             body, content_type = self._told_home(body, dropped), "application/json"
-        self._book(usage)
         self.attempt.ttft_ms = self._win(dropped)
         self._answerer.whole(body, content_type, self.attempt)
 

@@ -8,7 +8,7 @@ from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
 from headgate.ledger.journal import Journal
-from headgate.ledger.meter import cost, total
+from headgate.ledger.meter import Total, cost, total
 from headgate.ledger.minted import MintedIds
 from headgate.ledger.prices import Fees, Price, PriceBook, Rates
 from headgate.policies.limiting import Limits
@@ -95,15 +95,20 @@ class Metering:
         usage = attempt.usage
         if usage is None:
             return
-        price = self._prices.find(prices, attempt.model)
+        attempt.cost_nano_usd, attempt.is_priced = self._cost(prices, attempt.model, usage)
+
+    def most(self, deployment: Deployment, usage: Usage) -> int:
+        """What `usage` would cost there, in nano-USD; likewise where no price is known."""
+        return self._cost(deployment.prices, deployment.model, usage).nano_usd
+
+    def _cost(self, prices: str, model: str, usage: Usage) -> Total:
+        """Of what has no price, what the ceiling holds for it."""
+        price = self._prices.find(prices, model)
+        is_held = self._unpriced.policy != "report"
         if price is None:
-            attempt.is_priced = False
-            if self._unpriced.policy != "report":
-                attempt.cost_nano_usd = self._most(usage)
-            return
-        attempt.cost_nano_usd, attempt.is_priced = total(price, usage)
-        if not attempt.is_priced and self._unpriced.policy != "report":
-            attempt.cost_nano_usd += self._held(price, usage)
+            return Total(self._most(usage) if is_held else 0, False)
+        told = total(price, usage)
+        return told if told.is_complete or not is_held else Total(told.nano_usd + self._held(price, usage), False)
 
     def _most(self, usage: Usage) -> int:
         """What the ceiling holds for it, by whatever it may be billed."""
@@ -116,14 +121,6 @@ class Metering:
         """What the ceiling holds for the part of a bill that has no known price."""
         missing = set(cost(price, usage).unpriced)
         return sum(item.nano_usd for item in cost(self._unpriced.ceiling, usage).items if item.name in missing)
-
-    def most(self, deployment: Deployment, usage: Usage) -> int:
-        """What `usage` would cost there, in nano-USD; likewise where no price is known."""
-        attempt = Attempt(
-            number=0, provider=deployment.provider, model=deployment.model, dialect="", lane="verbatim", usage=usage
-        )
-        self.settle(attempt, deployment.prices)
-        return attempt.cost_nano_usd
 
     def is_priced(self, prices: str, model: str) -> bool:
         """Whether a price is known."""

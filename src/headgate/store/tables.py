@@ -138,21 +138,6 @@ TENANTS = Table(
     sqlite_strict=True,
 )
 
-ADMINS = Table(
-    "admins",
-    METADATA,
-    Column("kid", Text, primary_key=True),
-    Column("hmac", LargeBinary, nullable=False),
-    Column("pepper", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("organisation", Text, nullable=False, comment="the one it may administer"),
-    Column("role", Text, nullable=False, comment="owner, admin, member or viewer"),
-    Column("created_us", Number, nullable=False),
-    Column("expires_us", Number),
-    Column("revoked_us", Number),
-    sqlite_strict=True,
-)
-
 SPEND = Table(
     "spend",
     METADATA,

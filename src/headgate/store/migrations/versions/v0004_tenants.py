@@ -39,15 +39,6 @@ def _create_tenants() -> None:
         sqlite_strict=True,
     )
     op.create_index("tenants_by_revision", "tenants", ["revision"])
-    op.create_table(
-        "admins",
-        sa.Column("kid", sa.Text, primary_key=True),
-        sa.Column("hmac", sa.LargeBinary, nullable=False),
-        *_texts("pepper", "name", "organisation", "role"),
-        sa.Column("created_us", _number(), nullable=False),
-        *(sa.Column(name, _number()) for name in ("expires_us", "revoked_us")),
-        sqlite_strict=True,
-    )
 
 
 def _create_spend() -> None:
