@@ -14,8 +14,9 @@ from msgspec import Raw, Struct, structs
 
 from headgate.core.problems import InvalidRequest, Problem
 from headgate.core.usage import Usage
-from headgate.dialects.base import Envelope, Operation, Target
+from headgate.dialects.base import Envelope, Malformed, Operation, Target
 from headgate.dialects.multipart import Part, boundary_of, parts_of, text_of, with_field
+from headgate.dialects.sse import ServerSentEvent, Splitter
 
 Name = Literal[
     "embeddings",
@@ -110,6 +111,39 @@ class StreamTap(Protocol):
     def feed(self, data: bytes) -> None:
         """More of the answer; b"" at its end."""
         ...
+
+
+class EventsTap(StreamTap):
+    """What is the same of all that listen in on server-sent events; others say what one event tells."""
+
+    def __init__(self, event_bytes_max: int) -> None:
+        self.usage: Usage | None = None
+        self.chars = 0
+        self.events = 0
+        self.is_finished = self.is_over = False
+        self.failed: Problem | None = None
+        self.kept: Kept | None = None
+        self._splitter = Splitter(event_bytes_max)
+
+    def feed(self, data: bytes) -> None:
+        """More of the stream; b"" at its end."""
+        for each in self._splitter.feed(data) if data else self._splitter.close():
+            self.events += 1
+            if each.data.strip() == b"[DONE]":
+                self.is_over = True
+                self._done()
+                continue
+            try:
+                self._read(each)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise Malformed(f"the stream has an event that is none: {each.data[:60]!r}") from None
+
+    def _read(self, each: ServerSentEvent) -> None:
+        """Takes in one event. Raises what its decoder raises."""
+        raise NotImplementedError
+
+    def _done(self) -> None:
+        """The stream has said that it is over."""
 
 
 class Filter(Protocol):

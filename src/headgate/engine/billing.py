@@ -21,6 +21,7 @@ from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import Members, Place, members_of, place_of
 from headgate.engine.batch_bills import FINAL
 from headgate.engine.call import Call
+from headgate.engine.exchange import Unattended
 from headgate.engine.fetching import fetch
 from headgate.engine.keepers import PENDING
 from headgate.engine.keeping import Ask, address_of, door_of, keep, own_fields
@@ -188,26 +189,17 @@ async def told_of(engine: "Engine", provider: str, place: Place) -> Members:
     return members_of(await fetch(engine, door, door.url(address_of(dialect, place)), own_fields(door, dialect, {})))
 
 
-class Silence:
+class Silence(Unattended):
     """An exchange whose answer nobody wants."""
 
     def __init__(self) -> None:
-        self._status = 0
+        super().__init__()
         self._is_whole = False
 
     @property
     def is_good(self) -> bool:
         """Whether a good answer came to its end."""
-        return self._is_whole and 200 <= self._status < 300
-
-    @property
-    def is_congested(self) -> bool:
-        """Never."""
-        return False
-
-    def start(self, status: int, fields: bytes) -> None:
-        """Status and header fields."""
-        self._status = status
+        return self._is_whole and 200 <= self.status < 300
 
     def write(self, data: bytes) -> None:
         """More of the body."""
@@ -215,12 +207,6 @@ class Silence:
     def end(self, data: bytes = b"") -> None:
         """The last of the body."""
         self._is_whole = True
-
-    async def drained(self) -> None:
-        """At once."""
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Nobody goes away."""
 
 
 def goes_on(place: Place, told: Members) -> bool:

@@ -33,6 +33,29 @@ class Exchange(Protocol):
         ...
 
 
+class Unattended:
+    """An exchange of the gateway with itself: nobody reads slowly, and nobody goes away. Others say what to keep."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        """0: nothing has been said yet."""
+
+    @property
+    def is_congested(self) -> bool:
+        """Never: everything is taken."""
+        return False
+
+    def start(self, status: int, fields: bytes) -> None:
+        """Status and header fields."""
+        self.status = status
+
+    async def drained(self) -> None:
+        """At once."""
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Never: who stops such work cancels it."""
+
+
 @runtime_checkable
 class FromAfar(Protocol):
     """An exchange with somebody outside of this process."""

@@ -10,6 +10,7 @@ from msgspec import Raw
 from headgate.app.own.lines import Line
 from headgate.app.own.results import Result
 from headgate.core.principal import Principal
+from headgate.engine.exchange import Unattended
 from headgate.server.incoming import Incoming, RequestHead
 from headgate.server.listener import ClientListener
 from headgate.server.paths import Endpoint, find
@@ -22,25 +23,20 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 Keep = Callable[[Result], None]
 
 
-class Collected:
+class Collected(Unattended):
     """An exchange whose answer is kept whole, the moment it ends: before its call is written into the books."""
 
     def __init__(self, line: Line, keep: Keep, *, is_last: bool) -> None:
+        super().__init__()
         self._line = line
         self._keep = keep
         self._is_last = is_last
         self._parts: list[bytes] = []
-        self.status = 0
         self.fields: dict[str, str] = {}
         self.result: Result | None = None
         """What was kept; None: nothing was, or it is to be called again."""
         self.fault: OSError | None = None
         """Why it could not be kept."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Never: everything is taken."""
-        return False
 
     @property
     def wait_s(self) -> float:
@@ -50,7 +46,7 @@ class Collected:
 
     def start(self, status: int, fields: bytes) -> None:
         """Status and header fields."""
-        self.status = status
+        super().start(status, fields)
         lines = (line.partition(": ") for line in fields.decode("latin-1").split("\r\n") if line)
         self.fields = {name: value for name, _, value in lines}
 
@@ -76,12 +72,6 @@ class Collected:
             self.fault = fault
         else:
             self.result = result
-
-    async def drained(self) -> None:
-        """At once."""
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Nobody goes away: who stops a batch cancels what runs."""
 
 
 def _json(body: bytes) -> Raw:

@@ -37,6 +37,7 @@ from headgate.dialects.wishes import may_have_wishes
 from headgate.engine.billing import goes_on, results_of, told_of
 from headgate.engine.candidates import planned
 from headgate.engine.conduct import Engine
+from headgate.engine.exchange import Unattended
 from headgate.ledger.calls import PAGE_MAX, Calls
 from headgate.server.listener import ClientListener
 from headgate.server.paths import Endpoint, find
@@ -189,21 +190,16 @@ class _Question(NamedTuple):
         return _FORM if self.path == _FILES else _JSON
 
 
-class _Answer:
-    """An exchange: a short answer is kept whole, one that is taken by lines is not."""
+class _Answer(Unattended):
+    """A short answer is kept whole, one that is taken by lines is not."""
 
     def __init__(self, take: Take | None) -> None:
+        super().__init__()
         self._take = take
         self._parts: list[bytes] = []
         self._rest = b""
-        self.status = 0
         self.fault: OSError | None = None
         """Why a line could not be kept."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Never: everything is taken."""
-        return False
 
     @property
     def body(self) -> bytes:
@@ -215,10 +211,6 @@ class _Answer:
         """Of what it tells of."""
         id = members_of(self.body).get("id")
         return id if isinstance(id, str) else ""
-
-    def start(self, status: int, fields: bytes) -> None:
-        """Status and header fields."""
-        self.status = status
 
     def write(self, data: bytes) -> None:
         """More of the body."""
@@ -233,12 +225,6 @@ class _Answer:
         self.write(data)
         if self._take is not None and self._rest:
             self._hand_on(self._take, [self._rest])
-
-    async def drained(self) -> None:
-        """At once."""
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Nobody goes away: who stops a batch cancels what runs."""
 
     def _hand_on(self, take: Take, lines: list[bytes]) -> None:
         try:

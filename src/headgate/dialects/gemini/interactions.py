@@ -17,6 +17,7 @@ from headgate.dialects.gemini.wire import ENCODER, OBJECT
 from headgate.dialects.members import read_body, shape
 from headgate.dialects.side import (
     Asked,
+    EventsTap,
     Filter,
     Kept,
     Sent,
@@ -26,7 +27,7 @@ from headgate.dialects.side import (
     estimated,
     patched,
 )
-from headgate.dialects.sse import ServerSentEvent, Splitter, event
+from headgate.dialects.sse import ServerSentEvent, event
 
 EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
 """An event may hold a whole picture."""
@@ -181,32 +182,14 @@ def _kept(body: bytes) -> Kept | None:
     return Kept(told.id, is_pending=told.status in PENDING) if told.id else None
 
 
-class InteractionTap:
+class InteractionTap(EventsTap):
     """Listens in on a stream of either form."""
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.chars = 0
-        self.events = 0
-        self.is_finished = self.is_over = False
-        self.failed: Problem | None = None
-        self.kept: Kept | None = None
-        self._splitter = Splitter(EVENT_BYTES_MAX)
-
-    def feed(self, data: bytes) -> None:
-        """More of the stream; b"" at its end."""
-        for each in self._splitter.feed(data) if data else self._splitter.close():
-            self.events += 1
-            self._read(each)
+        super().__init__(EVENT_BYTES_MAX)
 
     def _read(self, each: ServerSentEvent) -> None:
-        if each.data.strip() == b"[DONE]":
-            self.is_over = True
-            return
-        try:
-            told = _TOLD.decode(each.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Malformed(f"the stream has an event that is none: {each.data[:60]!r}") from None
+        told = _TOLD.decode(each.data)
         kind, interaction = told.event_type or each.name, told.interaction or _NOTHING
         latest = told.metadata.usage if told.metadata is not None else None
         self.usage = _usage_of(interaction.usage or latest, interaction.service_tier) or self.usage

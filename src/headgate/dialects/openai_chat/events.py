@@ -12,12 +12,11 @@ from msgspec import Raw, Struct, structs
 
 from headgate.core.problems import Problem
 from headgate.core.usage import Measures, Usage
-from headgate.dialects.base import Malformed
 from headgate.dialects.openai_chat.consumed import consumed
 from headgate.dialects.openai_chat.errors import error_object, problem_of_event
 from headgate.dialects.openai_chat.wire import ENCODE
-from headgate.dialects.side import Kept, Streaming, WholeEvents
-from headgate.dialects.sse import ServerSentEvent, Splitter, event
+from headgate.dialects.side import EventsTap, Streaming, WholeEvents
+from headgate.dialects.sse import ServerSentEvent, event
 
 EVENT_BYTES_MAX: Final = 64 * 1024 * 1024
 """An event may hold a whole picture."""
@@ -43,33 +42,18 @@ _TOLD: Final = msgspec.json.Decoder(_Told)
 _TEXT: Final = msgspec.json.Decoder(str)
 
 
-class EventTap:
+class EventTap(EventsTap):
     """Listens in on a stream."""
 
     def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.chars = 0
-        self.events = 0
-        self.is_finished = self.is_over = False
-        self.failed: Problem | None = None
-        self.kept: Kept | None = None
+        super().__init__(EVENT_BYTES_MAX)
         self._images = 0
-        self._splitter = Splitter(EVENT_BYTES_MAX)
 
-    def feed(self, data: bytes) -> None:
-        """More of the stream; b"" at its end."""
-        for each in self._splitter.feed(data) if data else self._splitter.close():
-            self.events += 1
-            self._read(each)
+    def _done(self) -> None:
+        self.is_finished = True
 
     def _read(self, each: ServerSentEvent) -> None:
-        if each.data.strip() == b"[DONE]":
-            self.is_finished = self.is_over = True
-            return
-        try:
-            told = _TOLD.decode(each.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Malformed(f"the stream has an event that is none: {each.data[:60]!r}") from None
+        told = _TOLD.decode(each.data)
         kind = told.type or each.name
         if kind == "error" or bytes(told.error)[:1] in (b"{", b'"'):
             self.usage = consumed(told.usage) or self.usage  # a failure may be billed too
