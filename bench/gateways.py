@@ -164,6 +164,22 @@ http {{
 LITELLM = PythonPeer("litellm", "1.109.1", "[proxy]", loose=("certifi", "litellm-proxy-extras", "litellm-enterprise"))
 
 
+def launch_of_litellm(lab: Lab, installed: Installed, config: str) -> Launch:
+    """The proxy with this configuration file, as its makers want it in production."""
+    program = Path(installed.program).with_name("litellm")
+    return Launch(
+        words=[program, "--config", config, "--host", HOST, "--port", str(lab.port), "--num_workers", "1"],
+        port=lab.port,
+        headers={"Authorization": f"Bearer {PEER_KEY}"},
+        environment={
+            "LITELLM_MODE": "PRODUCTION",
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_TELEMETRY": "False",
+        },
+    )
+
+
 def _launch_litellm(lab: Lab, installed: Installed) -> Launch:
     """After its "Production Best Practices" (docs.litellm.ai/docs/proxy/prod, 2026-10): one Uvicorn worker for the
     core, a master key, production mode, logs at errors only, no callbacks; prices from the package, not the network."""
@@ -177,18 +193,7 @@ litellm_settings: {{request_timeout: 600, set_verbose: false, callbacks: [], num
 general_settings: {{master_key: {PEER_KEY}, disable_error_logs: true}}
 """,
     )
-    program = Path(installed.program).with_name("litellm")
-    return Launch(
-        words=[program, "--config", config, "--host", HOST, "--port", str(lab.port), "--num_workers", "1"],
-        port=lab.port,
-        headers={"Authorization": f"Bearer {PEER_KEY}"},
-        environment={
-            "LITELLM_MODE": "PRODUCTION",
-            "LITELLM_LOG": "ERROR",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "LITELLM_TELEMETRY": "False",
-        },
-    )
+    return launch_of_litellm(lab, installed, config)
 
 
 PORTKEY = NodePeer(

@@ -128,10 +128,9 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _answers_rightly(target: wire.Target) -> str:
+def answer_fault(target: wire.Target, body: bytes, is_right: Callable[[bytes], bool]) -> str:
     """Empty when a whole call came back right; else what came instead."""
-    connection = http.client.HTTPConnection(wire.HOST, target.port, timeout=10)
-    body = wire.chat_body(target.model, wire.BODY_BYTES["1.5 kB"], stream=False)
+    connection = http.client.HTTPConnection(wire.HOST, target.port, timeout=15)
     try:
         connection.request("POST", target.path, body, {"Content-Type": "application/json", **dict(target.headers)})
         answer = connection.getresponse()
@@ -140,12 +139,15 @@ def _answers_rightly(target: wire.Target) -> str:
         return repr(failure)
     finally:
         connection.close()
-    if answer.status == 200 and wire.is_right_answer(content):
-        return ""
-    return f"status {answer.status}: {content[:300]!r}"
+    return "" if answer.status == 200 and is_right(content) else f"status {answer.status}: {content[:300]!r}"
 
 
-def _wait_for(running: procs.Running, ask: Callable[[], str]) -> None:
+def _answers_rightly(target: wire.Target) -> str:
+    body = wire.chat_body(target.model, wire.BODY_BYTES["1.5 kB"], stream=False)
+    return answer_fault(target, body, wire.is_right_answer)
+
+
+def wait_for(running: procs.Running, ask: Callable[[], str]) -> None:
     fault = "nothing"
     while time.perf_counter() - running.started_s < START_S_MAX:
         running.check()
@@ -165,7 +167,7 @@ def _target(running: procs.Running, launch: Launch) -> wire.Target:
             port = int(found.group(1))
         return "" if port else "no address yet"
 
-    _wait_for(running, ask)
+    wait_for(running, ask)
     return wire.Target(port or 0, launch.path, launch.model, tuple(launch.headers.items()), running.pid)
 
 
@@ -194,7 +196,7 @@ class Bench:
         words = [sys.executable, "-m", "bench.upstream", str(self.upstream_port), str(self.plan.events)]
         command = procs.Command(words, {}, TREE)
         with procs.Running(command, core=self.cores.load, log=self.folder / "upstream.log") as running:
-            _wait_for(running, lambda: _answers_rightly(wire.Target(self.upstream_port)))
+            wait_for(running, lambda: _answers_rightly(wire.Target(self.upstream_port)))
             yield
 
     def direct(self) -> Sample:
@@ -216,7 +218,7 @@ class Bench:
 
     def _measure(self, running: procs.Running, launch: Launch) -> Sample:
         target = _target(running, launch)
-        _wait_for(running, lambda: _answers_rightly(target))
+        wait_for(running, lambda: _answers_rightly(target))
         start_s = time.perf_counter() - running.started_s
         _settle(running.pid)
         sample = Sample({}, start_s=start_s, idle_mb=procs.resident_mb(running.pid))

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
 
-from bench import procs
+from bench import procs, wire
 from bench.failover.rows import Row
 from bench.gateways import Lab
 from bench.installs import Installed
-from bench.measure import free_ports
-from bench.wire import HOST
+from bench.measure import answer_fault, free_ports, wait_for
 from headgate.app.drill.calls import Target
 from headgate.app.drill.house import FIRST_S, GAP_S, TEXT
 from headgate.app.drill.running import Place
 
 UPSTREAMS = 3
-START_S_MAX = 120.0
 
 
 class Cores(msgspec.Struct, frozen=True):
@@ -58,29 +54,7 @@ def opened(row: Row, installed: Installed, *, is_stream: bool) -> Generator[Plac
             procs.Running(launch.command(folder), core=chosen.gateway, log=folder / "gateway.log")
         )
         target = Target(port=port, model=launch.model, headers=launch.headers, text=TEXT, is_stream=is_stream)
-        _wait(running, target)
+        asked = wire.Target(port, target.path, launch.model, tuple(launch.headers.items()))
+        hello = msgspec.json.encode({"model": launch.model, "messages": [{"role": "user", "content": "hello"}]})
+        wait_for(running, lambda: answer_fault(asked, hello, lambda content: TEXT.encode() in content))
         yield Place(target=target, upstream_ports=upstream_ports, gateway_pid=running.pid)
-
-
-def _wait(running: procs.Running, target: Target) -> None:
-    fault = "nothing"
-    while time.perf_counter() - running.started_s < START_S_MAX:
-        running.check()
-        if not (fault := _answers(target)):
-            return
-        time.sleep(0.1)
-    raise procs.StartFailed(f"no right answer within {START_S_MAX:.0f} s, but {fault}; {running.last_words()}")
-
-
-def _answers(target: Target) -> str:
-    connection = http.client.HTTPConnection(HOST, target.port, timeout=15)
-    body = msgspec.json.encode({"model": target.model, "messages": [{"role": "user", "content": "hello"}]})
-    try:
-        connection.request("POST", target.path, body, {"content-type": "application/json", **target.headers})
-        answer = connection.getresponse()
-        content = answer.read()
-    except (OSError, http.client.HTTPException) as failure:
-        return repr(failure)
-    finally:
-        connection.close()
-    return "" if answer.status == 200 and TEXT.encode() in content else f"status {answer.status}: {content[:300]!r}"

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from bench.gateways import LITELLM, PEER_KEY, PORTKEY, UPSTREAM_KEY, Lab, Launch, find_headgate, headgate_launch
+from bench.gateways import (
+    LITELLM,
+    PEER_KEY,
+    PORTKEY,
+    UPSTREAM_KEY,
+    Lab,
+    Launch,
+    find_headgate,
+    headgate_launch,
+    launch_of_litellm,
+)
 from bench.installs import Installed, node_peer, python_peer
 from bench.wire import HOST
 
@@ -71,19 +80,7 @@ def _litellm(shape: str) -> Callable[[Lab, Installed, Sequence[int]], Launch]:
             "general_settings": {"master_key": PEER_KEY, "disable_error_logs": True},
         }
         path = lab.write("litellm.yaml", msgspec.json.encode(config).decode())
-        program = Path(installed.program).with_name("litellm")
-        return Launch(
-            words=[program, "--config", path, "--host", HOST, "--port", str(lab.port), "--num_workers", "1"],
-            port=lab.port,
-            model=MODEL,
-            headers={"Authorization": f"Bearer {PEER_KEY}"},
-            environment={
-                "LITELLM_MODE": "PRODUCTION",
-                "LITELLM_LOG": "ERROR",
-                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-                "LITELLM_TELEMETRY": "False",
-            },
-        )
+        return replace(launch_of_litellm(lab, installed, path), model=MODEL)
 
     return launch
 
