@@ -24,7 +24,9 @@ from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms, shown_usd
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
+from headgate.policies.roles import OPERATOR
 from headgate.server.admin.application import create_api
+from headgate.server.admin.guard import as_known
 from headgate.server.http1 import Connections
 from headgate.store.queries import spend, transfers
 from headgate.store.queries.transfers import Transfer
@@ -391,7 +393,7 @@ def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path)
         assert (state.credited, state.used) == (3 * cost, answered * cost)
 
         month = f"{datetime.now(UTC):%Y-%m}"
-        transport = httpx2.ASGITransport(create_api(admin))
+        transport = httpx2.ASGITransport(as_known(create_api(admin), OPERATOR))
         async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
             url = f"/admin/v1/statements/{organisation}?month={month}"
             told = (await client.get(url)).json()
