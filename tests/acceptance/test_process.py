@@ -123,6 +123,28 @@ def test_sigterm_lets_a_stream_end_and_takes_no_new_one(tmp_path: Path):
     assert "Traceback" not in log
 
 
+def test_sigterm_as_soon_as_clients_can_call(tmp_path: Path):
+    """The administration is still being imported then; the calls under way end all the same."""
+    port = free_port()
+    file = tmp_path / "headgate.yaml"
+    file.write_text(json.dumps({"server": {"port": port, "admin_port": free_port()}}))
+    process = subprocess.Popen(
+        [*HEADGATE, "serve", "--config", str(file)],
+        env={"PATH": "", "HEADGATE_DATA_DIR": str(tmp_path / "data")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        eventually(lambda: not is_refused(f"http://127.0.0.1:{port}"))
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+
+
 def is_refused(url: str) -> bool:
     try:
         connect(url).close()

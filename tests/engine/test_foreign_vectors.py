@@ -79,3 +79,22 @@ async def test_tokens_that_only_a_header_field_tells_are_booked(tmp_path: Path):
                 usage = (await on.record(got)).usage
                 assert usage is not None
                 assert (usage.input_tokens, usage.is_estimated) == booked
+
+
+@looped
+async def test_an_answer_that_cannot_be_told_home_is_paid_for(tmp_path: Path):
+    async with FakeUpstream() as upstream:
+        providers = {"rock": {"like": "bedrock", "base_url": upstream.url, "api_key": "none"}}
+        async with bench(tmp_path, providers=providers) as on:
+            unreadable = b'{"embedding":"not numbers","inputTextTokenCount":7}'
+            upstream.reply(unreadable, path="/model/amazon.titan-embed-text-v2%3A0/invoke")
+            got = await on.client.post(
+                "/v1/embeddings", json={"model": "rock/amazon.titan-embed-text-v2:0", "input": "a"}
+            )
+            assert got.status_code == 502, got.text
+            record = await on.record(got)
+
+    (attempt,) = record.attempts
+    assert attempt.usage is not None
+    assert (attempt.usage.input_tokens, attempt.usage_source) == (7, "provider_reported")
+    assert record.cost_nano_usd == attempt.cost_nano_usd == 140
