@@ -332,6 +332,35 @@ def test_a_call_costs_no_more_than_it_may(tmp_path: Path, most: str, status: int
     run(tmp_path, work)
 
 
+@pytest.mark.parametrize("most", [0.5, "0.000000001"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"model": "demo/echo", "messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1/responses", {"model": "demo/echo", "input": "hi"}),
+        ("/v1/messages", {"model": "demo/echo", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1beta/models/demo/echo:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
+        ("/v2/chat", {"model": "demo/echo", "messages": [{"role": "user", "content": "hi"}]}),
+        ("/api/chat", {"model": "demo/echo", "stream": False, "messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1/embeddings", {"model": "demo/echo", "input": "hi"}),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_body_can_say_what_it_may_cost(tmp_path: Path, path: str, body: dict, most: object):
+    async def work(place: Place) -> None:
+        headers = {"authorization": f"Bearer {place.key()}", "x-headgate-max-cost-usd": "1"}
+        answer = await place.client.post(path, json={**body, "max_cost_usd": most}, headers=headers)
+        assert answer.status_code == (200 if most == 0.5 else 400), answer.text
+        if most != 0.5:
+            assert "which is more than its max_cost_usd" in answer.text
+        dear = {**body, "max_price": {"prompt": 0.000001}}
+        refused = await place.client.post(path, json=dear, headers=headers)
+        assert refused.status_code == 400
+        assert "for the price that 'provider.max_price' allows" in refused.text
+
+    run(tmp_path, work)
+
+
 def test_who_has_no_limits_is_told_of_none(tmp_path: Path):
     async def work(place: Place) -> None:
         answer = await place.ask(place.key())

@@ -51,6 +51,8 @@ class Wishes(Struct, frozen=True, kw_only=True, gc=False):
     """What the order is to go by; None: what the route says."""
     max_price: PriceLimit | None = None
     """What may not cost more is not asked."""
+    cost_nano_usd_max: int | None = None
+    """The most that the call may cost; None: it does not say."""
     require_parameters: bool = False
     """Only where every parameter can be told, and where the model can reason if it is told to."""
 

@@ -1,4 +1,5 @@
-"""Where a call may run: OpenRouter's members `models` and `provider`, which any dialect's body may carry.
+"""Where a call may run: OpenRouter's members `models` and `provider`, which any dialect's body may carry, and what it
+may cost: `max_cost_usd`, and `max_price`, which may stand by itself as well as in `provider`.
 
 They are for Headgate: read here, and taken out before the body goes anywhere. What cannot be granted is refused, since
 a wish that is overlooked sends data where it must not go or costs what it must not.
@@ -9,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
-from headgate.core.needs import PriceLimit, Sort, Wishes
+from headgate.core.needs import NO_WISHES, PriceLimit, Sort, Wishes
 from headgate.core.problems import InvalidRequest
 
 MODELS_MAX: Final = 16
@@ -58,6 +59,8 @@ class _Provider(Struct):
 class _Body(Struct):
     models: list[str] | None = None
     provider: _Provider | None = None
+    max_price: _Prices | None = None
+    max_cost_usd: float | str | None = None
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
@@ -70,6 +73,7 @@ class _Members(Struct):
 
 
 _MEMBERS: Final = msgspec.json.Decoder(_Members)
+_NAMES: Final = tuple(f'"{name}"'.encode() for name in _Body.__struct_fields__)
 _GRANTED: Final = frozenset(_Provider.__struct_fields__)
 
 
@@ -96,6 +100,11 @@ def parse_wishes(body: bytes) -> Wishes:
     if len(models) > MODELS_MAX:
         raise InvalidRequest(f"models has {len(models)} entries; {MODELS_MAX} at most", param="models")
     provider = seen.provider or _Provider()
+    prices, param = provider.max_price, "provider.max_price"
+    if seen.max_price is not None:
+        if prices is not None:
+            raise InvalidRequest("max_price stands in 'provider' as well; say it once.", param="max_price")
+        prices, param = seen.max_price, "max_price"
     return Wishes(
         models=models,
         order=_lower(provider.order),
@@ -103,7 +112,8 @@ def parse_wishes(body: bytes) -> Wishes:
         ignore=_lower(provider.ignore),
         allow_fallbacks=provider.allow_fallbacks is not False,
         sort=_sort(provider.sort),
-        max_price=_max_price(provider.max_price),
+        max_price=_max_price(prices, param),
+        cost_nano_usd_max=_cost_max(seen.max_cost_usd),
         require_parameters=bool(provider.require_parameters),
     )
 
@@ -122,34 +132,58 @@ def _sort(told: str | _Sorting | None) -> Sort | None:
     return found
 
 
-def _max_price(told: _Prices | None) -> PriceLimit | None:
+def without_cap(wishes: Wishes) -> Wishes:
+    """The wishes about where to run alone."""
+    left = structs.replace(wishes, cost_nano_usd_max=None)
+    return NO_WISHES if left == NO_WISHES else left
+
+
+def _cost_max(told: float | str | None) -> int | None:
+    """In nano-USD."""
+    if told is None:
+        return None
+    amount = _decimal(told)
+    nano = None if amount is None else amount * _NANO
+    if nano is None or nano != int(nano):
+        raise InvalidRequest(
+            f"max_cost_usd: {told!r} is not an amount in USD from 0 to {USD_MAX}, such as 0.05, down to 0.000000001",
+            param="max_cost_usd",
+        )
+    return int(nano)
+
+
+def _max_price(told: _Prices | None, param: str) -> PriceLimit | None:
     if told is None or told == _Prices():
         return None
     return PriceLimit(
-        input=_amount(told.prompt, "prompt", _MILLIONTHS),
-        output=_amount(told.completion, "completion", _MILLIONTHS),
-        request=_amount(told.request, "request", _NANO),
+        input=_amount(told.prompt, f"{param}.prompt", _MILLIONTHS),
+        output=_amount(told.completion, f"{param}.completion", _MILLIONTHS),
+        request=_amount(told.request, f"{param}.request", _NANO),
     )
 
 
-def _amount(told: float | str | None, name: str, unit: int) -> int | None:
+def _amount(told: float | str | None, param: str, unit: int) -> int | None:
     """USD, as a number or text, in whole units of a fraction of it."""
     if told is None:
         return None
-    try:
-        amount = Decimal(str(told))
-        is_good = amount.is_finite() and 0 <= amount <= USD_MAX
-    except InvalidOperation:
-        is_good, amount = False, Decimal()
-    if not is_good:
-        param = f"provider.max_price.{name}"
+    amount = _decimal(told)
+    if amount is None:
         raise InvalidRequest(f"{param}: {told!r} is not an amount in USD from 0 to {USD_MAX}", param=param)
     return int(amount * unit)
 
 
+def _decimal(told: float | str) -> Decimal | None:
+    """USD; None: that is no amount."""
+    try:
+        amount = Decimal(str(told))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= USD_MAX else None
+
+
 def may_have_wishes(body: bytes) -> bool:
     """Whether it is worth looking, for those who have not read the top level."""
-    return b'"models"' in body or b'"provider"' in body
+    return any(name in body for name in _NAMES)
 
 
 def _lower(names: list[str] | None) -> tuple[str, ...]:
@@ -159,6 +193,6 @@ def _lower(names: list[str] | None) -> tuple[str, ...]:
 def without_wishes(body: bytes) -> bytes:
     """The body as it goes on: every other member byte for byte."""
     members = _OBJECT.decode(body)
-    members.pop("models", None)
-    members.pop("provider", None)
+    for name in _Body.__struct_fields__:
+        members.pop(name, None)
     return _ENCODE(members)

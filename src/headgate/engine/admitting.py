@@ -112,8 +112,8 @@ def _affordable(
     left = tuple(each for each, cost in zip(deployments, costs, strict=True) if cost <= most)
     if not left:
         raise InvalidRequest(
-            f"This call may cost {shown_usd(min(costs))} USD, which is more than its x-headgate-max-cost-usd. Ask for "
-            "a shorter answer (max_tokens) or a cheaper model, or allow more.",
+            f"This call may cost {shown_usd(min(costs))} USD, which is more than its max_cost_usd or "
+            "x-headgate-max-cost-usd. Ask for a shorter answer (max_tokens) or a cheaper model, or allow more.",
             code="max_cost_exceeded",
         )
     return left

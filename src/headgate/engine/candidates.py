@@ -18,7 +18,7 @@ from headgate.core.principal import Principal
 from headgate.core.problems import InvalidRequest, Outcome, UnknownModel, Unpriced, Unrenderable, UpstreamError
 from headgate.core.record import Weighed
 from headgate.dialects.base import Head
-from headgate.dialects.wishes import parse_wishes, without_wishes
+from headgate.dialects.wishes import parse_wishes, without_cap, without_wishes
 from headgate.engine.call import Call
 from headgate.engine.sticking import key_of
 from headgate.engine.watching import look
@@ -99,7 +99,8 @@ def want(engine: "Engine", call: Call, head: Head) -> Wanted:
     the body."""
     wishes = NO_WISHES
     if head.has_wishes:
-        wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
+        wishes = capped(call, parse_wishes(call.body))
+        call.body = without_wishes(call.body)
     named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
     if call.tags:
         named = _tagged(call.tags, named)
@@ -119,6 +120,16 @@ def want(engine: "Engine", call: Call, head: Head) -> Wanted:
         key=key_of(call, routes[0].sticky),
     )
     return Wanted(named, routes, wishes, demand, asked)
+
+
+def capped(call: Call, wishes: Wishes) -> Wishes:
+    """The wishes about where to run; what the call may cost is kept with it, and the less of two holds."""
+    most = wishes.cost_nano_usd_max
+    if most is None:
+        return wishes
+    said = call.cost_nano_usd_max
+    call.cost_nano_usd_max = most if said is None else min(most, said)
+    return without_cap(wishes)
 
 
 class Named(Struct, frozen=True):

@@ -10,7 +10,7 @@ from headgate.dialects.registry import DIALECTS
 from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wishes
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import kept_at, planned
+from headgate.engine.candidates import capped, kept_at, planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -49,7 +49,7 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     call.record.model = request.model
     wishes = NO_WISHES
     if may_have_wishes(call.body):
-        wishes, call.body = parse_wishes(call.body), without_wishes(call.body)
+        wishes, call.body = capped(call, parse_wishes(call.body)), without_wishes(call.body)
     choice = planned(engine, call.principal, request.model, wishes)
     refers = references(call.body) if may_refer(call.body, *_REFERRING) else ()
     keeper = await keeper_of(engine, call.principal, refers) if refers else ""

@@ -17,7 +17,7 @@ from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wish
 from headgate.engine.admitting import admitted, foreseen_beside
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import kept_at, planned
+from headgate.engine.candidates import capped, kept_at, planned
 from headgate.engine.conduct import Engine, conducted
 from headgate.engine.errand import Errand, To
 from headgate.engine.exchange import Exchange
@@ -86,7 +86,7 @@ class _Operating:
         """Where the call may run; what says so goes no further."""
         if is_form(self._sent.content_type) or not may_have_wishes(self._sent.body):
             return NO_WISHES
-        wishes = parse_wishes(self._sent.body)
+        wishes = capped(self._call, parse_wishes(self._sent.body))
         self._sent = Sent(
             body=without_wishes(self._sent.body),
             envelope=self._sent.envelope,

@@ -37,6 +37,11 @@ def body(**members: object) -> bytes:
             Wishes(max_price=PriceLimit(input=150_000, output=600_000, request=1_000_000)),
         ),
         ({"provider": {"max_price": {"prompt": 1}}}, Wishes(max_price=PriceLimit(input=1_000_000))),
+        ({"max_price": {"prompt": 1}}, Wishes(max_price=PriceLimit(input=1_000_000))),
+        ({"max_cost_usd": 0.05}, Wishes(cost_nano_usd_max=50_000_000)),
+        ({"max_cost_usd": "0.000000001"}, Wishes(cost_nano_usd_max=1)),
+        ({"max_cost_usd": 0}, Wishes(cost_nano_usd_max=0)),
+        ({"max_cost_usd": None, "max_price": None}, Wishes()),
         ({"provider": {"allow_fallbacks": None, "require_parameters": True}}, Wishes(require_parameters=True)),
         ({"provider": {"sort": None, "data_collection": "allow", "max_price": {}, "quantizations": []}}, Wishes()),
     ],
@@ -56,6 +61,15 @@ def test_wishes_are_read(members: dict[str, object], wishes: Wishes):
         ({"provider": {"max_price": {"completion": -1}}}, "provider.max_price.completion"),
         ({"provider": {"max_price": {"request": "NaN"}}}, "provider.max_price.request"),
         ({"provider": {"max_price": {"prompt": 1e9}}}, "provider.max_price.prompt"),
+        ({"max_price": {"prompt": -1}}, "max_price.prompt"),
+        ({"max_price": {"prompt": 1}, "provider": {"max_price": {"prompt": 1}}}, "max_price"),
+        ({"max_price": 3}, "max_price"),
+        ({"max_cost_usd": -1}, "max_cost_usd"),
+        ({"max_cost_usd": "1e-10"}, "max_cost_usd"),
+        ({"max_cost_usd": 1_000_001}, "max_cost_usd"),
+        ({"max_cost_usd": "NaN"}, "max_cost_usd"),
+        ({"max_cost_usd": "5 EUR"}, "max_cost_usd"),
+        ({"max_cost_usd": True}, "max_cost_usd"),
         ({"provider": {"data_collection": "deny"}}, "provider.data_collection"),
         ({"provider": {"zdr": True}}, "provider.zdr"),
         ({"provider": {"unheard_of": 1}}, "provider.unheard_of"),
@@ -77,12 +91,22 @@ BODIES = {
     "openai_chat": {"messages": [MESSAGE]},
     "openai_responses": {"input": "hi"},
     "anthropic": {"messages": [MESSAGE], "max_tokens": 9},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    "cohere": {"messages": [MESSAGE]},
+    "ollama": {"messages": [MESSAGE]},
 }
 
 
 @pytest.mark.parametrize("dialect", BODIES)
 @pytest.mark.parametrize(
-    ("members", "has_wishes"), [({}, False), ({"models": ["b"]}, True), ({"provider": {"order": []}}, True)]
+    ("members", "has_wishes"),
+    [
+        ({}, False),
+        ({"models": ["b"]}, True),
+        ({"provider": {"order": []}}, True),
+        ({"max_price": {}}, True),
+        ({"max_cost_usd": 1}, True),
+    ],
 )
 def test_every_dialect_notices_wishes(dialect: str, members: dict[str, object], has_wishes: bool):
     head = DIALECTS[dialect].peek(body(**BODIES[dialect], **members), Envelope())
@@ -93,6 +117,8 @@ ODD = {
     "openai_chat": {"messages": [{"role": "user", "content": [{"type": "new_kind", "text": [1]}]}]},
     "openai_responses": {"input": [{"type": "message", "role": "user", "content": [{"type": "new", "text": 1}]}]},
     "anthropic": {"messages": [{"role": "user", "content": [{"type": "new_kind"}]}], "max_tokens": 9},
+    "cohere": {"messages": [MESSAGE], "thinking": {"type": "enabled"}},
+    "ollama": {"messages": [MESSAGE], "think": True},
 }
 
 
@@ -121,8 +147,14 @@ def test_half_a_character_is_refused():
     assert caught.value.problem.param == "provider"
 
 
-@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.text() | st.lists(st.integers())))
+OURS = ("models", "provider", "max_price", "max_cost_usd")
+
+
+@given(
+    st.dictionaries(st.text() | st.sampled_from(OURS), st.none() | st.booleans() | st.text() | st.lists(st.integers()))
+)
 def test_everything_else_stays_as_it_was(members: dict[str, object]):
-    rest = {name: value for name, value in members.items() if name not in ("models", "provider")}
-    out = without_wishes(json.dumps({**rest, "models": ["a"], "provider": {"order": ["b"]}}).encode())
+    rest = {name: value for name, value in members.items() if name not in OURS}
+    ours = {"models": ["a"], "provider": {"order": ["b"]}, "max_price": {}, "max_cost_usd": 1}
+    out = without_wishes(json.dumps({**rest, **ours}).encode())
     assert json.loads(out) == rest

@@ -68,7 +68,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_stream=bool(head.stream),
         max_tokens=_limit(_whole(head.max_tokens, "max_tokens")),
         needs=needs,
-        has_wishes=head.models is not wire.NOTHING or head.provider is not wire.NOTHING,
+        has_wishes=not (head.models is head.provider is head.max_price is head.max_cost_usd is wire.NOTHING),
         refers=references(body) if refers else (),
     )
 

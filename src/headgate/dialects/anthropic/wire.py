@@ -249,6 +249,8 @@ class _Settings(Struct, kw_only=True):
     output_format: FormatWire | None = None
     models: Raw = NOTHING
     provider: Raw = NOTHING
+    max_price: Raw = NOTHING
+    max_cost_usd: Raw = NOTHING
 
 
 class RequestWire(_Settings, kw_only=True):

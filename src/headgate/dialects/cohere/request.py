@@ -16,6 +16,7 @@ from headgate.dialects.cohere.messages import read_messages, with_documents
 from headgate.dialects.cohere.wire import ENCODE, NAME
 from headgate.dialects.depth import check_depth
 from headgate.dialects.members import Members, invalid, read_body
+from headgate.dialects.wishes import may_have_wishes
 
 _TRUE: Final = Raw(b"true")
 
@@ -139,7 +140,12 @@ def peek(body: bytes, envelope: Envelope) -> Head:
     if asks or not seen.messages or not _is_plain(seen.messages):
         return _parsed_head(body, envelope)
     is_stream = bool(seen.stream) if envelope.is_stream is None else envelope.is_stream
-    return Head(model=seen.model or envelope.model, is_stream=is_stream, max_tokens=seen.max_tokens)
+    return Head(
+        model=seen.model or envelope.model,
+        is_stream=is_stream,
+        max_tokens=seen.max_tokens,
+        has_wishes=may_have_wishes(body),
+    )
 
 
 def _is_plain(messages: list[_Message]) -> bool:
@@ -156,6 +162,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
         is_stream=request.is_stream,
         max_tokens=request.knobs.max_tokens,
         needs=needs_of(request),
+        has_wishes=may_have_wishes(body),
     )
 
 

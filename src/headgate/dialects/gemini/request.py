@@ -17,6 +17,7 @@ from headgate.dialects.gemini.spelling import Fields, Frame, Spelling
 from headgate.dialects.gemini.tools import has_functions, parse_choice, parse_tools, render_choice, render_tools
 from headgate.dialects.gemini.turns import Turns
 from headgate.dialects.gemini.wire import ENCODER, NAME, checked, is_string
+from headgate.dialects.wishes import may_have_wishes
 
 _PREFIX: Final = "models/"
 _MODEL_MEMBER = re.compile(rb'"model"\s*:')
@@ -38,6 +39,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_stream=bool(envelope.is_stream),
         max_tokens=None if limit is None else int(limit),
         needs=needs_in(seen),
+        has_wishes=may_have_wishes(body),
     )
 
 

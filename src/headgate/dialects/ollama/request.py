@@ -19,6 +19,7 @@ from headgate.dialects.members import Members, invalid, read_body
 from headgate.dialects.ollama.knobs import read_knobs, read_tools
 from headgate.dialects.ollama.messages import read_messages
 from headgate.dialects.ollama.wire import ENCODE, NAME
+from headgate.dialects.wishes import may_have_wishes
 
 _FALSE: Final = Raw(b"false")
 
@@ -131,6 +132,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         model=seen.model or envelope.model,
         is_stream=is_stream,
         max_tokens=None if limit is None or limit < 0 else limit,
+        has_wishes=may_have_wishes(body),
     )
 
 
@@ -142,6 +144,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
         is_stream=request.is_stream,
         max_tokens=request.knobs.max_tokens,
         needs=needs_of(request),
+        has_wishes=may_have_wishes(body),
     )
 
 

@@ -150,6 +150,8 @@ class _Body(Struct, gc=False):
     function_call: str | _Named | None = None
     models: Raw = _NONE
     provider: Raw = _NONE
+    max_price: Raw = _NONE
+    max_cost_usd: Raw = _NONE
 
 
 _BODY: Final = Decoder(_Body)
@@ -175,7 +177,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         wants_usage=bool(asked) or not is_stream,
         max_tokens=seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
         needs=_needs(seen, kinds),
-        has_wishes=seen.models is not _NONE or seen.provider is not _NONE,
+        has_wishes=not (seen.models is seen.provider is seen.max_price is seen.max_cost_usd is _NONE),
         refers=references(body) if "file" in kinds else (),
     )
 

@@ -118,7 +118,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         is_stream=bool(head.stream),
         max_tokens=head.max_output_tokens,
         needs=needs,
-        has_wishes=head.models is not NOTHING or head.provider is not NOTHING,
+        has_wishes=not (head.models is head.provider is head.max_price is head.max_cost_usd is NOTHING),
         refers=references(body) if refers else (),
         is_kept=head.store is not False,
         home=_home_of(head),

@@ -123,6 +123,8 @@ class RequestHead(Struct):
     conversation: Raw = NOTHING
     models: Raw = NOTHING
     provider: Raw = NOTHING
+    max_price: Raw = NOTHING
+    max_cost_usd: Raw = NOTHING
 
 
 class DeltaEvent(Struct, gc=False):
