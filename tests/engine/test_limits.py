@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import httpx2
@@ -19,9 +20,9 @@ from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
 from headgate.engine.conduct import Engine
 from headgate.ledger.charging import charge_of
-from headgate.ledger.credit import REVENUE, Credit, usage_account, verify
+from headgate.ledger.credit import REVENUE, Credit, usage_account, used, verify
 from headgate.limits.budgets import CalendarBudget, RollingBudget
-from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms, shown_usd
+from headgate.limits.terms import NO_TERMS, BudgetTerm, PriceTerm, RateTerm, Terms, shown_usd
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
 from headgate.policies.roles import OPERATOR
@@ -357,6 +358,35 @@ def test_a_body_can_say_what_it_may_cost(tmp_path: Path, path: str, body: dict, 
         refused = await place.client.post(path, json=dear, headers=headers)
         assert refused.status_code == 400
         assert "for the price that 'provider.max_price' allows" in refused.text
+
+    run(tmp_path, work)
+
+
+def test_an_account_pays_by_its_own_prices_and_both_are_kept(tmp_path: Path):
+    async def work(place: Place) -> None:
+        terms = Terms(prices=(PriceTerm(markup_ppm=500_000),), budgets=money(USD).budgets)
+        dear, plain = place.key(organisation=place.tenant("organisation", terms)), place.key()
+        records, told = [], []
+        for key in (plain, dear):
+            answer = await place.ask(key)
+            id = answer.headers["x-headgate-request-id"]
+            told.append(answer.headers["x-headgate-cost-usd"])
+            records.append(await place.core.calls.find(id))
+            shown = await place.client.get(f"/v1/generations/{id}", headers={"authorization": f"Bearer {key}"})
+            told.append(shown.json()["cost_usd"])
+        cost, charge = records[0].cost_nano_usd, records[1].charge_nano_usd
+        assert records[1].cost_nano_usd == cost == charge_of(records[0]) > 0
+        assert charge == charge_of(records[1]) == cost * 3 // 2
+        assert "charge_nano_usd" not in shown.json()
+        assert told == [f"0.{cost:09d}"] * 2 + [f"0.{charge:09d}"] * 2
+        assert place.used() == [(charge, 0)]
+        most = [(await place.ask(key, max_cost_usd="0.000000001")).json()["error"]["message"] for key in (plain, dear)]
+        least, more = (Decimal(message.split()[4]) for message in most)
+        assert more * 2 == least * 3
+        place.core.applier.drain()
+        with place.core.store.read() as connection:
+            assert verify(connection) == []
+            assert used(connection, [dear[6:16]]) == charge
 
     run(tmp_path, work)
 

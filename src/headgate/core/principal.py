@@ -1,10 +1,32 @@
 """Who calls: what the rest of the call needs to know of a caller. Must not know keys or how they are checked."""
 
-from typing import Self
+from typing import NamedTuple, Protocol, Self
 
 from msgspec import Struct
 
+from headgate.core.usage import Usage
+
 _TEAM = "team:"
+
+
+class Sold(NamedTuple):
+    """What a caller has used."""
+
+    model: str
+    """As it was asked for."""
+    provider: str
+    upstream: str
+    """The provider's own name of the model."""
+    usage: Usage
+    cost_nano_usd: int
+
+
+class Tariff(Protocol):
+    """What a caller pays, where that is not what it costs."""
+
+    def charge(self, sold: Sold) -> int:
+        """In nano-USD."""
+        ...
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -17,6 +39,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """The models and routes this caller may ask for; None: all."""
     passing: tuple[str, ...] = ()
     """The providers this caller may call as they are, by pass-through."""
+    tariff: Tariff | None = None
+    """None: it pays what it costs."""
     organisation: str = ""
     """The id of the one that its key belongs to; empty: none."""
 

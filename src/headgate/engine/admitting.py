@@ -99,16 +99,18 @@ def admitted(
     """Holds what the call may use until it has ended, and gives back those deployments that its limits leave. Raises
     `LimitReached`."""
     if call.cost_nano_usd_max is not None:
-        deployments = _affordable(engine, call.cost_nano_usd_max, deployments, foreseen, _answers(_said(call.body)))
+        deployments = _affordable(engine, call, call.cost_nano_usd_max, deployments, foreseen)
     return deployments if allowance is None else _admit(engine, call, allowance, deployments, foreseen)
 
 
 def _affordable(
-    engine: "Engine", most: int, deployments: Sequence[Deployment], foreseen: Foreseen, answers: int
+    engine: "Engine", call: Call, most: int, deployments: Sequence[Deployment], foreseen: Foreseen
 ) -> tuple[Deployment, ...]:
     """Those where the call costs no more than its caller lets it, however long the answer may become."""
-    usage = structs.replace(foreseen.usage, output_tokens=_output_limit(deployments, foreseen) * answers)
-    costs = [engine.metering.most(each, usage) for each in deployments]
+    usage = structs.replace(
+        foreseen.usage, output_tokens=_output_limit(deployments, foreseen) * _answers(_said(call.body))
+    )
+    costs = [engine.metering.charge(call.principal, call.record.model, each, usage) for each in deployments]
     left = tuple(each for each, cost in zip(deployments, costs, strict=True) if cost <= most)
     if not left:
         raise InvalidRequest(
@@ -137,7 +139,9 @@ def _admit(
         input_tokens=usage.input_tokens,
         output_tokens=probably,
         tokens=usage.input_tokens + probably,
-        nano_usd=max((engine.metering.most(each, usage) for each in deployments), default=0),
+        nano_usd=max(
+            (engine.metering.charge(call.principal, record.model, each, usage) for each in deployments), default=0
+        ),
         budget_tokens=usage.total_tokens,
     )
     places = () if allowance.is_plain else tuple(_place(engine, record.model, each) for each in deployments)
@@ -168,7 +172,7 @@ def enter(engine: "Engine", call: Call) -> None:
 class Holding:
     """What one call holds. Made known to the call alone, and without it: neither must keep the other alive."""
 
-    __slots__ = ("_began_us", "_deployments", "_engine", "_hold", "_limit", "_output")
+    __slots__ = ("_began_us", "_deployments", "_engine", "_hold", "_limit", "_model", "_output", "_principal")
 
     def __init__(
         self, engine: "Engine", call: Call, hold: Hold, deployments: Sequence[Deployment], output: tuple[int, int]
@@ -177,6 +181,7 @@ class Holding:
         self._began_us = call.record.started_us - int(call.started_s * 1e6)
         """Of the monotonic clock, as of the call's own."""
         self._hold = hold
+        self._principal, self._model = call.principal, call.record.model
         self._deployments = deployments
         self._output, self._limit = output
         """How many tokens of the answer are held, and how many it may have."""
@@ -187,7 +192,8 @@ class Holding:
         while chars // BYTES_PER_TOKEN_HELD * 4 > self._output * 3 and self._output < self._limit:
             more = min(SLICE_TOKENS, self._limit - self._output)
             metering = self._engine.metering
-            nano = max(metering.most(each, Usage(output_tokens=more)) for each in self._deployments)
+            usage, whose = Usage(output_tokens=more), (self._principal, self._model)
+            nano = max(metering.charge(*whose, each, usage) for each in self._deployments)
             now_us = self._began_us + int(time.monotonic() * 1e6)
             denial = self._hold.grow(now_us, Amounts(nano_usd=nano, budget_tokens=more))
             if denial is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
+from headgate.core.principal import Sold
 from headgate.core.problems import Outcome, Problem
 from headgate.core.record import Attempt, CallRecord
 from headgate.engine.call import Call
@@ -55,6 +56,9 @@ class Answerer:
         fields = f"{success_fields(record, attempt, content_type)}{self._call.fields}content-length: {len(body)}\r\n"
         if attempt.is_priced:
             cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
+            tariff, usage = self._call.principal.tariff, attempt.usage
+            if tariff is not None and usage is not None:  # who pays by prices of its own is not told what it costs
+                cost = tariff.charge(Sold(record.model, attempt.provider, attempt.model, usage, attempt.cost_nano_usd))
             fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
         self._exchange.start(200, fields.encode())
         self._exchange.end(body)

@@ -26,12 +26,17 @@ def winner(record: CallRecord) -> Attempt | None:
     return next((attempt for attempt in same if attempt.outcome == record.outcome), same[-1] if same else None)
 
 
+def is_empty(record: CallRecord) -> bool:
+    """Whether its caller got no answer, or one without a word in it."""
+    usage = record.usage
+    return usage is None or (record.operation == "generate" and not usage.output_tokens)
+
+
 def charge_of(record: CallRecord) -> int:
     """What the caller is charged, in nano-USD."""
     if record.charge_nano_usd is not None:
         return record.charge_nano_usd
-    usage = record.usage
-    if usage is None or (record.operation == "generate" and not usage.output_tokens):
+    if is_empty(record):
         return 0
     answered = winner(record)
     return 0 if answered is None else answered.cost_nano_usd

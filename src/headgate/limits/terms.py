@@ -16,6 +16,10 @@ Counted = Literal["requests", "input_tokens", "output_tokens", "tokens", "concur
 COUNTED: Final[tuple[Counted, ...]] = ("requests", "input_tokens", "output_tokens", "tokens", "concurrency")
 AMOUNT_MAX: Final = 10**15
 """A million dollars in nano-USD; as many tokens as nobody uses."""
+MARKUP_PPM_MIN: Final = -1_000_000
+MARKUP_PPM_MAX: Final = 10_000_000
+RATE_MAX: Final = 10**15
+"""In the unit of each rate: a million dollars per request or, in pico-USD, a thousand per token."""
 RULES_MAX: Final = 32
 NAMES_MAX: Final = 1000
 
@@ -50,6 +54,23 @@ class BudgetTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     provider: str = ""
 
 
+class PriceTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an account pays: so much more or less than what it costs, or rates of its own."""
+
+    model: str = ""
+    """For this model or route alone; empty: for all."""
+    provider: str = ""
+    markup_ppm: int = 0
+    """Millionths of the cost that are added to it; below 0: a discount."""
+    input: int | None = None
+    """Pico-USD per token: with it or `output`, what it costs does not matter."""
+    output: int | None = None
+    cached: int | None = None
+    write: int | None = None
+    request: int | None = None
+    """Nano-USD, besides."""
+
+
 class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All of it. None: no restriction of one's own."""
 
@@ -66,6 +87,8 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     is_blocked: bool = False
     is_prepaid: bool = False
     """Only as long as its credit lasts."""
+    prices: tuple[PriceTerm, ...] = ()
+    """Of an organisation: what it pays where that is not what it costs."""
     pass_through: tuple[str, ...] = ()
     """Providers that may be called as they are."""
 
@@ -83,6 +106,9 @@ def check_terms(terms: Terms, parents: Sequence[tuple[str, Terms]] = ()) -> None
         _check_count(budgets, param)
         for number, budget in enumerate(budgets):
             _check_budget(budget, f"{param}[{number}]")
+    _check_count(terms.prices, "prices")
+    for number, price in enumerate(terms.prices):
+        _check_price(price, f"prices[{number}]")
     networks(terms.addresses or ())
     for name, parent in parents:
         _check_names("models", terms.models, parent.models, name)
@@ -157,6 +183,20 @@ def _check_budget(budget: BudgetTerm, param: str) -> None:
     if budget.window not in (*CALENDAR, "total"):
         duration_us(budget.window, f"{param}.window")
     zone_of(budget.zone)
+
+
+def _check_price(price: PriceTerm, param: str) -> None:
+    rates = [each for each in (price.input, price.output, price.cached, price.write, price.request) if each is not None]
+    if rates and price.markup_ppm:
+        raise InvalidRequest(f"{param} takes rates or 'markup_percent', not both.", param=param)
+    if rates and (price.input is None or price.output is None):
+        raise InvalidRequest(f"{param} takes both of 'input' and 'output'.", param=param)
+    if not rates and not price.markup_ppm:
+        raise InvalidRequest(f"{param} takes rates or 'markup_percent'.", param=param)
+    if not MARKUP_PPM_MIN <= price.markup_ppm <= MARKUP_PPM_MAX:
+        raise InvalidRequest(f"{param}.markup_percent takes -100 to 1000.", param=f"{param}.markup_percent")
+    if not all(0 <= each <= RATE_MAX for each in rates):
+        raise InvalidRequest(f"{param} has a rate out of bounds: 0 to 1000000 USD.", param=param)
 
 
 def _check_names(param: str, own: tuple[str, ...] | None, theirs: tuple[str, ...] | None, parent: str) -> None:

@@ -6,8 +6,9 @@ Every call that ends is booked, whether anything was held for it or not. Must no
 import time
 from collections.abc import Callable, Mapping
 
+from headgate.core.principal import Sold, Tariff
 from headgate.core.record import CallRecord
-from headgate.ledger.charging import charge_of, winner
+from headgate.ledger.charging import charge_of, is_empty, winner
 from headgate.limits.amounts import Amounts, Denial, amounts
 from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.gate import Limited
@@ -30,8 +31,14 @@ class Limits:
     """The limits of all callers who have any."""
 
     def __init__(
-        self, limited: Mapping[str, Limited], names: Names = as_told, clock_us: Callable[[], int] = _wall_us
+        self,
+        limited: Mapping[str, Limited],
+        names: Names = as_told,
+        clock_us: Callable[[], int] = _wall_us,
+        tariffs: Mapping[str, Tariff] | None = None,
     ) -> None:
+        self.tariffs: Mapping[str, Tariff] = {} if tariffs is None else tariffs
+        """Likewise, of the callers who do not pay what it costs."""
         self.limited = limited
         """By the ids of their keys."""
         self.names = names
@@ -61,6 +68,17 @@ class Limits:
             for gauge in allowance.plain
             if isinstance(gauge, CalendarBudget | RollingBudget) and not gauge.terms.is_soft
         )
+
+    def charge(self, record: CallRecord) -> None:
+        """Puts on a call that has ended what its caller pays for it, if that is not what it costs."""
+        tariff, answered = self.tariffs.get(record.key_id), winner(record)
+        usage = record.usage
+        if tariff is None or answered is None or usage is None or record.charge_nano_usd is not None:
+            return
+        if is_empty(record):
+            return
+        sold = Sold(record.model, answered.provider, answered.model, usage, answered.cost_nano_usd)
+        record.charge_nano_usd = tariff.charge(sold)
 
     def settle(self, record: CallRecord) -> None:
         """Books what a call used that has ended, and lets go of what was held for it."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from headgate.core.principal import Principal, Sold
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
 from headgate.ledger.calls import Calls
@@ -101,6 +102,13 @@ class Metering:
         """What `usage` would cost there, in nano-USD; likewise where no price is known."""
         return self._cost(deployment.prices, deployment.model, usage).nano_usd
 
+    def charge(self, principal: Principal, model: str, deployment: Deployment, usage: Usage) -> int:
+        """What a caller would pay for `usage` there, having asked for `model`, in nano-USD."""
+        cost_nano_usd = self.most(deployment, usage)
+        if principal.tariff is None:
+            return cost_nano_usd
+        return principal.tariff.charge(Sold(model, deployment.provider, deployment.model, usage, cost_nano_usd))
+
     def _cost(self, prices: str, model: str, usage: Usage) -> Total:
         """Of what has no price, what the ceiling holds for it."""
         price = self._prices.find(prices, model)
@@ -144,6 +152,8 @@ class Metering:
 
     def call_ended(self, record: CallRecord) -> None:
         """After the last byte: the whole record, which is also kept at hand for questions."""
+        if self.limits.tariffs:
+            self.limits.charge(record)
         self._calls.remember(record.id, self._journal.call_ended(record))
         if self.limits.limited:
             self.limits.settle(record)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from headgate.core.principal import Principal
+from headgate.core.principal import Principal, Tariff
 from headgate.core.problems import ConfigError, NotFound
 from headgate.ledger.credit import credited
 from headgate.limits.amounts import amounts
@@ -18,6 +18,7 @@ from headgate.limits.gate import Gate, Limited
 from headgate.limits.holds import Place, Scoped
 from headgate.limits.terms import Terms, networks
 from headgate.policies.limiting import Names, as_told
+from headgate.policies.tariffs import prices_of
 from headgate.store.base import Store, StoreError
 from headgate.store.queries import spend, tenants
 from headgate.store.queries.keys import KeyRow
@@ -81,6 +82,8 @@ class Tenancy:
         self._is_current = False
         self._revision = 0
         self.gauges = Gauges(self)
+        self.tariffs: dict[str, Tariff] = {}
+        """What callers pay, by the ids of their keys: those who do not pay what it costs."""
         self.limited: dict[str, Limited] = {}
         """What holds for the callers of keys, by their ids: those for whom anything does. Read by every call."""
 
@@ -172,7 +175,13 @@ class Tenancy:
             self.limited[row.kid] = limited
         else:
             self.limited.pop(row.kid, None)
+        tariff = prices_of(levels[0].terms.prices, self._names)
+        if tariff is None:
+            self.tariffs.pop(row.kid, None)
+        else:
+            self.tariffs[row.kid] = tariff
         return Principal(
+            tariff=tariff,
             key_id=row.kid,
             name=row.name,
             team=row.team,

@@ -213,7 +213,9 @@ class ClientListener:
         record = await self._doors.calls.find(incoming.endpoint.argument)
         if record is None or record.key_id != incoming.principal.key_id:
             raise NotFound(f"No call of this key has the id {incoming.endpoint.argument!r}.")
-        _tell(exchange, Reply(200, self._doors.listing().generation(record)))
+        listing = self._doors.listing()
+        shown = listing.generation if incoming.principal.tariff is None else listing.generation_sold
+        _tell(exchange, Reply(200, shown(record)))
 
     def _readiness(self) -> Reply:
         reason = self._doors.is_ready()

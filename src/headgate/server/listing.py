@@ -12,6 +12,7 @@ import msgspec
 from headgate.core.problems import InvalidRequest, UnknownModel
 from headgate.core.record import CallRecord
 from headgate.engine.answer import usd
+from headgate.ledger.charging import charge_of
 from headgate.routing.names import Directory, find_route
 from headgate.server.offers import Endpoint, Offer, Page, PriceOf, openai_entry
 
@@ -79,6 +80,17 @@ class Listing:
             line["outcome"] = kept.outcome
             line["cost_usd"] = usd(kept.cost_nano_usd) if kept.is_priced else None
         return _encode({"object": "generation", **shown})
+
+    @staticmethod
+    def generation_sold(record: CallRecord) -> bytes:
+        """The same for a caller who pays by prices of its own: what it pays, not what it costs."""
+        shown: dict[str, Any] = msgspec.json.decode(_encode(record))
+        for kept, line in ((record, shown), *zip(record.attempts, shown.get("attempts", ()), strict=True)):
+            line["outcome"] = kept.outcome
+            for name in ("cost_nano_usd", "extra_nano_usd", "charge_nano_usd"):
+                line.pop(name, None)
+        charge = charge_of(record)
+        return _encode({"object": "generation", **shown, "cost_nano_usd": charge, "cost_usd": usd(charge)})
 
 
 _PAGING = {"limit", "after_id", "before_id", "pageSize", "pageToken"}

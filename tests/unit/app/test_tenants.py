@@ -214,6 +214,35 @@ def test_what_is_not_there(tmp_path: Path):
     run(tmp_path, work)
 
 
+def test_prices_are_an_organisations_and_shown_as_they_were_set(tmp_path: Path):
+    async def work(office: Office) -> None:
+        prices = [
+            {"markup_percent": "12.5"},
+            {"model": "smart", "provider": "lab", "input": "0.0375", "output": "15", "cached": "0", "request": "0.001"},
+        ]
+        id = await office.organisation(prices=prices)
+        [shown] = (await office("GET", "/organisations"))["data"]
+        assert [{name: value for name, value in each.items() if value} for each in shown["terms"]["prices"]] == prices
+        await office("PATCH", f"/organisations/{id}", {"name": "Other"})
+        assert (await office("GET", "/organisations"))["data"][0]["terms"] == shown["terms"]
+        await office("PATCH", f"/organisations/{id}", {"terms": {"prices": []}})
+        assert (await office("GET", "/organisations"))["data"][0]["terms"]["prices"] == []
+        refused = await office("POST", "/teams", {"name": "R", "organisation": id, "terms": {"prices": prices}}, 400)
+        assert refused["error"]["param"] == "terms.prices"
+        for wrong, param in [
+            ({"markup_percent": -101}, "terms.prices.0.markup_percent"),
+            ({"markup_percent": "1e9"}, "terms.prices.0.markup_percent"),
+            ({"input": -1, "output": 1}, "terms.prices.0.input"),
+            ({"input": "0.0000001", "output": 1}, "terms.prices.0.input"),
+            ({"input": 1, "output": 1, "currency": "EUR"}, "terms.prices.0.currency"),
+            ({}, "prices[0]"),
+        ]:
+            refused = await office("PATCH", f"/organisations/{id}", {"terms": {"prices": [wrong]}}, status=400)
+            assert refused["error"]["param"] == param, wrong
+
+    run(tmp_path, work)
+
+
 def test_every_change_is_in_the_audit_which_is_only_added_to(tmp_path: Path):
     async def work(office: Office) -> None:
         organisation = await office.organisation()

@@ -7,6 +7,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from headgate.core.problems import InvalidRequest, NotFound
+from headgate.core.record import CallRecord
+from headgate.policies.roles import Administrator
 from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.views import CallQuery
@@ -27,7 +29,7 @@ def calls_router(doors: Doors) -> APIRouter:
     @router.get("/admin/v1/calls", summary="List calls, newest first")
     async def list_calls(who: Who, query: Annotated[CallQuery, Query()]) -> Response:
         page = await doors.seen_by(who).calls.recent(_filter(query), limit=query.limit, after=query.after)
-        rows = [msgspec.Raw(Listing.generation(record)) for record in page.records]
+        rows = [msgspec.Raw(_shown(who, record)) for record in page.records]
         return _json({"data": rows, "next": page.next or None})
 
     @router.get("/admin/v1/calls/{call_id}", summary="Everything about one call")
@@ -35,7 +37,7 @@ def calls_router(doors: Doors) -> APIRouter:
         record = await doors.seen_by(who).calls.find(call_id)
         if record is None:
             raise NotFound(f"There is no call {call_id!r}.", param="call_id", code="call_not_found")
-        return Response(Listing.generation(record), media_type="application/json")
+        return Response(_shown(who, record), media_type="application/json")
 
     @router.get("/admin/v1/providers", summary="The packaged providers, and those in use", tags=["providers"])
     def providers() -> Response:
@@ -47,6 +49,11 @@ def calls_router(doors: Doors) -> APIRouter:
 
     _ = live, list_calls, one_call, providers, models  # the router has them
     return router
+
+
+def _shown(who: Administrator, record: CallRecord) -> bytes:
+    """What a call costs is the operator's to know; others see what they pay."""
+    return Listing.generation(record) if who.role is None else Listing.generation_sold(record)
 
 
 def _json(value: object) -> Response:

@@ -12,7 +12,7 @@ from headgate.policies.tenancy import tenant_terms
 from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import shown_time
-from headgate.server.admin.terms import TermsBody, changed_terms, shown_terms
+from headgate.server.admin.terms import AccountTerms, TermsBody, changed_terms, shown_account, shown_terms
 from headgate.store.queries.tenants import Kind, TenantRow
 
 Name = Annotated[str, Field(min_length=1, max_length=200, strict=True)]
@@ -24,11 +24,16 @@ class OrganisationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    terms: TermsBody = TermsBody()
+    terms: AccountTerms = AccountTerms()
 
 
-class TeamBody(OrganisationBody):
+class TeamBody(BaseModel):
     """A new team."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    terms: TermsBody = TermsBody()
 
     organisation: Annotated[str, Field(max_length=64, description="The id of the organisation it is part of.")]
 
@@ -42,6 +47,15 @@ class TenantChange(BaseModel):
     terms: TermsBody = TermsBody()
 
 
+class OrganisationChange(BaseModel):
+    """The same of an organisation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    terms: AccountTerms = AccountTerms()
+
+
 class Tenant(BaseModel):
     """An organisation or a team."""
 
@@ -51,7 +65,7 @@ class Tenant(BaseModel):
     """Of a team."""
     name: str
     created: str | None
-    terms: TermsBody
+    terms: AccountTerms | TermsBody
 
 
 class TenantList(BaseModel):
@@ -83,7 +97,7 @@ def tenants_router(doors: Doors) -> APIRouter:
     """The paths, joined to the book of tenants."""
     router = APIRouter(prefix="/admin/v1", tags=["tenants"])
 
-    def change(who: Administrator, id: str, body: TenantChange) -> Tenant:
+    def change(who: Administrator, id: str, body: TenantChange | OrganisationChange) -> Tenant:
         tenants = doors.seen_by(who).tenants
         return tenant_view(tenants.change(id, body.name, lambda old: changed_terms(old, body.terms)))
 
@@ -100,7 +114,7 @@ def tenants_router(doors: Doors) -> APIRouter:
         )
 
     @router.patch("/organisations/{tenant_id}", summary="Change an organisation")
-    def change_organisation(who: Who, tenant_id: str, body: TenantChange) -> Tenant:
+    def change_organisation(who: Who, tenant_id: str, body: OrganisationChange) -> Tenant:
         return change(who, tenant_id, body)
 
     @router.post("/teams", status_code=201, summary="Make a team")
@@ -132,11 +146,12 @@ def tenants_router(doors: Doors) -> APIRouter:
 
 def tenant_view(row: TenantRow) -> Tenant:
     """One as shown."""
+    terms = tenant_terms(row)
     return Tenant(
         id=row.id,
         kind=row.kind,
         organisation=row.parent or None,
         name=row.name,
         created=shown_time(row.created_us),
-        terms=shown_terms(tenant_terms(row)),
+        terms=shown_account(terms) if row.kind == "organisation" else shown_terms(terms),
     )

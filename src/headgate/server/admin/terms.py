@@ -6,12 +6,20 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.core.problems import InvalidRequest
-from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, RateTerm, Terms, shown_usd
+from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, PriceTerm, RateTerm, Terms, shown_usd
 
 NANO_PER_USD: Final = 1_000_000_000
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=1000)]
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
+_PPM_PER_PERCENT: Final = 10_000
+_PICO_PER_USD: Final = 1_000_000
+"""Pico-USD per token for each USD per million tokens."""
 _SHORT: Final[dict[str, Counted]] = {"rpm": "requests", "tpm": "tokens", "concurrency": "concurrency"}
+
+
+UsdPerMillion = Annotated[Decimal | None, Field(ge=0, le=1000, max_digits=10, decimal_places=6)]
+"""USD per million tokens: in millionths, pico-USD per token."""
+_RATES: Final = {"input": "input", "output": "output", "cached": "cached", "cache_write": "write"}
 
 
 class Rate(BaseModel):
@@ -77,6 +85,28 @@ class TermsBody(BaseModel):
     prepaid: Annotated[bool, Field(strict=True, description="Serves only as long as its credit lasts.")] = False
 
 
+class Price(BaseModel):
+    """What an organisation pays: so much more or less than what it costs, or rates of its own, in USD per million
+    tokens. Of several the one that says most about a call counts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(max_length=200, description="For this model or route alone.")] = ""
+    provider: Annotated[str, Field(max_length=200, description="For what runs there alone.")] = ""
+    markup_percent: Annotated[Decimal | None, Field(ge=-100, le=1000, max_digits=8, decimal_places=4)] = None
+    input: UsdPerMillion = None
+    output: UsdPerMillion = None
+    cached: UsdPerMillion = None
+    cache_write: UsdPerMillion = None
+    request: Annotated[Decimal | None, Field(ge=0, le=1_000_000, max_digits=16, decimal_places=9)] = None
+
+
+class AccountTerms(TermsBody):
+    """What an organisation may do, and what it pays."""
+
+    prices: Annotated[list[Price], Field(max_length=32)] = []
+
+
 def changed_terms(old: Terms, body: TermsBody) -> Terms:
     """The terms with what the body says of them."""
     said = body.model_fields_set
@@ -96,6 +126,8 @@ def changed_terms(old: Terms, body: TermsBody) -> Terms:
         values["is_blocked"] = body.blocked
     if "prepaid" in said:
         values["is_prepaid"] = body.prepaid
+    if isinstance(body, AccountTerms) and "prices" in said:
+        values["prices"] = tuple(map(_price, body.prices))
     return Terms(**values)  # pyright: ignore[reportArgumentType]  the names are its own
 
 
@@ -113,6 +145,33 @@ def shown_terms(terms: Terms) -> TermsBody:
         ),
         blocked=terms.is_blocked,
         prepaid=terms.is_prepaid,
+    )
+
+
+def shown_account(terms: Terms) -> AccountTerms:
+    """Likewise, of an organisation."""
+    return AccountTerms(**shown_terms(terms).model_dump(), prices=list(map(_shown_price, terms.prices)))
+
+
+def _price(price: Price) -> PriceTerm:
+    rates = {ours: told for name, ours in _RATES.items() if (told := getattr(price, name)) is not None}
+    return PriceTerm(
+        model=price.model,
+        provider=price.provider,
+        markup_ppm=int((price.markup_percent or 0) * _PPM_PER_PERCENT),
+        request=None if price.request is None else int(price.request * NANO_PER_USD),
+        **{ours: int(told * _PICO_PER_USD) for ours, told in rates.items()},
+    )
+
+
+def _shown_price(term: PriceTerm) -> Price:
+    rates = {name: getattr(term, ours) for name, ours in _RATES.items()}
+    return Price(
+        model=term.model,
+        provider=term.provider,
+        markup_percent=Decimal(term.markup_ppm) / _PPM_PER_PERCENT if term.markup_ppm else None,
+        request=None if term.request is None else Decimal(shown_usd(term.request)),
+        **{name: None if rate is None else Decimal(rate) / _PICO_PER_USD for name, rate in rates.items()},
     )
 
 
