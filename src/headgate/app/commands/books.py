@@ -2,10 +2,10 @@
 
 from headgate.app.config import Setup
 from headgate.ledger.credit import Difference, verify
-from headgate.store.sqlite import open_sqlite
+from headgate.store.opening import open_store
 
 
 def differences(setup: Setup) -> list[Difference]:
     """Where they do not; empty: nowhere."""
-    with open_sqlite(setup.config.store_path) as store, store.read() as connection:
+    with open_store(setup.config.store_url) as store, store.read() as connection:
         return verify(connection)
