@@ -199,15 +199,22 @@ TRANSFERS = Table(
     sqlite_strict=True,
 )
 
-_KEEPING = (
-    "CREATE TRIGGER {table}_keep_{verb} BEFORE {verb} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
-)
-for _table in (
-    AUDIT,
-    AUDIT_LINKS,
-    TRANSFERS,
-):  # who must change what is written there drops these first, and is seen to have
-    for _verb in ("UPDATE", "DELETE"):
-        _trigger = DDL(_KEEPING.format(table=_table.name, verb=_verb))
-        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))
+_KEEPING = {
+    "sqlite": tuple(
+        "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END".replace("VERB", verb)
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION only_added_to() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% are only added to', TG_TABLE_NAME; END $$",
+        "CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION only_added_to()",
+    ),
+}
+# who must change what is written there drops these first, and is seen to have
+for _table in (AUDIT, AUDIT_LINKS, TRANSFERS):
+    for _dialect, _statements in _KEEPING.items():
+        for _statement in _statements:
+            _ddl = DDL(_statement.format(table=_table.name).replace("%", "%%"))
+            event.listen(_table, "after_create", _ddl.execute_if(dialect=_dialect))

@@ -7,8 +7,8 @@ from headgate.policies.administrators import NewAdministrator, appoint, dismiss,
 from headgate.policies.pepper import load_pepper
 from headgate.policies.roles import Administrator
 from headgate.server.admin.expiry import shown_time
+from headgate.store.opening import open_store
 from headgate.store.queries.administrators import AdministratorRow
-from headgate.store.sqlite import open_sqlite
 
 _BY = Administrator(actor="command line", role=None)
 
@@ -17,7 +17,7 @@ def create(setup: Setup, name: str, role: str, of: str) -> dict[str, object]:
     """A new one: what is kept of it, and `key`, this once. `of`: the id of an organisation or a team."""
     team, organisation = (of, "") if of.startswith("team_") else ("", of)
     wanted = NewAdministrator(name=name, role=role, organisation=organisation, team=team)
-    with open_sqlite(setup.config.store_path) as store:
+    with open_store(setup.config.store_url) as store:
         pepper = load_pepper(setup.config.data_dir, os.environ)
         key, row = appoint(store, pepper, wanted, by=_BY)
     return {**_shown(row), "key": key}
@@ -25,13 +25,13 @@ def create(setup: Setup, name: str, role: str, of: str) -> dict[str, object]:
 
 def listed(setup: Setup) -> list[dict[str, object]]:
     """All, oldest first."""
-    with open_sqlite(setup.config.store_path) as store:
+    with open_store(setup.config.store_url) as store:
         return [_shown(row) for row in list_administrators(store, by=_BY)]
 
 
 def revoke(setup: Setup, kid: str) -> dict[str, object]:
     """Ends one."""
-    with open_sqlite(setup.config.store_path) as store:
+    with open_store(setup.config.store_url) as store:
         return _shown(dismiss(store, kid, by=_BY))
 
 

@@ -6,10 +6,17 @@ from alembic import op
 revision = "0005"
 down_revision = "0004"
 
-_KEEPING = (
-    "CREATE TRIGGER audit_links_keep_{verb} BEFORE {verb} ON audit_links "
-    "BEGIN SELECT RAISE(ABORT, 'audit_links are only added to'); END"
-)
+_KEEPING = {
+    "sqlite": tuple(
+        "CREATE TRIGGER audit_links_keep_VERB BEFORE VERB ON audit_links "
+        "BEGIN SELECT RAISE(ABORT, 'audit_links are only added to'); END".replace("VERB", verb)
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE TRIGGER audit_links_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_links "
+        "FOR EACH STATEMENT EXECUTE FUNCTION only_added_to()",
+    ),
+}
 
 
 def upgrade() -> None:
@@ -30,8 +37,8 @@ def upgrade() -> None:
         *(sa.Column(name, _number()) for name in ("expires_us", "revoked_us")),
         sqlite_strict=True,
     )
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(_KEEPING.format(verb=verb))
+    for statement in _KEEPING[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def _number() -> sa.BigInteger:
