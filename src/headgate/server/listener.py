@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -33,6 +34,7 @@ from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
 from headgate.server.live import Live
+from headgate.server.once import HEADER, Make, Once
 from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
 
 _log = logging.getLogger("headgate")
@@ -88,6 +90,7 @@ class ClientListener:
     def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
         self._doors = doors
         self._settings = settings or Settings()
+        self._once = Once()
         self._live = Live(doors.engine, doors.keys, presented_key, call_of)
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
@@ -181,7 +184,10 @@ class ClientListener:
         return self.too_large(incoming) if incoming.declared_bytes > incoming.body_bytes_max else None
 
     def _generate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
-        return self._doors.engine.serve(call_of(incoming, "generate"), exchange)
+        call, serve = call_of(incoming, "generate"), self._doors.engine.serve
+        if HEADER in incoming.head.headers:
+            return self._make_once(incoming, call, exchange, serve)
+        return serve(call, exchange)
 
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
@@ -195,7 +201,15 @@ class ClientListener:
         return pass_through(self._doors.engine, call, passing_of(incoming, call), exchange)
 
     def _operate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
-        return operate(self._doors.engine, call_of(incoming, incoming.endpoint.operation), exchange)
+        engine, call = self._doors.engine, call_of(incoming, incoming.endpoint.operation)
+        if HEADER in incoming.head.headers:
+            return self._make_once(incoming, call, exchange, partial(operate, engine))
+        return operate(engine, call, exchange)
+
+    async def _make_once(self, incoming: Incoming, call: Call, exchange: Exchange, make: Make) -> None:
+        problem = await self._once.serve(call, incoming.headers[HEADER], exchange, make)
+        if problem is not None:
+            _tell(exchange, _refusal(incoming, problem))
 
     async def _models(self, incoming: Incoming, exchange: Exchange) -> None:
         query = dict(parse_qsl(incoming.query.decode("latin-1")))
