@@ -55,6 +55,9 @@ class Place:
         headers = {"authorization": f"Bearer {key}", **members.pop("headers", {})}
         return await self.client.post(path, json={**LOREM, **members}, headers=headers)
 
+    async def ask_as(self, key: str, path: str, body: object) -> httpx2.Response:
+        return await self.client.post(path, json=body, headers={"authorization": f"Bearer {key}"})
+
     def used(self) -> list[tuple[int, int]]:
         """Of every budget, what is settled and what is held."""
         now_us = self.core.now_us()

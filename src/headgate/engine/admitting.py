@@ -107,9 +107,7 @@ def _affordable(
     engine: "Engine", call: Call, most: int, deployments: Sequence[Deployment], foreseen: Foreseen
 ) -> tuple[Deployment, ...]:
     """Those where the call costs no more than its caller lets it, however long the answer may become."""
-    usage = structs.replace(
-        foreseen.usage, output_tokens=_output_limit(deployments, foreseen) * _answers(_said(call.body))
-    )
+    usage = structs.replace(foreseen.usage, output_tokens=output_limit(deployments, foreseen) * answers_to(call.body))
     costs = [engine.metering.charge(call.principal, call.record.model, each, usage) for each in deployments]
     left = tuple(each for each, cost in zip(deployments, costs, strict=True) if cost <= most)
     if not left:
@@ -128,7 +126,7 @@ def _admit(
     said = _said(call.body) if allowance.each_user is not None or b'"n"' in call.body else _NOTHING_SAID
     if allowance.each_user is not None and not record.user:
         record.user = _user_of(said)
-    limit = _output_limit(deployments, foreseen)
+    limit = output_limit(deployments, foreseen)
     is_sliced = foreseen.is_stream and not any(_reasons(each) for each in deployments)
     first = min(limit, SLICE_TOKENS) if is_sliced else limit
     answers = _answers(said)
@@ -215,6 +213,11 @@ def _said(body: bytes) -> _Said:
         return _NOTHING_SAID
 
 
+def answers_to(body: bytes) -> int:
+    """How many answers a body asks for."""
+    return _answers(_said(body))
+
+
 def _answers(said: _Said) -> int:
     """How many answers are asked for."""
     return max(1, min(said.n, ANSWERS_MAX)) if isinstance(said.n, int) else 1
@@ -227,10 +230,10 @@ def _user_of(said: _Said) -> str:
     return next((name[:512] for name in names if isinstance(name, str) and name), "")
 
 
-def _output_limit(deployments: Sequence[Deployment], foreseen: Foreseen) -> int:
+def output_limit(deployments: Sequence[Deployment], foreseen: Foreseen) -> int:
     """How long the answer may become."""
     if foreseen.max_tokens is not None:
-        return foreseen.max_tokens
+        return max(0, foreseen.max_tokens)
     known = [each.facts.output_tokens for each in deployments if each.facts is not None and each.facts.output_tokens]
     return max(known, default=OUTPUT_TOKENS_USUAL)
 

@@ -22,6 +22,7 @@ _OPEN: Final = frozenset({"live", "ready", "hello", "document"})
 ACTIONS: Final[Mapping[str, str]] = {
     "generate": "answer, whole or streamed",
     "count": "count tokens",
+    "quote": "what a call would cost, without making it",
     "models": "list of models",
     "model": "one model",
     "generation": "what a call was and cost",
@@ -131,7 +132,7 @@ def _request(endpoint: paths.Endpoint, what: tuple[str, str]) -> dict[str, objec
 
 def _body(what: tuple[str, str], kind: str) -> Schema:
     """Of what may come as a form or as JSON, the table has the form, and JSON is the provider's affair."""
-    schema = REQUESTS[what]
+    schema = REQUESTS[what if what[1] != "quote" else (what[0], "generate")]
     is_form = "binary" in str(schema)
     return schema if is_form == (kind == FORM) else ANYTHING
 

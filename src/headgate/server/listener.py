@@ -28,6 +28,7 @@ from headgate.engine.counting import count
 from headgate.engine.exchange import Exchange, FromAfar
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
+from headgate.engine.quoting import quote
 from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.described import document
@@ -95,6 +96,7 @@ class ClientListener:
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,
             "count": self._count,
+            "quote": self._quote,
             "operate": self._operate,
             "models": self._models,
             "model": self._model,
@@ -191,6 +193,9 @@ class ClientListener:
 
     def _count(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         return count(self._doors.engine, call_of(incoming, "count"), exchange)
+
+    async def _quote(self, incoming: Incoming, exchange: Exchange) -> None:
+        _tell(exchange, Reply(200, quote(self._doors.engine, call_of(incoming, "quote"))))
 
     def _keep(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
         call = call_of(incoming, "keep")

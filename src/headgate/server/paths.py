@@ -18,6 +18,7 @@ from headgate.dialects.side import FORM, SideOperation
 Action = Literal[
     "generate",
     "count",
+    "quote",
     "operate",
     "keep",
     "pass",
@@ -63,6 +64,9 @@ _EXACT: dict[str, dict[str, Endpoint]] = {
         "POST": Endpoint("generate", "openai_responses"),
         "GET": Endpoint("converse", "openai_responses"),
     },
+    "/v1/quote": {"POST": Endpoint("quote", "openai_chat")},
+    "/v1/responses/quote": {"POST": Endpoint("quote", "openai_responses")},
+    "/v1/messages/quote": {"POST": Endpoint("quote", "anthropic")},
     "/v1/responses/input_tokens": {"POST": Endpoint("count", "openai_responses")},
     "/v1/realtime": {"GET": Endpoint("realtime")},
     "/v1/realtime/client_secrets": {"POST": Endpoint("secret", argument="client_secret")},
