@@ -202,6 +202,23 @@ def drill(
         raise typer.Exit(1)
 
 
+@cli.command()
+def quote(
+    file: Annotated[Path, typer.Argument(help="The body of a call, as JSON.", metavar="FILE")],
+    surface: Annotated[str, typer.Option(help="Whose body it is: chat, messages or responses.")] = "chat",
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Say what a call would cost at each place it may go to, in USD, without making it."""
+    from headgate.app.commands import quoting  # noqa: PLC0415
+
+    told = quoting.quoted(load_setup(config), quoting.read(file), surface)
+    if json:
+        print_json(told)
+    else:
+        print_table(quoting.rows(told), ("deployment", "least", "expected", "most", "priced"))
+
+
 @admins.command("create")
 def create_admin(
     name: Annotated[str, typer.Option(help="Who, or what it is for.")],

@@ -99,6 +99,24 @@ def test_books_that_do_not_balance_are_told(shell: Shell, tmp_path: Path) -> Non
     ]
 
 
+def test_a_call_is_quoted_from_a_file(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "call.json"
+    said = [{"role": "user", "content": "hi"}]
+    file.write_text(json.dumps({"model": "demo/echo", "messages": said, "max_tokens": 10}))
+    for surface in ("chat", "messages"):
+        code, out, err = shell("quote", str(file), "--surface", surface, "--json")
+        assert (code, err) == (0, "")
+        told = json.loads(out)
+        assert told["candidates"][0]["cost"]["least"]["nano_usd"] == told["input_tokens"] * 1000 + 2000
+    code, out, _ = shell("quote", str(file))
+    assert out.splitlines()[0].split() == ["deployment", "least", "expected", "most", "priced"]
+    assert out.splitlines()[1].split()[0] == "demo/echo"
+    assert shell("quote", str(file), "--surface", "x")[0] == 2
+    assert "cannot be read" in shell("quote", str(tmp_path / "none"))[2]
+    file.write_text(json.dumps({"model": "nobody-has-this", "messages": said}))
+    assert shell("quote", str(file))[0] == 2
+
+
 def test_an_audit_that_was_changed_is_told(shell: Shell, tmp_path: Path) -> None:
     shell("keys", "create", "--name", "ci")
     with open_sqlite(tmp_path / "data" / "headgate.db") as store, store.write() as connection:
