@@ -17,6 +17,9 @@ from headgate.transport.base import Flight, UpstreamRequest
 _FLOWING: Final = frozenset({"text", "tool_call", "refusal"})
 """Parts that come without long pauses once they have begun."""
 
+_KINDS: Final = {"openai_chat": "chat_completion"}
+"""By dialect, what an answer is called where it is kept; elsewhere it is a response."""
+
 _WITHHELD: Final = Problem(
     kind="invalid_request",
     message="The provider's content filter withheld the answer.",
@@ -78,7 +81,9 @@ class Attempting(Trial):
         """A complete answer, read the same way as a stream."""
         body = await flight.read_all(self.trying.engine.settings.answer_bytes_max)
         dialect, is_verbatim = self._prepared.way.dialect, self._prepared.lane == "verbatim"
-        events = [dialect.tap(body)] if is_verbatim and dialect.tap is not None else dialect.parse_response(body)
+        is_chat = self._head.is_kept and dialect.name in _KINDS  # its id stands at its beginning
+        tap = dialect.tap if is_verbatim and not is_chat else None
+        events = [tap(body)] if tap is not None else dialect.parse_response(body)
         self._judge(events)
         dropped = self._prepared.dropped
         content_type = "application/json"
@@ -89,7 +94,7 @@ class Attempting(Trial):
             body = self._call.dialect.render_response(events, self._reply_to(), dropped)
         self._book(events)
         if self._head.is_kept:
-            self._keep(events[-1])
+            self._keep(events[0 if is_chat else -1])
         self.attempt.ttft_ms = self._win(dropped)
         self._answerer.whole(body, content_type, self.attempt)
 
@@ -207,7 +212,8 @@ class Attempting(Trial):
         if not self._prepared.way.is_same or not isinstance(event, Started | Finished) or not event.id:
             return
         call, attempt = self._call, self.attempt
-        call.record.minted = (minted(call, "response", event.id, attempt.provider, attempt.model),)
+        kind = _KINDS.get(attempt.dialect, "response")
+        call.record.minted = (minted(call, kind, event.id, attempt.provider, attempt.model),)
         if isinstance(event, Finished) and _is_pending(event):
             call.record.minted += (owing(call, event.id, attempt.provider, attempt.model),)
         self.trying.engine.metering.minted.remember(call.record.minted)

@@ -59,7 +59,10 @@ def _operate(dialect: str, side: SideOperation) -> Endpoint:
 
 
 _EXACT: dict[str, dict[str, Endpoint]] = {
-    "/v1/chat/completions": {"POST": Endpoint("generate", "openai_chat")},
+    "/v1/chat/completions": {
+        "POST": Endpoint("generate", "openai_chat"),
+        "GET": Endpoint("keep", "openai_chat", "/chat/completions"),
+    },
     "/v1/responses": {
         "POST": Endpoint("generate", "openai_responses"),
         "GET": Endpoint("converse", "openai_responses"),
@@ -103,7 +106,7 @@ _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
 _KEPT = re.compile(
     r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
-    r"|assistants|threads|responses|messages/batches)(?:/.+)?)"
+    r"|assistants|threads|responses|chat/completions|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""
 _KEPT_AT_GOOGLE = re.compile(r"/v1beta(?P<path>/interactions/.+)")

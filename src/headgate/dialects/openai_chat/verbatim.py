@@ -123,6 +123,7 @@ class _Body(Struct, gc=False):
     messages: list[_Message]
     model: str | None = None
     stream: bool | None = None
+    store: bool | None = None
     stream_options: _Options | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
@@ -179,6 +180,7 @@ def peek(body: bytes, envelope: Envelope) -> Head:
         needs=_needs(seen, kinds),
         has_wishes=not (seen.models is seen.provider is seen.max_price is seen.max_cost_usd is _NONE),
         refers=references(body) if "file" in kinds else (),
+        is_kept=seen.store is True,
     )
 
 
@@ -255,6 +257,7 @@ def _parsed_head(body: bytes, envelope: Envelope) -> Head:
         needs=needs_of(request),
         has_wishes=may_have_wishes(body),
         refers=references(body) if may_refer(body, b"file_id") else (),
+        is_kept=top_level(body).get("store") == _TRUE,
     )
 
 
