@@ -6,7 +6,7 @@ SOURCES := $(shell find src tests -name '*.py' -not -path '*/node_modules/*')
 COVERAGE := --cov --cov-report=json:.coverage.json --cov-report=
 MEASURE ?=
 
-.PHONY: help serve test check fix docs bench acceptance lock clean
+.PHONY: help serve test check fix docs bench acceptance nightly lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -43,6 +43,9 @@ bench: .venv/.test ## Measure
 
 acceptance: .venv/.test ## Drive the running server with clients of others: SDKs for Node, Claude Code, Codex, frameworks
 	@$(BIN)/python -m pytest -rs -m "node or frameworks" tests/acceptance
+
+nightly: .venv/.test ## Kill a gateway two hundred times, and let its database be away for a minute
+	@HEADGATE_TEST_KILLS=200 HEADGATE_TEST_AWAY_S=60 $(BIN)/python -m pytest -rs tests/acceptance/test_killing.py
 
 lock: ## Renew requirements/*.txt
 	@command -v uv > /dev/null 2>&1 || { test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; }

@@ -1,26 +1,19 @@
-"""The gateway as a process: killed, told to stop, started beside another."""
+"""The gateway as a process: told to stop, started beside another."""
 
-import http.client
 import json
-import random
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headgate.core.usage import Usage
-from headgate.ledger.meter import cost
-from headgate.ledger.prices import PriceBook
-from headgate.transport.fake import Drip, FakeUpstream, StallAfter
-from tests.acceptance.calling import HI, ask, connect, eventually, post, recorded
-from tests.acceptance.running import HEADGATE, Gateway, free_port, gateway, upstreams
+from headgate.transport.fake import Drip, FakeUpstream
+from tests.acceptance.calling import HI, ask, connect, eventually, post
+from tests.acceptance.running import HEADGATE, free_port, gateway, upstreams
 
 MODEL = "gpt-4o-mini"
 """One that has a price."""
@@ -34,69 +27,6 @@ def config(upstream: FakeUpstream) -> dict[str, Any]:
 def call_of(mark: str, *, is_stream: bool) -> bytes:
     """A call that can be told from all others in the upstream's log."""
     return json.dumps({"model": "r", "messages": [{"role": "user", "content": mark}], "stream": is_stream}).encode()
-
-
-def mark_of(body: bytes) -> str:
-    return json.loads(body)["messages"][0]["content"]
-
-
-# kill -9
-
-
-def converse(running: Gateway, mark: str, is_stream: bool) -> float | None:
-    """Makes one call; when its answer was complete, or None if it was cut."""
-    fields = {"authorization": f"Bearer {running.key}", "x-headgate-user": mark}
-    with suppress(OSError, http.client.HTTPException):
-        reply = ask(running.url, "POST", "/v1/chat/completions", fields, call_of(mark, is_stream=is_stream))
-        assert reply.status == 200
-        return time.monotonic()
-    return None
-
-
-def nano_usd(upstream_body: bytes) -> int:
-    """The price of the answer that the upstream gives to this request."""
-    usage = Usage(input_tokens=max(1, len(upstream_body) // 4), output_tokens=len(FakeUpstream().settings.text.split()))
-    price = PriceBook().find("openai", MODEL)
-    assert price is not None
-    return cost(price, usage).nano_usd
-
-
-def test_kill_9_loses_no_call(tmp_path: Path):
-    complete: dict[str, float] = {}
-    killed_s: dict[int, float] = {}
-    with FakeUpstream.threaded() as upstream:
-        for turn in range(3):
-            with gateway(tmp_path, config(upstream)) as running, ThreadPoolExecutor(30) as threads:
-                upstream.fail(Drip(gap_s=0.06), times=15)
-                upstream.fail(StallAfter(bytes=900), times=5)
-                marks = [f"call-{turn}-{number}" for number in range(28)]
-                ends = [threads.submit(converse, running, mark, number < 22) for number, mark in enumerate(marks)]
-                eventually(lambda turn=turn: len(upstream.log) >= 20 + 28 * turn)
-                time.sleep(random.uniform(0.0, 1.2))
-                running.kill()
-                killed_s[turn] = time.monotonic()
-                complete |= {mark: s for mark, end in zip(marks, ends, strict=True) if (s := end.result()) is not None}
-            upstream.heal()
-        with gateway(tmp_path, config(upstream)) as running:
-            calls = recorded(running)
-        sent = {mark_of(attempt.body): attempt.body for attempt in upstream.log}
-
-    assert len(sent) >= 60
-    found = {call["user"]: call for call in calls}
-    assert len(found) == len(calls)
-    assert sent.keys() <= found.keys()
-    for mark, body in sent.items():
-        (attempt,) = found[mark]["attempts"]
-        if attempt["usage_source"] == "crash_recovered":
-            assert found[mark]["outcome"] != "ok"
-            was_told = mark in complete and killed_s[int(mark.split("-")[1])] - complete[mark] > 0.1
-            assert not was_told, f"{mark} was complete {complete.get(mark)} and is not kept so"
-        else:
-            assert found[mark]["outcome"] == "ok"
-            assert attempt["usage_source"] == "provider_reported"
-            assert attempt["usage"]["output_tokens"] == 9
-            assert found[mark]["cost_nano_usd"] == nano_usd(body) > 0
-    assert {call["attempts"][0]["usage_source"] for call in calls} == {"crash_recovered", "provider_reported"}
 
 
 # SIGTERM

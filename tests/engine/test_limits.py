@@ -196,9 +196,9 @@ def test_openrouters_path_says_402(tmp_path: Path):
     ("level", "covers", "is_stream"),
     [
         ("team", 50, False),
-        ("key", 5, True),
-        ("organisation", 5, False),
-        ("user", 5, False),
+        ("key", 50, True),
+        ("organisation", 50, False),
+        ("user", 50, False),
         ("model", 5, False),
         ("provider", 5, False),
     ],
