@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 
+from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
 from headgate.ledger.credit import Credit, CreditState, credit_account, credited, grant, used
@@ -115,6 +116,7 @@ def admin_doors(core: Core) -> Doors:
         keys=_Keys(core),
         tenants=_Tenants(core),
         credit=_Credits(core),
+        accounting=Accounting(core.store, core.now_us, core.applier.drain),
         calls=core.calls,
         providers=lambda: rows,
         models=lambda: core.compiled.listing.page("openai", None, {}),

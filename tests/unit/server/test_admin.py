@@ -127,6 +127,7 @@ class Admin:
             keys=self.keys,
             tenants=Tenants(),
             credit=None,
+            accounting=None,
             calls=self.calls,
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from headgate import __version__
 from headgate.core.problems import HeadgateError
+from headgate.server.admin.accounting import accounting_router
 from headgate.server.admin.calls import calls_router
 from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
@@ -46,6 +47,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(keys_router(doors))
     api.include_router(tenants_router(doors))
     api.include_router(credit_router(doors))
+    api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
     return api
 

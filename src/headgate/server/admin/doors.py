@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from headgate.core.record import CallRecord
+from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState
 from headgate.limits.terms import Terms
@@ -77,6 +78,18 @@ class Credits(Protocol):
         ...
 
 
+class Accounting(Protocol):
+    """What the books say of a time that has passed. Waits for a disk: called in threads."""
+
+    def invoice(self, account: str, month: str) -> Invoice:
+        """An account's month. Raises `NotFound`."""
+        ...
+
+    def invoices(self, month: str) -> Sequence[Invoice]:
+        """The month of everybody who pays."""
+        ...
+
+
 class Calls(Protocol):
     """What happened."""
 
@@ -95,6 +108,7 @@ class Doors(Struct, frozen=True, kw_only=True):
     keys: Keys
     tenants: Tenants
     credit: Credits
+    accounting: Accounting
     calls: Calls
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
