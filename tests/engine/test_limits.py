@@ -266,6 +266,25 @@ def test_what_was_spent_is_known_after_a_restart(tmp_path: Path):
     run(tmp_path, second)
 
 
+def test_a_restart_lets_nothing_leave_a_rolling_window_early(tmp_path: Path):
+    """Sums are kept by the quarter of an hour; what began in one may have begun at its very end."""
+    ended_us = time.time_ns() // 1000 // spend.QUARTER_US * spend.QUARTER_US
+    window_s = (time.time_ns() // 1000 - ended_us) // 1_000_000 + 600
+
+    async def first(place: Place) -> None:
+        new = NewKey(name="k", terms=Terms(budgets=(BudgetTerm(tokens=10, window=f"PT{window_s}S"),)))
+        _, row = create_key(place.core.store, place.core.pepper, new, actor="test")
+        with place.core.store.write() as connection:
+            quarter = spend.Place(ended_us - spend.QUARTER_US, row.kid, "", "demo/lorem", "demo", "lorem")
+            spend.add(connection, [spend.Spent(quarter, spend.Sums(calls=1, input_tokens=3, output_tokens=4))])
+
+    async def second(place: Place) -> None:
+        assert place.used() == [(7, 0)]
+
+    run(tmp_path, first)
+    run(tmp_path, second)
+
+
 def test_a_stream_that_outgrows_its_budget_is_cut_with_an_error(tmp_path: Path):
     async def work(place: Place) -> None:
         probe = await place.ask(place.key(), max_tokens=1000)

@@ -21,7 +21,7 @@ from headgate.policies.limiting import Names, as_told
 from headgate.store.base import Store, StoreError
 from headgate.store.queries import spend, tenants
 from headgate.store.queries.keys import KeyRow
-from headgate.store.queries.spend import Spent
+from headgate.store.queries.spend import QUARTER_US, Spent
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -111,7 +111,8 @@ class Tenancy:
             is_users = not whose.user or whose.user == place.user
             if is_users and Scoped(budget.budget, whose.model, whose.provider).counts_at(there):
                 used = amounts(sums.input_tokens, sums.output_tokens, sums.charge_nano_usd)
-                budget.budget.load(now_us, place.quarter_us, used[unit])
+                at_us = min(now_us, place.quarter_us + QUARTER_US - 1)  # nothing leaves a window too early
+                budget.budget.load(now_us, at_us, used[unit])
 
     def kids(self, id: str) -> list[str]:
         """The keys of an organisation, a team, or the line of a key. Raises `NotFound` if there is no such thing."""
