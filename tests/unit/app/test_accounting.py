@@ -115,3 +115,44 @@ def test_keys_without_an_organisation_are_listed_by_themselves(tmp_path: Path):
         assert [(each["account"], each["charge_nano_usd"]) for each in found] == [(organisation, 1), (alone, 110)]
 
     run(tmp_path, work)
+
+
+def test_focus_a_forecast_and_a_comparison_rest_on_the_same_books(tmp_path: Path):
+    asked: dict[str, bytes] = {}
+
+    async def work(office: Office) -> None:
+        organisation, key = await office.account()
+        office.use(key, 5)
+        office.use("of the library", 100)
+        path = f"/focus/{MONTH.name}"
+        asked["csv"] = (await office.ask("GET", path)).content
+        lines = (await office.ask("GET", f"{path}?version=1.2&format=jsonl&account={organisation}")).text.splitlines()
+        [row] = map(json.loads, lines)
+        assert (row["BilledCost"], row["BillingAccountId"], row["SubAccountName"]) == (
+            "0.000000005",
+            organisation,
+            "Red",
+        )
+        await office.ask("GET", f"{path}?version=1.3", status=400)
+
+        found = (await office.ask("GET", f"/forecast?account={organisation}")).json()
+        assert (found["month"], found["so_far_nano_usd"], found["so_far_usd"]) == (MONTH.name, 5, "0.000000005")
+        assert (await office.ask("GET", "/forecast")).json()["so_far_nano_usd"] == 105
+        await office.ask("GET", "/forecast?account=x", status=404)
+
+    run(tmp_path, work)
+    assert asked["csv"].count(b"\r\n") == 3
+    assert command(tmp_path, "focus", MONTH.name) == asked["csv"]
+    command(tmp_path, "focus", MONTH.name, "--output", str(tmp_path / "f.jsonl"))
+    assert len((tmp_path / "f.jsonl").read_text().splitlines()) == 2
+    assert b"0.000000105 USD so far" in command(tmp_path, "forecast")
+    assert json.loads(command(tmp_path, "forecast", "--json"))["so_far_nano_usd"] == 105
+
+    export = tmp_path / "theirs.csv"
+    today = f"{MONTH.start:%Y-%m}-{time.gmtime(NOW_US // 1_000_000).tm_mday:02}"
+    export.write_text(f"date,model,calls,input_tokens\n{today},echo,2,21\n")
+    words = ("reconcile", str(export), "--provider", "demo")
+    [calls, tokens] = json.loads(command(tmp_path, *words, "--json", code=1))
+    assert (calls["ours"], calls["theirs"], calls["drift"]) == (2, 2, "+0.000%")
+    assert (tokens["ours"], tokens["theirs"], tokens["drift"]) == (20, 21, "-4.762%")
+    assert b"CSV, " in command(tmp_path, *words, "--tolerance", "0.05")

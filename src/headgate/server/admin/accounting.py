@@ -1,10 +1,13 @@
-"""`/admin/v1/invoices`: what leaves the books, in the forms that people pass on."""
+"""`/admin/v1/invoices`, `/admin/v1/focus` and `/admin/v1/forecast`: what leaves the books."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from msgspec import to_builtins
 from pydantic import BaseModel
 
+from headgate.core.money import shown_usd
+from headgate.ledger.billing.focus import FocusForm, FocusVersion, write_focus
 from headgate.ledger.billing.forms import MEDIA_TYPES, Form, told, write_invoice
 from headgate.server.admin.doors import Doors
 
@@ -55,6 +58,21 @@ class InvoiceView(BaseModel):
     due_usd: str
 
 
+class ForecastView(BaseModel):
+    """The month so far, what it will probably come to, and the bounds within which nine in ten would end."""
+
+    month: str
+    so_far_nano_usd: int
+    expected_nano_usd: int
+    low_nano_usd: int
+    high_nano_usd: int
+    days_known: int
+    so_far_usd: str
+    expected_usd: str
+    low_usd: str
+    high_usd: str
+
+
 class InvoiceList(BaseModel):
     """A month of everybody who pays."""
 
@@ -64,6 +82,9 @@ class InvoiceList(BaseModel):
 _WRITTEN: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPES[form].partition(";")[0]: {} for form in ("csv", "html", "pdf")}}
 }
+
+_FOCUS_TYPES: dict[FocusForm, str] = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+_FOCUS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}, "application/jsonl": {}}}}
 
 
 def accounting_router(doors: Doors) -> APIRouter:
@@ -83,5 +104,17 @@ def accounting_router(doors: Doors) -> APIRouter:
     def invoices(month: str) -> InvoiceList:
         return InvoiceList(data=[InvoiceView.model_validate(told(each)) for each in doors.accounting.invoices(month)])
 
-    _ = invoice, invoices
+    @router.get("/focus/{month}", summary="A month of usage in FOCUS", response_model=None, responses=_FOCUS)
+    def focus(month: str, account: str = "", version: FocusVersion = "1.4", format: FocusForm = "csv") -> Response:
+        rows = doors.accounting.focus(month, account, version)
+        return Response(write_focus(rows, version, format), media_type=_FOCUS_TYPES[format])
+
+    @router.get("/forecast", summary="What the present month will probably come to")
+    def forecast(account: str = "") -> ForecastView:
+        found = doors.accounting.forecast(account)
+        names = ("so_far", "expected", "low", "high")
+        dollars = {f"{name}_usd": shown_usd(getattr(found, f"{name}_nano_usd")) for name in names}
+        return ForecastView.model_validate(to_builtins(found) | dollars)
+
+    _ = invoice, invoices, focus, forecast
     return router

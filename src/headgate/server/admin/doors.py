@@ -6,6 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from headgate.core.record import CallRecord
+from headgate.ledger.billing.focus import FocusVersion, Row
+from headgate.ledger.billing.forecasting import Forecast
 from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState
@@ -87,6 +89,14 @@ class Accounting(Protocol):
 
     def invoices(self, month: str) -> Sequence[Invoice]:
         """The month of everybody who pays."""
+        ...
+
+    def focus(self, month: str, account: str, version: FocusVersion) -> Sequence[Row]:
+        """The month in FOCUS, of one account or of all (empty)."""
+        ...
+
+    def forecast(self, account: str) -> Forecast:
+        """What the present month will probably come to, for one account or all (empty)."""
         ...
 
 
