@@ -25,7 +25,9 @@ from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
+from headgate.policies.roles import OPERATOR
 from headgate.server.admin.application import create_api
+from headgate.server.admin.guard import as_known
 from headgate.server.http1 import Connections
 from headgate.store.queries import spend, transfers
 from headgate.store.queries.transfers import Transfer
@@ -60,9 +62,9 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Place]:
+async def opened(folder: Path, store: str) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
-        setup = build({"data_dir": str(folder)}, environ={})
+        setup = build({"data_dir": str(folder), "store": store}, environ={})
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
         transport = AsyncTransport(wiring.client_listener(core, engine, core.keys), spawn)
@@ -70,9 +72,9 @@ async def opened(folder: Path) -> AsyncIterator[Place]:
         yield Place(core, engine, await stack.enter_async_context(client))
 
 
-def run(folder: Path, work: Callable[[Place], Awaitable[None]]) -> None:
+def run(folder: Path, work: Callable[[Place], Awaitable[None]], store: str = "sqlite:///headgate.db") -> None:
     async def inside() -> None:
-        async with opened(folder) as place:
+        async with opened(folder, store) as place:
             await work(place)
 
     asyncio.run(inside())
@@ -237,7 +239,7 @@ def test_no_overspend(tmp_path: Path, level: str, covers: int, is_stream: bool):
     run(tmp_path, work)
 
 
-def test_what_was_spent_is_known_after_a_restart(tmp_path: Path):
+def test_what_was_spent_is_known_after_a_restart(tmp_path: Path, store_url: str):
     keys: list[str] = []
     terms = Terms(
         budgets=(
@@ -260,10 +262,10 @@ def test_what_was_spent_is_known_after_a_restart(tmp_path: Path):
         assert (await place.ask(keys[0], user="ann")).status_code == 200
         assert [each[0] for each in place.used()] == [each[0] * 4 // 3 for each in before]
 
-    run(tmp_path, first)
+    run(tmp_path, first, store_url)
     assert all(settled > 0 and held == 0 for settled, held in before)
     assert len(before) == 4
-    run(tmp_path, second)
+    run(tmp_path, second, store_url)
 
 
 def test_a_restart_lets_nothing_leave_a_rolling_window_early(tmp_path: Path):
@@ -391,7 +393,7 @@ def test_who_may_not_come_in_is_told_why(tmp_path: Path, terms: Terms, code: str
     run(tmp_path, work)
 
 
-def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path):
+def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path, store_url: str):
     async def work(place: Place) -> None:
         admin = admin_doors(place.core)
         organisation = place.tenant("organisation", Terms(is_prepaid=True))
@@ -411,7 +413,7 @@ def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path)
         assert (state.credited, state.used) == (3 * cost, answered * cost)
 
         month = f"{datetime.now(UTC):%Y-%m}"
-        transport = httpx2.ASGITransport(create_api(admin))
+        transport = httpx2.ASGITransport(as_known(create_api(admin), OPERATOR))
         async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
             url = f"/admin/v1/statements/{organisation}?month={month}"
             told = (await client.get(url)).json()
@@ -433,7 +435,7 @@ def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path)
                 f"key {key[6:16]}: ledger and calls",
             ]
 
-    run(tmp_path, work)
+    run(tmp_path, work, store_url)
 
 
 @pytest.mark.parametrize("path", ["/v1/batches", "/v1/files"])

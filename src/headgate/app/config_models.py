@@ -437,7 +437,8 @@ class Config(Section):
     server: Annotated[Server, BeforeValidator(_section)] = Server()
     """Where Headgate listens."""
     store: str = "sqlite:///headgate.db"
-    """The database: `sqlite:///` and a path, which starts from `data_dir` unless it is absolute."""
+    """The database: `sqlite:///` and a path, which starts from `data_dir` unless it is absolute, or
+    `postgresql://USER@HOST/DATABASE`, which needs `pip install headgate[postgresql]`."""
     shared: None = None
     """Shared state of several replicas. Not available yet: leave it out."""
     providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(_section)]], BeforeValidator(_section)] = {}
@@ -473,9 +474,12 @@ class Config(Section):
     @field_validator("store")
     @classmethod
     def _store(cls, url: str) -> str:
+        if url.startswith("postgres"):
+            scheme, _, place = url.partition("://")
+            if scheme != "postgresql" or not place.partition("?")[0].partition("/")[2]:
+                raise refusal("must be postgresql://USER@HOST/DATABASE for PostgreSQL")
+            return url
         scheme, colon, path = url.partition(":///")
-        if scheme in {"postgres", "postgresql"} or url.startswith("postgres"):
-            raise refusal("PostgreSQL is not available yet; use sqlite:///headgate.db")
         if scheme != "sqlite" or not colon or not path.strip("/") or path.endswith("/"):
             raise refusal("must be sqlite:/// and the path of a file, such as sqlite:///headgate.db")
         return url
@@ -493,6 +497,15 @@ class Config(Section):
         return _named(entries, r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}", "letters, digits and . _ : @ / -")
 
     @property
-    def store_path(self) -> Path:
-        """The file of the SQLite database."""
-        return self.data_dir / self.store.removeprefix("sqlite:///")
+    def store_url(self) -> str:
+        """The address of the database; a file's path is absolute in it."""
+        scheme, slashes, path = self.store.partition(":///")
+        return f"{scheme}{slashes}{self.data_dir / path}" if scheme == "sqlite" else self.store
+
+    @property
+    def store_name(self) -> str:
+        """The file of the database, or its address without a password: for people."""
+        if not self.store.startswith("sqlite:///"):
+            address = re.sub(r"(?<=//)([^/@]*?):[^/]*@", r"\1@", self.store)
+            return re.sub(r"([?&]password=)[^&]*", r"\1***", address)
+        return self.store_url.removeprefix("sqlite:///")

@@ -22,7 +22,7 @@ from headgate.policies.pepper import Pepper, load_pepper
 from headgate.policies.tenancy import Tenancy
 from headgate.routing.names import every_name
 from headgate.store.base import Store
-from headgate.store.sqlite import open_sqlite
+from headgate.store.opening import open_store
 
 
 class Core:
@@ -75,7 +75,7 @@ async def open_core(setup: Setup, *, is_library: bool = False) -> AsyncGenerator
     config = setup.config
     async with AsyncExitStack() as stack:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = open_sqlite(config.store_path)
+        store = open_store(config.store_url)
         stack.callback(store.close)
         journal = _library_journal(config.data_dir) if is_library else _journal(config.data_dir / "journal")
         stack.callback(journal.close)

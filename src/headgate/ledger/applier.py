@@ -214,12 +214,12 @@ class Applier:
     def _keep(self, ended: list[tuple[CallRecord, bytes]], end: int) -> None:
         if ended:
             with self._store.write() as connection:
-                calls.add(connection, ended)
-                sums = spent(record for record, _ in ended)
+                fresh = calls.add(connection, ended)  # a transaction may have been committed whose answer was lost
+                sums = spent(fresh)
                 spend.add(connection, sums)
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))
-                minting = [record for record, _ in ended if record.minted]
+                minting = [record for record in fresh if record.minted]
                 minted.put(connection, (entry for record in minting for entry in record.minted))
                 unbilled.note(connection, minting)
                 meta.put(connection, self._place_name, str(end))

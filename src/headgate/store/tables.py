@@ -124,6 +124,33 @@ AUDIT = Table(
     sqlite_strict=True,
 )
 
+AUDIT_LINKS = Table(
+    "audit_links",
+    METADATA,
+    Column("id", Number, primary_key=True, comment="of the line in `audit`"),
+    Column("organisation", Text, nullable=False, comment="whose affair it is; empty: the operator's"),
+    Column("team", Text, nullable=False),
+    Column("digest", Text, nullable=False, comment="SHA-256 of the digest before it and of the line"),
+    Index("audit_links_by_organisation", "organisation", "id"),
+    sqlite_strict=True,
+)
+
+ADMINISTRATORS = Table(
+    "administrators",
+    METADATA,
+    Column("kid", Text, primary_key=True),
+    Column("hmac", LargeBinary, nullable=False),
+    Column("pepper", Text, nullable=False, comment="which pepper: its fingerprint"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="owner, admin, member or viewer"),
+    Column("organisation", Text, nullable=False),
+    Column("team", Text, nullable=False, comment="empty: the whole organisation"),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number),
+    Column("revoked_us", Number),
+    sqlite_strict=True,
+)
+
 TENANTS = Table(
     "tenants",
     METADATA,
@@ -172,11 +199,22 @@ TRANSFERS = Table(
     sqlite_strict=True,
 )
 
-_KEEPING = (
-    "CREATE TRIGGER {table}_keep_{verb} BEFORE {verb} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
-)
-for _table in (AUDIT, TRANSFERS):  # who must change what is written there drops these first, and is seen to have
-    for _verb in ("UPDATE", "DELETE"):
-        _trigger = DDL(_KEEPING.format(table=_table.name, verb=_verb))
-        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))
+_KEEPING = {
+    "sqlite": tuple(
+        "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END".replace("VERB", verb)
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION only_added_to() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% are only added to', TG_TABLE_NAME; END $$",
+        "CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION only_added_to()",
+    ),
+}
+# who must change what is written there drops these first, and is seen to have
+for _table in (AUDIT, AUDIT_LINKS, TRANSFERS):
+    for _dialect, _statements in _KEEPING.items():
+        for _statement in _statements:
+            _ddl = DDL(_statement.format(table=_table.name).replace("%", "%%"))
+            event.listen(_table, "after_create", _ddl.execute_if(dialect=_dialect))

@@ -14,7 +14,9 @@ from headgate.app.cli import cli
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.ledger.billing.months import month_of
+from headgate.policies.roles import OPERATOR, Administrator
 from headgate.server.admin.application import create_api
+from headgate.server.admin.guard import as_known
 from headgate.store.queries import spend
 from headgate.store.queries.spend import QUARTER_US, Place, Spent, Sums
 
@@ -43,10 +45,10 @@ class Office:
             spend.add(connection, [Spent(place, Sums(1, 10, 5, charge, charge))])
 
 
-def run(folder: Path, work: Callable[[Office], Awaitable[None]]) -> None:
+def run(folder: Path, work: Callable[[Office], Awaitable[None]], who: Administrator = OPERATOR) -> None:
     async def inside() -> None:
         async with open_core(build({"data_dir": str(folder)}, environ={})) as core:
-            transport = httpx2.ASGITransport(create_api(admin_doors(core)))
+            transport = httpx2.ASGITransport(as_known(create_api(admin_doors(core)), who))
             async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
                 await work(Office(core, client))
 
@@ -156,3 +158,25 @@ def test_focus_a_forecast_and_a_comparison_rest_on_the_same_books(tmp_path: Path
     assert (calls["ours"], calls["theirs"], calls["drift"]) == (2, 2, "+0.000%")
     assert (tokens["ours"], tokens["theirs"], tokens["drift"]) == (20, 21, "-4.762%")
     assert b"CSV, " in command(tmp_path, *words, "--tolerance", "0.05")
+
+
+def test_whoever_is_of_one_organisation_sees_no_other(tmp_path: Path):
+    ids: list[str] = []
+
+    async def make(office: Office) -> None:
+        for charge in (3, 40):
+            organisation, key = await office.account()
+            office.use(key, charge)
+            ids.append(organisation)
+
+    async def look(office: Office) -> None:
+        own, other = ids
+        assert (await office.ask("GET", f"/invoices/{own}/{MONTH.name}")).json()["charge_nano_usd"] == 3
+        await office.ask("GET", f"/invoices/{other}/{MONTH.name}", status=404)
+        assert (await office.ask("GET", "/forecast")).json()["so_far_nano_usd"] == 3
+        await office.ask("GET", f"/forecast?account={other}", status=404)
+        for path in (f"/invoices/{MONTH.name}", f"/focus/{MONTH.name}"):
+            await office.ask("GET", path, status=403)
+
+    run(tmp_path, make)
+    run(tmp_path, look, Administrator(actor="a", role="viewer", organisation=ids[0]))

@@ -53,7 +53,7 @@ def test_nothing_at_all_is_a_configuration() -> None:
     setup = build({}, environ={"XDG_DATA_HOME": "/data"})
 
     assert [found.name for found in setup.providers] == ["demo"]
-    assert setup.config.store_path == Path("/data/headgate/headgate.db")
+    assert setup.config.store_url == "sqlite:////data/headgate/headgate.db"
     assert (setup.config.server.host, setup.config.server.port, setup.config.server.admin_port) == (
         "127.0.0.1",
         8080,
@@ -173,7 +173,8 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         ({"server": {"port": 70000}}, "$.server.port: must be at most 65535, not 70000"),
         ({"server": {"port": 1, "admin_port": 1}}, "$.server.admin_port: must differ from server.port, which is 1 too"),
         ({"server": []}, "$.server: must be a mapping"),
-        ({"store": "postgresql://db"}, "$.store: PostgreSQL is not available yet; use sqlite:///headgate.db"),
+        ({"store": "postgresql://db"}, "$.store: must be postgresql://USER@HOST/DATABASE for PostgreSQL"),
+        ({"store": "postgres://h/db"}, "$.store: must be postgresql://USER@HOST/DATABASE for PostgreSQL"),
         ({"store": "x.db"}, "$.store: must be sqlite:/// and the path of a file, such as sqlite:///headgate.db"),
         ({"admin_key": "file:/nowhere/key"}, "$.admin_key: cannot read /nowhere/key: No such file or directory"),
         (
@@ -316,6 +317,21 @@ def test_a_file_that_is_too_long_or_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ConfigError, match=r"headgate\.yaml: not valid YAML: "):
         load(path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("store", "url", "name"),
+    [
+        ("sqlite:///a/b.db", "sqlite:////data/a/b.db", "/data/a/b.db"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db", "/a/b.db"),
+        ("postgresql://u:p:w@h:1/d?x=1", "postgresql://u:p:w@h:1/d?x=1", "postgresql://u@h:1/d?x=1"),
+        ("postgresql:///d?host=/s&password=x&user=u",) * 2 + ("postgresql:///d?host=/s&password=***&user=u",),
+    ],
+)
+def test_where_the_store_is(store: str, url: str, name: str) -> None:
+    config = build({"store": store, "data_dir": "/data"}, environ={}).config
+
+    assert (config.store_url, config.store_name) == (url, name)
 
 
 def test_a_variable_that_is_no_yaml_is_text() -> None:

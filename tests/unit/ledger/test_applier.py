@@ -1,22 +1,22 @@
 """The applier: the journal ends up in the store, each call once, whatever stops in between."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.core.usage import Usage
+from headgate.ledger import credit
 from headgate.ledger.applier import CUT_SHORT, Applier
 from headgate.ledger.journal import Journal, JournalSettings
 from headgate.store.base import Store
-from headgate.store.memory import open_memory
+from headgate.store.queries import spend
 from headgate.store.queries.calls import CallFilter, newest
 from headgate.store.tables import CALLS
 
@@ -54,12 +54,6 @@ def record(call_id: str, started_us: int = 1_000_000) -> CallRecord:
     return CallRecord(
         id=call_id, started_us=started_us, status=200, attempts=[attempt], usage=usage, cost_nano_usd=7, **WORDS
     )
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_memory() as opened:
-        yield opened
 
 
 def open_journal(directory: Path, **more: Any) -> Journal:
@@ -110,6 +104,7 @@ def test_applying_twice_is_applying_once(tmp_path: Path, store: Store):
     assert kept(store) == once
     with store.read() as connection:
         assert connection.execute(select(func.count(), func.sum(CALLS.c.cost_nano_usd))).one() == (500, 3500)
+        assert credit.verify(connection) == []
 
 
 def test_a_restart_goes_on_where_it_was(tmp_path: Path, store: Store):
@@ -204,6 +199,38 @@ class Moody(Store):
     def read(self) -> Generator[Connection]:
         with self._inner.read() as connection:
             yield connection
+
+
+class Forgetful(Moody):
+    """A store whose answers to every other commit are lost on the way."""
+
+    commits = 0
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        with self._inner.write() as connection:
+            yield connection
+        self.commits += 1
+        if self.commits % 2:
+            raise OperationalError("COMMIT", None, Exception("server closed the connection unexpectedly"))
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_again(tmp_path: Path, store: Store):
+    journal = open_journal(tmp_path, segment_bytes=20_000)
+    applier = Applier(journal, Forgetful(store))
+    for number in range(300):
+        journal.call_ended(record(f"{number:03}"))
+        if number % 60 == 0:
+            time.sleep(0.12)  # batches, the first of which end where later ones do not
+    assert applier.drain()
+    applier.close()
+    journal.close()
+
+    assert len(kept(store)) == 300
+    with store.read() as connection:
+        assert spend.total(connection, ["k"]) == (300, 3000, 1500, 2100, 2100)
+        assert credit.used(connection, ["k"]) == 2100
+        assert credit.verify(connection) == []
 
 
 def test_while_the_store_is_out_of_order_the_journal_keeps_everything(tmp_path: Path, store: Store):

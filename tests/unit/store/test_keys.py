@@ -1,21 +1,11 @@
 """What is kept of keys, and of what was done to them."""
 
-from collections.abc import Iterator
-
 import msgspec
-import pytest
 
 from headgate.store.base import Store
-from headgate.store.memory import open_memory
 from headgate.store.queries import audit, keys
 from headgate.store.queries.audit import AuditEntry
 from headgate.store.queries.keys import KeyRow
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_memory() as opened:
-        yield opened
 
 
 def row(kid: str, created_us: int) -> KeyRow:

@@ -1,23 +1,13 @@
 """Ids that upstreams gave: found by their owner alone, and what is said last of one counts."""
 
-from collections.abc import Iterator
-
-import pytest
 from sqlalchemy import func, select
 
 from headgate.core.minted import Minted
 from headgate.store.base import Store
-from headgate.store.memory import open_memory
 from headgate.store.queries import minted
 from headgate.store.tables import MINTED
 
 FILE = Minted(id="file-1", owner="key:a", kind="file", provider="openai", created_us=5, model="m")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_memory() as opened:
-        yield opened
 
 
 def put(store: Store, *entries: Minted) -> None:

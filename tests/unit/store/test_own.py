@@ -1,20 +1,10 @@
 """The gateway's own things: an owner's alone, listed newest first, page by page."""
 
-from collections.abc import Iterator
-
-import pytest
 from msgspec import Raw
 
 from headgate.store.base import Store
-from headgate.store.memory import open_memory
 from headgate.store.queries import own
 from headgate.store.queries.own import OwnThing
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_memory() as opened:
-        yield opened
 
 
 def thing(id: str, owner: str = "key:a", *, created_us: int = 1, status: str = "new", kind: str = "batch") -> OwnThing:

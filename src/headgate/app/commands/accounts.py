@@ -23,9 +23,9 @@ Output = Annotated[Path | None, typer.Option(help="A file to write to. Else stdo
 def opened(config: Path | None) -> Generator["Accounting"]:
     """The books of this machine."""
     from headgate.app.accounting import Accounting  # noqa: PLC0415 - the store, only when it is wanted
-    from headgate.store.sqlite import open_sqlite  # noqa: PLC0415
+    from headgate.store.opening import open_store  # noqa: PLC0415
 
-    with open_sqlite(load_setup(config).config.store_path) as store:
+    with open_store(load_setup(config).config.store_url) as store:
         yield Accounting(store, lambda: time.time_ns() // 1000)
 
 

@@ -23,7 +23,7 @@ def summary(setup: Setup, environ: Mapping[str, str]) -> dict[str, object]:
     return {
         "file": str(setup.file) if setup.file else None,
         "data_dir": str(config.data_dir),
-        "store": str(config.store_path),
+        "store": config.store_name,
         "clients": f"http://{server.host}:{server.port}",
         "administration": f"http://{server.admin_host}:{server.admin_port}",
         "admin_key": "given" if config.admin_key else "made at the first start",
@@ -43,7 +43,7 @@ def summary_lines(setup: Setup) -> list[str]:
     lines = [
         f"configuration   {setup.file or 'no file; defaults and variables'}",
         f"data            {config.data_dir}",
-        f"store           {config.store_path}",
+        f"store           {config.store_name}",
         f"clients         http://{server.host}:{server.port}",
         f"administration  http://{server.admin_host}:{server.admin_port}, "
         + ("with the key given" if config.admin_key else "its key is made at the first start"),

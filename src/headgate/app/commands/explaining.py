@@ -10,7 +10,7 @@ from headgate.core.problems import ConfigError, Outcome
 from headgate.core.record import Attempt, CallRecord, Weighed, Why
 from headgate.engine.answer import usd
 from headgate.ledger.calls import Calls
-from headgate.store.sqlite import open_sqlite
+from headgate.store.opening import open_store
 
 REASONS: Final[dict[str, str]] = {
     "chosen": "may have the call",
@@ -36,14 +36,14 @@ WHY: Final[dict[Why, str]] = {
 
 def find(setup: Setup, call_id: str) -> CallRecord:
     """The record of a call. Raises `ConfigError` where the store has none."""
-    store = open_sqlite(setup.config.store_path)
+    store = open_store(setup.config.store_url)
     try:
         record = asyncio.run(Calls(store).find(call_id))
     finally:
         store.close()
     if record is None:
         raise ConfigError(
-            f"no call {call_id!r} is in {setup.config.store_path}. The id stands in x-headgate-request-id of the "
+            f"no call {call_id!r} is in {setup.config.store_name}. The id stands in x-headgate-request-id of the "
             "answer; what ended within the last second may still be on its way there."
         )
     return record

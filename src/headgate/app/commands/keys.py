@@ -17,8 +17,8 @@ from headgate.policies.issuing import NewKey, change_key, create_key, let_pass, 
 from headgate.policies.pepper import load_pepper
 from headgate.server.admin.expiry import parse_expiry, shown_time
 from headgate.store.base import Store
+from headgate.store.opening import open_store
 from headgate.store.queries.keys import KeyRow
-from headgate.store.sqlite import open_sqlite
 
 ACTOR = "command line"
 NANO_PER_USD: Final = 1_000_000_000
@@ -26,7 +26,7 @@ NANO_PER_USD: Final = 1_000_000_000
 
 @contextmanager
 def _opened(setup: Setup) -> Generator[Store]:
-    store = open_sqlite(setup.config.store_path)
+    store = open_store(setup.config.store_url)
     try:
         yield store
     finally:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from headgate.core.money import shown_usd
 from headgate.ledger.billing.focus import FocusForm, FocusVersion, write_focus
 from headgate.ledger.billing.forms import MEDIA_TYPES, Form, told, write_invoice
+from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 
 
@@ -94,8 +95,8 @@ def accounting_router(doors: Doors) -> APIRouter:
     @router.get(
         "/invoices/{account}/{month}", summary="An account's invoice", response_model=InvoiceView, responses=_WRITTEN
     )
-    def invoice(account: str, month: str, format: Annotated[Form, Query()] = "json") -> Response:
-        found = doors.accounting.invoice(account, month)
+    def invoice(who: Who, account: str, month: str, format: Annotated[Form, Query()] = "json") -> Response:
+        found = doors.seen_by(who).accounting.invoice(account, month)
         name = f"invoice-{found.account}-{found.month}.{format}"
         kept = {} if format == "json" else {"content-disposition": f'inline; filename="{name}"'}
         return Response(write_invoice(found, format), media_type=MEDIA_TYPES[format], headers=kept)
@@ -110,8 +111,8 @@ def accounting_router(doors: Doors) -> APIRouter:
         return Response(write_focus(rows, version, format), media_type=_FOCUS_TYPES[format])
 
     @router.get("/forecast", summary="What the present month will probably come to")
-    def forecast(account: str = "") -> ForecastView:
-        found = doors.accounting.forecast(account)
+    def forecast(who: Who, account: str = "") -> ForecastView:
+        found = doors.seen_by(who).accounting.forecast(account)
         names = ("so_far", "expected", "low", "high")
         dollars = {f"{name}_usd": shown_usd(getattr(found, f"{name}_nano_usd")) for name in names}
         return ForecastView.model_validate(to_builtins(found) | dollars)

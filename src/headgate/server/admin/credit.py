@@ -11,6 +11,7 @@ from headgate.core.money import shown_usd
 from headgate.ledger.billing.months import parse_month
 from headgate.ledger.billing.sheets import csv_text
 from headgate.ledger.credit import Credit, CreditKind
+from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import shown_time
 from headgate.server.admin.terms import NANO_PER_USD
@@ -80,19 +81,19 @@ def credit_router(doors: Doors) -> APIRouter:
     router = APIRouter(prefix="/admin/v1", tags=["credit"])
 
     @router.get("/credit/{account}", summary="An organisation's, team's or key's credit")
-    def show(account: str) -> Account:
-        return _account(doors, account)
+    def show(who: Who, account: str) -> Account:
+        return _account(doors.seen_by(who), account)
 
     @router.post("/credit/{account}", status_code=201, summary="Give credit, or pay it back")
-    def give(account: str, body: CreditBody) -> Account:
+    def give(who: Who, account: str, body: CreditBody) -> Account:
         amount = int(body.usd * NANO_PER_USD)
-        doors.credit.grant(Credit(account, body.kind, amount, body.reference, body.note))
-        return _account(doors, account)
+        doors.seen_by(who).credit.grant(Credit(account, body.kind, amount, body.reference, body.note))
+        return _account(doors.seen_by(who), account)
 
     @router.get("/statements/{account}", summary="What an account has used in a month", response_model=Statement)
-    def statement(account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
+    def statement(who: Who, account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
         wanted = parse_month(month)
-        lines = _lines(doors.credit.spent(account, wanted.start_us, wanted.end_us))
+        lines = _lines(doors.seen_by(who).credit.spent(account, wanted.start_us, wanted.end_us))
         total = sum(nano for _, nano in lines)
         if format == "csv":
             rows = (line.model_dump().values() for line, _ in lines)

@@ -1,22 +1,24 @@
 """Calls: kept once each, found by id, listed newest first. Must not know where they come from."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects.sqlite import dialect, insert
+from sqlalchemy import Connection, Dialect, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
 
 from headgate.core.record import CallRecord
 from headgate.core.usage import Usage
+from headgate.store.statements import positional
 from headgate.store.tables import CALLS, INT64_MAX
 
 _NO_USAGE = Usage()
 _ROWS = (100, 10, 1)
 """How many one statement may add: few sizes, since a prepared one takes up to 200 kB and the driver keeps many."""
+_ADD = insert(CALLS).on_conflict_do_nothing().returning(CALLS.c.id)
+_COLUMNS = [column.name for column in CALLS.columns if column.name != "seq"]
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
 _AFTER = select(CALLS.c.seq, CALLS.c.record).where(CALLS.c.seq > bindparam("last")).order_by(CALLS.c.seq).limit(1000)
 _decode = msgspec.json.Decoder(CallRecord).decode
@@ -26,6 +28,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls to list; what is None does not matter."""
 
     key_id: str | None = None
+    key_ids: tuple[str, ...] | None = None
+    """Made with one of these."""
     model: str | None = None
     """As the client named it."""
     status: int | None = None
@@ -43,27 +47,24 @@ class Kept(NamedTuple):
     record: CallRecord
 
 
-def add(connection: Connection, calls: Iterable[tuple[CallRecord, bytes]]) -> None:
-    """Keeps calls, each with its JSON. One that is there already stays as it is."""
+def add(connection: Connection, calls: Sequence[tuple[CallRecord, bytes]]) -> list[CallRecord]:
+    """Keeps calls, each with its JSON. Returns those that were not there before; one that was stays as it is."""
     rows, at = [_row(record, json) for record, json in calls], 0
+    added: set[str] = set()
     for size in _ROWS:
         while len(rows) - at >= size:
             values = tuple(chain.from_iterable(rows[at : at + size]))
-            connection.exec_driver_sql(_adding(size), values)
+            added.update(row[0] for row in connection.exec_driver_sql(_adding(connection.dialect, size), values))
             at += size
+    if len(added) == len(rows):
+        return [record for record, _ in calls]
+    return list({record.id: record for record, _ in reversed(calls) if record.id in added}.values())[::-1]
 
 
 @cache
-def _adding(rows: int) -> str:
-    """The statement as the driver takes it, with the rows' values one after the other, in the order of the columns.
-
-    Compiled once: through `execute`, a batch costs as much again in building parameters as SQLite takes for it. One
-    statement for many rows: the driver lets other threads run at every statement, and gets its turn back late.
-    """
-    names = [column.name for column in CALLS.columns if column.name != "seq"]
-    one = str(insert(CALLS).on_conflict_do_nothing().compile(dialect=dialect(), column_keys=names))
-    before, row, after = re.split(r"(\((?:\?, )+\?\))", one)
-    return before + ", ".join([row] * rows) + after
+def _adding(dialect: Dialect, rows: int) -> str:
+    """Compiled once: through `execute`, a batch costs as much again in building parameters as SQLite takes for it."""
+    return positional(_ADD, _COLUMNS, dialect, rows)
 
 
 def find(connection: Connection, call_id: str) -> CallRecord | None:
@@ -78,6 +79,8 @@ def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]
     for name in ("key_id", "model", "status", "outcome"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(CALLS.c[name] == value)
+    if wanted.key_ids is not None:
+        query = query.where(CALLS.c.key_id.in_(wanted.key_ids))
     if wanted.since_us is not None:
         query = query.where(CALLS.c.started_us >= wanted.since_us)
     if wanted.before is not None:

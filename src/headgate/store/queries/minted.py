@@ -1,12 +1,14 @@
 """Ids that upstreams gave: kept under a digest of owner and id, so that no owner finds another's."""
 
 from collections.abc import Iterable
+from functools import cache
 from hashlib import blake2b
 
-from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects.sqlite import dialect, insert
+from sqlalchemy import Connection, Dialect, bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
 
 from headgate.core.minted import Minted
+from headgate.store.statements import positional
 from headgate.store.tables import MINTED
 
 _DIGEST_BYTES = 16
@@ -18,8 +20,7 @@ _PUT = _NEW.on_conflict_do_update(
     set_={name: _NEW.excluded[name] for name in _CHANGING},
     where=_NEW.excluded.created_us >= MINTED.c.created_us,
 )
-_PUTTING = str(_PUT.compile(dialect=dialect(), column_keys=[column.name for column in MINTED.columns]))
-"""As the driver takes it, with values in the order of the columns: 24 µs → 9 µs per id."""
+_COLUMNS = [column.name for column in MINTED.columns]
 _FORGET = delete(MINTED).where(MINTED.c.expires_us > 0, MINTED.c.expires_us <= bindparam("now_us"))
 
 
@@ -38,7 +39,13 @@ def put(connection: Connection, entries: Iterable[Minted]) -> None:
         for entry in entries
     ]
     if rows:
-        connection.exec_driver_sql(_PUTTING, rows)
+        connection.exec_driver_sql(_putting(connection.dialect), rows)
+
+
+@cache
+def _putting(dialect: Dialect) -> str:
+    """24 µs → 9 µs per id."""
+    return positional(_PUT, _COLUMNS, dialect)
 
 
 def find(connection: Connection, owner: str, id: str) -> Minted | None:

@@ -65,7 +65,7 @@ def test_each_provider_keeps_its_api_where_it_is_simulated(setup: Setup, tmp_pat
 def test_routes_stay_and_everything_kept_goes_elsewhere(setup: Setup, tmp_path: Path) -> None:
     config = staged(setup, tmp_path).config
     assert config.routes == setup.config.routes
-    assert (config.data_dir, config.store_path, config.admin_key) == (tmp_path, tmp_path / "headgate.db", None)
+    assert (config.data_dir, config.store_name, config.admin_key) == (tmp_path, str(tmp_path / "headgate.db"), None)
     assert (config.server.host, config.server.port, config.server.admin_port) == ("127.0.0.1", 7000, 7001)
 
 

@@ -6,10 +6,19 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-_KEEPING = (
-    "CREATE TRIGGER {table}_keep_{verb} BEFORE {verb} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
-)
+_KEEPING = {
+    "sqlite": tuple(
+        "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END".replace("VERB", verb)
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION only_added_to() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% are only added to', TG_TABLE_NAME; END $$",
+        "CREATE TRIGGER {table}_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION only_added_to()",
+    ),
+}
 
 
 def upgrade() -> None:
@@ -18,8 +27,8 @@ def upgrade() -> None:
     _create_spend()
     _create_transfers()
     for table in ("audit", "transfers"):
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(_KEEPING.format(table=table, verb=verb))
+        for statement in _KEEPING[op.get_bind().dialect.name]:
+            op.execute(statement.format(table=table))
 
 
 def _number() -> sa.BigInteger:
