@@ -169,7 +169,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path, store_url: str
         prepaid = place.admin("/keys", {"name": "p", "organisation": organisation})["key"]
         budget = {"budgets": [{"usd": 100, "window": "total"}]}
         postpaid = place.admin("/keys", {"name": "k", **budget})["key"]
-        given = kills * 25_000  # covers a part of what is asked for
+        given = kills * 8_000  # covers a part of what is asked for
         place.admin(f"/credit/{organisation}", {"usd": f"{given / 1e9:.9f}", "reference": "1"})
         for kill in range(kills):
             if kill:
@@ -180,8 +180,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path, store_url: str
                 time.sleep(dice.uniform(0.01, 0.1))
                 os.kill(place.pid, signal.SIGCONT)
             assert place.tell("kill") == "gone"
-            now_s = time.monotonic()
-            killed_s |= dict.fromkeys(begun, now_s)
+            killed_s |= dict.fromkeys(begun, time.monotonic())
             complete |= {mark: s for mark, end in begun.items() if (s := end.result()) is not None}
         place.start()
         budgets = place.admin("/budgets")["data"]
@@ -222,7 +221,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path, store_url: str
     assert charged[postpaid[6:16]] in [budget["settled"] for budget in budgets]
     used = charged.get(prepaid[6:16], 0)
     assert 0 < used <= given
-    assert place.statuses[429] > 0  # some were refused for want of credit
+    assert place.statuses[429] > 0, place.statuses  # some were refused for want of credit
     assert round(float(state["used_usd"]) * 1e9) == used
 
 

@@ -18,11 +18,12 @@ from headgate.app.administration import admin_doors
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
+from headgate.core.money import shown_usd
 from headgate.engine.conduct import Engine
 from headgate.ledger.charging import charge_of
 from headgate.ledger.credit import REVENUE, Credit, usage_account, used, verify
 from headgate.limits.budgets import CalendarBudget, RollingBudget
-from headgate.limits.terms import NO_TERMS, BudgetTerm, PriceTerm, RateTerm, Terms, shown_usd
+from headgate.limits.terms import NO_TERMS, BudgetTerm, PriceTerm, RateTerm, Terms
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
 from headgate.policies.roles import OPERATOR

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
+from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
+from headgate.ledger.billing.forecasting import Forecast
+from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState, credit_account, credited, grant, used
 from headgate.limits.compiling import BudgetOf
@@ -165,6 +168,30 @@ class _Credits:
         return kids
 
 
+class _Accounting(Accounting):
+    """What leaves the books, of those whom somebody may see."""
+
+    def __init__(self, core: Core, who: Administrator) -> None:
+        super().__init__(core.store, core.now_us, core.applier.drain)
+        self._tenancy = core.tenancy
+        self._who = who
+
+    def invoice(self, account: str, month: str) -> Invoice:
+        self._check(account)
+        return super().invoice(account, month)
+
+    def forecast(self, account: str = "") -> Forecast:
+        account = account or self._who.team or self._who.organisation
+        if account:
+            self._check(account)
+        return super().forecast(account)
+
+    def _check(self, account: str) -> None:
+        self._tenancy.kids(account)
+        home = self._tenancy.home(account)
+        self._who.check_reach(f"organisation, team or key {account!r}", home, "account_not_found")
+
+
 class _Calls:
     """What happened with their keys."""
 
@@ -227,6 +254,7 @@ def admin_doors(core: Core) -> Doors:
             keys=_Keys(core, who),
             tenants=_Tenants(core, who),
             credit=_Credits(core, who),
+            accounting=_Accounting(core, who),
             calls=_Calls(core, who),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),

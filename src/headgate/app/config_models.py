@@ -30,6 +30,7 @@ from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
+WEBHOOK_SECRET_CHARACTERS_MIN = 16
 USD_MAX = 1_000_000
 USD_FORM = r"^[0-9]+(\.[0-9]{1,6})?$"
 
@@ -275,6 +276,66 @@ class Prices(Section):
         return rates
 
 
+class Webhook(Section):
+    """Where alerts are posted, as JSON."""
+
+    url: str
+    """Such as `https://example.com/alerts`. Redirects are not followed."""
+    secret: Reference
+    """What messages are signed with, at least 16 characters."""
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or not url.isprintable():
+            raise refusal("must be a URL such as https://example.com/alerts")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _hard_to_guess(cls, secret: Secret) -> Secret:
+        if len(secret) < WEBHOOK_SECRET_CHARACTERS_MIN:
+            raise refusal(f"must have at least {WEBHOOK_SECRET_CHARACTERS_MIN} characters")
+        return secret
+
+
+class Email(Section):
+    """Where alerts are mailed."""
+
+    host: Host
+    """The SMTP server."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Its port."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` is for a server on this machine."""
+    sender: Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$")]
+    """The address that it comes from."""
+    to: Annotated[tuple[Annotated[str, Field(pattern=r"^[^\s@,]+@[^\s@,]+$")], ...], Field(strict=False, min_length=1)]
+    """The addresses that it goes to."""
+    user: str = ""
+    """Who logs in. Empty: nobody does."""
+    password: Reference | None = None
+    """And with what."""
+
+
+class Alerts(Section):
+    """What is told, and where to: budgets and credit that run out, prices of models in use that change."""
+
+    webhook: Webhook | None = None
+    """Where alerts are posted. Not given: nowhere."""
+    email: Email | None = None
+    """Where alerts are mailed. Not given: nowhere."""
+    thresholds: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(strict=False, min_length=1, max_length=10)
+    ] = (80, 100)
+    """At how many per cent of a budget an alert is sent, once in its window."""
+    low_balance_usd: Annotated[float, Field(ge=0, le=USD_MAX, strict=False)] = 5.0
+    """Below how many dollars of credit an alert is sent, once until credit comes again."""
+    every_s: Annotated[float, Field(ge=1, le=3600, strict=False)] = 30.0
+    """How often to look, in seconds."""
+
+
 class ProviderEntry(Section):
     """One service that models run at. The entry's name is the first part of its models' names.
 
@@ -454,6 +515,8 @@ class Config(Section):
     """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
+    alerts: Annotated[Alerts, BeforeValidator(_section)] = Alerts()
+    """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
     """Model names of your own."""
 

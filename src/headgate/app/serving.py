@@ -12,6 +12,8 @@ import uvloop
 
 from headgate import __version__
 from headgate.app import wiring
+from headgate.app.alert_channels import channels
+from headgate.app.alerting import Alerting, keep_alerting
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.first_start import FirstKeys, first_keys
@@ -64,6 +66,9 @@ async def serve(setup: Setup, announce: Announce) -> None:
             spawn(keep_probing(engine, setup.config.probes.every_s))
         if setup.config.prices.update:
             spawn(keep_current(core.renew_prices, price_source()))
+        if ways := channels(setup.config.alerts):
+            alerts = setup.config.alerts
+            spawn(keep_alerting(Alerting(core, alerts, ways), alerts.every_s))
         spawn(Biller(engine, core.unbilled, new_id).keep_billing())
         listener = wiring.client_listener(core, engine, core.keys)
         await wiring.open_desk(core, engine, listener, spawn).batches.resume()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 from msgspec import Struct, structs
 
+from headgate.core.money import shown_usd
 from headgate.core.problems import InvalidRequest, LimitReached, Outcome, Problem, UpstreamError
 from headgate.core.usage import Usage
 from headgate.dialects.side import Asked as Operation
@@ -19,7 +20,6 @@ from headgate.engine.call import Call
 from headgate.limits.amounts import UNITS, Amounts, Denial
 from headgate.limits.holds import Allowance, Asked, Hold, Place
 from headgate.limits.rates import Rate
-from headgate.limits.terms import shown_usd
 from headgate.providers.catalog import Deployment
 
 if TYPE_CHECKING:

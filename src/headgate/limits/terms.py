@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from headgate.core.money import shown_usd
 from headgate.core.problems import InvalidRequest
 from headgate.limits.windows import CALENDAR, duration_us, length_us, zone_of
 
@@ -22,8 +23,6 @@ RATE_MAX: Final = 10**15
 """In the unit of each rate: a million dollars per request or, in pico-USD, a thousand per token."""
 RULES_MAX: Final = 32
 NAMES_MAX: Final = 1000
-
-_NANO_PER_USD: Final = 1_000_000_000
 
 
 class RateTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -148,13 +147,6 @@ def budget_words(budget: BudgetTerm) -> str:
     amount = f"{shown_usd(budget.nano_usd)} USD" if budget.nano_usd else f"{budget.tokens} tokens"
     told = f"{amount} in total" if budget.window == "total" else f"{amount} per {budget.window}"
     return told + "".join(f" {word} {name}" for word, name in _scopes(budget) if name)
-
-
-def shown_usd(nano_usd: int) -> str:
-    """Nano-USD as dollars, as short as exact."""
-    sign, amount = ("-", -nano_usd) if nano_usd < 0 else ("", nano_usd)
-    whole, part = divmod(amount, _NANO_PER_USD)
-    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
 
 
 def _scopes(budget: BudgetTerm) -> Iterator[tuple[str, str]]:

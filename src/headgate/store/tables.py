@@ -135,6 +135,21 @@ AUDIT_LINKS = Table(
     sqlite_strict=True,
 )
 
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="says what it tells, and how: the same is sent once"),
+    Column("at_us", Number, nullable=False),
+    Column("next_us", Number, nullable=False, comment="when to try next"),
+    Column("attempts", Number, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("body", Text, nullable=False, comment="JSON object"),
+    Column("error", Text, nullable=False),
+    Column("sent_us", Number),
+    Index("outbox_by_next", "sent_us", "next_us"),
+    sqlite_strict=True,
+)
+
 ADMINISTRATORS = Table(
     "administrators",
     METADATA,

@@ -132,6 +132,7 @@ class Admin:
             keys=self.keys,
             tenants=Tenants(),
             credit=None,
+            accounting=None,
             calls=self.calls,
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
@@ -295,6 +296,10 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
     known = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert known == {
         ("GET", "/livez"),
+        ("GET", "/admin/v1/invoices/{month}"),
+        ("GET", "/admin/v1/invoices/{account}/{month}"),
+        ("GET", "/admin/v1/focus/{month}"),
+        ("GET", "/admin/v1/forecast"),
         ("GET", "/admin/v1/keys"),
         ("POST", "/admin/v1/keys"),
         ("DELETE", "/admin/v1/keys/{key_id}"),

@@ -16,6 +16,7 @@ from starlette.routing import Match
 from headgate import __version__
 from headgate.core.problems import HeadgateError
 from headgate.server.admin.access import check_access
+from headgate.server.admin.accounting import accounting_router
 from headgate.server.admin.administrators import administrators_router
 from headgate.server.admin.calls import calls_router
 from headgate.server.admin.credit import credit_router
@@ -49,6 +50,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(keys_router(doors))
     api.include_router(tenants_router(doors))
     api.include_router(credit_router(doors))
+    api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
     api.include_router(administrators_router(doors))
     return api

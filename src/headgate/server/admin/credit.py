@@ -1,27 +1,22 @@
 """`/admin/v1/credit` and `/admin/v1/statements`: prepaid credit, what is left of it, and what was used in a month."""
 
-import csv
-import io
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from headgate.core.problems import InvalidRequest
+from headgate.core.money import shown_usd
+from headgate.ledger.billing.months import parse_month
+from headgate.ledger.billing.sheets import csv_text
 from headgate.ledger.credit import Credit, CreditKind
-from headgate.limits.terms import shown_usd
 from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import shown_time
 from headgate.server.admin.terms import NANO_PER_USD
 from headgate.store.queries.spend import Spent
 from headgate.store.queries.transfers import Transfer
-
-_MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
 
 
 class CreditBody(BaseModel):
@@ -97,11 +92,12 @@ def credit_router(doors: Doors) -> APIRouter:
 
     @router.get("/statements/{account}", summary="What an account has used in a month", response_model=Statement)
     def statement(who: Who, account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
-        start_us, end_us = _month_us(month)
-        lines = _lines(doors.seen_by(who).credit.spent(account, start_us, end_us))
+        wanted = parse_month(month)
+        lines = _lines(doors.seen_by(who).credit.spent(account, wanted.start_us, wanted.end_us))
         total = sum(nano for _, nano in lines)
         if format == "csv":
-            return Response(_csv([line for line, _ in lines]), media_type="text/csv; charset=utf-8")
+            rows = (line.model_dump().values() for line, _ in lines)
+            return Response(csv_text(tuple(Line.model_fields), rows), media_type="text/csv; charset=utf-8")
         told = [line for line, _ in lines]
         return Statement(account=account, month=month, lines=told, charge_usd=shown_usd(total))
 
@@ -131,16 +127,6 @@ def _posting(transfer: Transfer) -> Posting:
     )
 
 
-def _month_us(month: str) -> tuple[int, int]:
-    match = _MONTH.fullmatch(month)
-    if match is None:
-        raise InvalidRequest(f"{month[:40]!r} is no month; write 2026-11.", param="month")
-    year, number = int(match[1]), int(match[2])
-    after = (year + 1, 1) if number == 12 else (year, number + 1)
-    start, end = (int(datetime(*each, 1, tzinfo=UTC).timestamp()) for each in ((year, number), after))
-    return start * 1_000_000, end * 1_000_000
-
-
 def _lines(spent: Sequence[Spent]) -> list[tuple[Line, int]]:
     sums: dict[tuple[str, str, str, str], list[int]] = {}
     for place, each in spent:
@@ -164,14 +150,3 @@ def _lines(spent: Sequence[Spent]) -> list[tuple[Line, int]]:
         )
         for (key_id, user, model, provider), (calls, input_tokens, output_tokens, charge) in sorted(sums.items())
     ]
-
-
-def _csv(lines: list[Line]) -> str:
-    """A spreadsheet takes a cell that begins like a formula for one: such names are quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(Line.model_fields)
-    for line in lines:
-        cells = (str(value) for value in line.model_dump().values())
-        writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in cells])
-    return out.getvalue()

@@ -6,6 +6,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from headgate.core.record import CallRecord
+from headgate.ledger.billing.focus import FocusVersion, Row
+from headgate.ledger.billing.forecasting import Forecast
+from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState
 from headgate.limits.terms import Terms
@@ -81,6 +84,26 @@ class Credits(Protocol):
         ...
 
 
+class Accounting(Protocol):
+    """What the books say of a time that has passed. Waits for a disk: called in threads."""
+
+    def invoice(self, account: str, month: str) -> Invoice:
+        """An account's month. Raises `NotFound`."""
+        ...
+
+    def invoices(self, month: str) -> Sequence[Invoice]:
+        """The month of everybody who pays."""
+        ...
+
+    def focus(self, month: str, account: str, version: FocusVersion) -> Sequence[Row]:
+        """The month in FOCUS, of one account or of all (empty)."""
+        ...
+
+    def forecast(self, account: str) -> Forecast:
+        """What the present month will probably come to, for one account or all (empty)."""
+        ...
+
+
 class Administrators(Protocol):
     """Those who may come in, and what they changed. Waits for a disk: called in threads."""
 
@@ -124,6 +147,7 @@ class Doors(Struct, frozen=True, kw_only=True):
     keys: Keys
     tenants: Tenants
     credit: Credits
+    accounting: Accounting
     calls: Calls
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]

@@ -5,8 +5,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headgate.core.money import shown_usd
 from headgate.core.problems import InvalidRequest
-from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, PriceTerm, RateTerm, Terms, shown_usd
+from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, PriceTerm, RateTerm, Terms
 
 NANO_PER_USD: Final = 1_000_000_000
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=1000)]

@@ -1,0 +1,1 @@
+"""What leaves the books: invoices, exports, forecasts, and what others' books are compared with."""
