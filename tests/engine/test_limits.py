@@ -24,7 +24,9 @@ from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.terms import NO_TERMS, BudgetTerm, RateTerm, Terms, shown_usd
 from headgate.policies.issuing import NewKey, create_key
 from headgate.policies.organising import NewTenant, create_tenant
+from headgate.policies.roles import OPERATOR
 from headgate.server.admin.application import create_api
+from headgate.server.admin.guard import as_known
 from headgate.server.http1 import Connections
 from headgate.store.queries import spend, transfers
 from headgate.store.queries.transfers import Transfer
@@ -265,6 +267,25 @@ def test_what_was_spent_is_known_after_a_restart(tmp_path: Path):
     run(tmp_path, second)
 
 
+def test_a_restart_lets_nothing_leave_a_rolling_window_early(tmp_path: Path):
+    """Sums are kept by the quarter of an hour; what began in one may have begun at its very end."""
+    ended_us = time.time_ns() // 1000 // spend.QUARTER_US * spend.QUARTER_US
+    window_s = (time.time_ns() // 1000 - ended_us) // 1_000_000 + 600
+
+    async def first(place: Place) -> None:
+        new = NewKey(name="k", terms=Terms(budgets=(BudgetTerm(tokens=10, window=f"PT{window_s}S"),)))
+        _, row = create_key(place.core.store, place.core.pepper, new, actor="test")
+        with place.core.store.write() as connection:
+            quarter = spend.Place(ended_us - spend.QUARTER_US, row.kid, "", "demo/lorem", "demo", "lorem")
+            spend.add(connection, [spend.Spent(quarter, spend.Sums(calls=1, input_tokens=3, output_tokens=4))])
+
+    async def second(place: Place) -> None:
+        assert place.used() == [(7, 0)]
+
+    run(tmp_path, first)
+    run(tmp_path, second)
+
+
 def test_a_stream_that_outgrows_its_budget_is_cut_with_an_error(tmp_path: Path):
     async def work(place: Place) -> None:
         probe = await place.ask(place.key(), max_tokens=1000)
@@ -391,7 +412,7 @@ def test_prepaid_credit_ends_where_it_ends_and_the_books_balance(tmp_path: Path)
         assert (state.credited, state.used) == (3 * cost, answered * cost)
 
         month = f"{datetime.now(UTC):%Y-%m}"
-        transport = httpx2.ASGITransport(create_api(admin))
+        transport = httpx2.ASGITransport(as_known(create_api(admin), OPERATOR))
         async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
             url = f"/admin/v1/statements/{organisation}?month={month}"
             told = (await client.get(url)).json()

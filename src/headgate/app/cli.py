@@ -23,6 +23,8 @@ cli = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke the keys that clients call with.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
+admins = typer.Typer(help="Make, list and end the keys of organisations' administrators.", no_args_is_help=True)
+cli.add_typer(admins, name="admins")
 db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
@@ -157,17 +159,21 @@ def explain(
 
 @db.command("verify")
 def verify_books(config: ConfigFile = None, json: AsJson = False) -> None:
-    """Add up the ledger, the sums and the calls, and say where they differ. Exit code 1: they do."""
-    from headgate.app.commands.books import differences  # noqa: PLC0415
+    """Add up the ledger, the sums and the calls, and say where they differ, and whether every line of the audit hangs
+    on the one before it. Exit code 1: they differ, or one does not."""
+    from headgate.app.commands.books import audit_broken_at, differences  # noqa: PLC0415
 
-    found = differences(load_setup(config))
+    setup = load_setup(config)
+    found, broken = differences(setup), audit_broken_at(setup)
     if json:
         print_json([each._asdict() for each in found])
     else:
         for each in found:
             typer.echo(f"{each.what}: {each.ledger} and {each.others} nano-USD")
         typer.echo("the books do not balance" if found else "the books balance")
-    if found:
+    if broken is not None:
+        typer.echo(f"the audit was changed at line {broken} or before it", err=True)
+    if found or broken is not None:
         raise typer.Exit(1)
 
 
@@ -194,6 +200,52 @@ def drill(
     typer.echo(markdown(found), nl=False)
     if not found.holds:
         raise typer.Exit(1)
+
+
+@admins.command("create")
+def create_admin(
+    name: Annotated[str, typer.Option(help="Who, or what it is for.")],
+    role: Annotated[str, typer.Option(help="viewer, member, admin or owner.")],
+    of: Annotated[str, typer.Option(help="The id of the organisation, or of the only team, that it is for.")],
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Make an administrator's key and print it, alone, this once."""
+    from headgate.app.commands.administrators import create  # noqa: PLC0415
+
+    made = create(load_setup(config), name, role, of)
+    if json:
+        print_json(made)
+    else:
+        typer.echo(made["key"])
+
+
+@admins.command("list")
+def list_admins(config: ConfigFile = None, json: AsJson = False) -> None:
+    """List administrators; their keys themselves are not kept."""
+    from headgate.app.commands.administrators import listed  # noqa: PLC0415
+
+    rows = listed(load_setup(config))
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, ("id", "name", "role", "organisation", "team", "created", "expires", "revoked"))
+
+
+@admins.command("revoke")
+def revoke_admin(
+    kid: Annotated[str, typer.Argument(help="The id, as `headgate admins list` shows it.", metavar="ID")],
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """End an administrator's key: it is refused at once."""
+    from headgate.app.commands.administrators import revoke  # noqa: PLC0415
+
+    ended = revoke(load_setup(config), kid)
+    if json:
+        print_json(ended)
+    else:
+        typer.echo(f"{kid} is revoked")
 
 
 @keys.command("create")

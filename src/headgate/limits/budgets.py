@@ -119,8 +119,9 @@ class RollingBudget:
         self._held = 0
 
     def since_us(self, now_us: int) -> int:
-        """What is older no longer matters."""
-        return now_us - self._length_us
+        """What is older no longer matters: the start of the oldest part that is still in the window."""
+        then_us = now_us - self._length_us
+        return then_us - then_us % self._slot_us
 
     def load(self, now_us: int, at_us: int, amount: int) -> None:
         """Books what was used before this process; in the order of time."""

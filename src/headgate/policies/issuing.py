@@ -11,6 +11,7 @@ from headgate.core.problems import ConfigError, InvalidRequest, NotFound
 from headgate.limits.terms import NO_TERMS, Terms, check_terms
 from headgate.policies.key_text import kid_of, new_key
 from headgate.policies.keys import PEPPER_NAME
+from headgate.policies.organising import find_tenant, home_of
 from headgate.policies.pepper import Pepper
 from headgate.policies.tenancy import KeyTerms, key_terms, tenant_terms
 from headgate.store.base import Store
@@ -45,7 +46,7 @@ def create_key(store: Store, pepper: Pepper, wanted: NewKey, *, actor: str) -> t
         check_terms(_all_terms(row), parents_of(connection, wanted.organisation, wanted.team))
         _check_pepper(connection, pepper)
         keys.add(connection, row)
-        audit.add(connection, _entry(now_us, actor, "key.create", row))
+        audit.add(connection, _entry(connection, actor, "key.create", row))
     return plain, row
 
 
@@ -82,7 +83,7 @@ def rotate_key(store: Store, pepper: Pepper, kid: str, overlap_us: int, *, actor
         ends_us = now_us + overlap_us
         if old.expires_us is None or ends_us < old.expires_us:
             keys.expire(connection, kid, ends_us)
-        audit.add(connection, _entry(now_us, actor, "key.rotate", row))
+        audit.add(connection, _entry(connection, actor, "key.rotate", row))
     return plain, row
 
 
@@ -97,27 +98,22 @@ def change_key(store: Store, kid: str, change: Callable[[Terms], Terms], *, acto
         changed = msgspec.structs.replace(row, limits=msgspec.Raw(limits), models=terms.models)
         check_terms(terms, parents_of(connection, old.organisation, row.team))
         keys.limit(connection, kid, limits.decode(), terms.models)
-        audit.add(connection, _line(actor, kid, limits.decode(), "key.change"))
+        audit.add(connection, _line(connection, actor, "key.change", row, limits.decode()))
     return changed
 
 
 def parents_of(connection: Connection, organisation: str, team: str) -> list[tuple[str, Terms]]:
-    """The terms above a key, widest first, by what callers are told they are."""
-    found: list[tuple[str, Terms]] = []
-    if team:
-        row = tenants.find(connection, team)
-        if row is None or row.kind != "team":
-            raise InvalidRequest(f"There is no team {team!r}.", param="team")
-        if organisation not in ("", row.parent):
-            raise InvalidRequest(f"The team {team!r} is not of the organisation {organisation!r}.", param="team")
-        organisation = row.parent
-        found.append(("team", tenant_terms(row)))
-    if organisation:
-        row = tenants.find(connection, organisation)
-        if row is None or row.kind != "organisation":
-            raise InvalidRequest(f"There is no organisation {organisation!r}.", param="organisation")
-        found.insert(0, ("organisation", tenant_terms(row)))
-    return found
+    """The terms above a key, widest first, by what callers are told they are. Raises `InvalidRequest`."""
+    home = home_of(connection, organisation, team)
+    named = zip(("organisation", "team"), home, strict=True)
+    return [(kind, tenant_terms(find_tenant(connection, id))) for kind, id in named if id]
+
+
+def home_of_key(connection: Connection, row: KeyRow) -> tuple[str, str]:
+    """The organisation and the team that a key belongs to; empty: none."""
+    organisation = key_terms(row).organisation
+    team = tenants.find(connection, row.team) if row.team else None
+    return organisation or ("" if team is None else team.parent), row.team
 
 
 def list_keys(store: Store) -> list[KeyRow]:
@@ -135,7 +131,7 @@ def revoke_key(store: Store, kid: str, *, actor: str) -> KeyRow:
         if row is None:
             raise NotFound(f"There is no key with the id {kid!r}.")
         if has_ended:
-            audit.add(connection, _entry(now_us, actor, "key.revoke", row))
+            audit.add(connection, _entry(connection, actor, "key.revoke", row))
     return row
 
 
@@ -148,7 +144,7 @@ def let_pass(store: Store, kid: str, providers: tuple[str, ...], *, actor: str) 
         limits = _encode({**_decode(row.limits), "pass_through": providers})
         keys.limit(connection, kid, limits.decode(), row.models)
         detail = _encode({"pass_through": providers}).decode()
-        audit.add(connection, _line(actor, kid, detail, "key.pass_through"))
+        audit.add(connection, _line(connection, actor, "key.pass_through", row, detail))
     return msgspec.structs.replace(row, limits=msgspec.Raw(limits))
 
 
@@ -187,10 +183,19 @@ def _all_terms(row: KeyRow) -> Terms:
     return msgspec.structs.replace(key_terms(row), models=row.models)
 
 
-def _line(actor: str, kid: str, detail: str, action: str) -> AuditEntry:
-    return AuditEntry(at_us=time.time_ns() // 1000, actor=actor, action=action, object=kid, detail=detail)
+def _line(connection: Connection, actor: str, action: str, row: KeyRow, detail: str) -> AuditEntry:
+    organisation, team = home_of_key(connection, row)
+    return AuditEntry(
+        at_us=time.time_ns() // 1000,
+        actor=actor,
+        action=action,
+        object=row.kid,
+        detail=detail,
+        organisation=organisation,
+        team=team,
+    )
 
 
-def _entry(at_us: int, actor: str, action: str, row: KeyRow) -> AuditEntry:
+def _entry(connection: Connection, actor: str, action: str, row: KeyRow) -> AuditEntry:
     detail = {"name": row.name, "team": row.team, "models": row.models, "expires_us": row.expires_us}
-    return AuditEntry(at_us=at_us, actor=actor, action=action, object=row.kid, detail=_encode(detail).decode())
+    return _line(connection, actor, action, row, _encode(detail).decode())

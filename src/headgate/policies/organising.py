@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from headgate.core.problems import InvalidRequest, NotFound
 from headgate.limits.terms import NO_TERMS, Terms, check_terms
-from headgate.policies.tenancy import tenant_terms
+from headgate.policies.tenancy import home_of_tenant, tenant_terms
 from headgate.store.base import Store
 from headgate.store.queries import audit, tenants
 from headgate.store.queries.audit import AuditEntry
@@ -80,6 +80,22 @@ def find_tenant(connection: Connection, id: str) -> TenantRow:
     return row
 
 
+def home_of(connection: Connection, organisation: str, team: str) -> tuple[str, str]:
+    """Organisation and team of something that names one of them or both; empty: none. Raises `InvalidRequest`."""
+    if team:
+        row = tenants.find(connection, team)
+        if row is None or row.kind != "team":
+            raise InvalidRequest(f"There is no team {team!r}.", param="team")
+        if organisation not in ("", row.parent):
+            raise InvalidRequest(f"The team {team!r} is not of the organisation {organisation!r}.", param="team")
+        return row.parent, team
+    if organisation:
+        row = tenants.find(connection, organisation)
+        if row is None or row.kind != "organisation":
+            raise InvalidRequest(f"There is no organisation {organisation!r}.", param="organisation")
+    return organisation, ""
+
+
 def check_name(name: str) -> None:
     """Raises `InvalidRequest` for one that nobody could read."""
     if not name.strip() or len(name) > NAME_MAX or not name.isprintable():
@@ -97,4 +113,13 @@ def _above(connection: Connection, row: TenantRow) -> list[tuple[str, Terms]]:
 
 def _entry(at_us: int, actor: str, verb: str, row: TenantRow) -> AuditEntry:
     detail = _encode({"name": row.name, "organisation": row.parent, "terms": row.terms}).decode()
-    return AuditEntry(at_us=at_us, actor=actor, action=f"{row.kind}.{verb}", object=row.id, detail=detail)
+    organisation, team = home_of_tenant(row)
+    return AuditEntry(
+        at_us=at_us,
+        actor=actor,
+        action=f"{row.kind}.{verb}",
+        object=row.id,
+        detail=detail,
+        organisation=organisation,
+        team=team,
+    )

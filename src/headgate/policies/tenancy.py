@@ -21,7 +21,7 @@ from headgate.policies.limiting import Names, as_told
 from headgate.store.base import Store, StoreError
 from headgate.store.queries import spend, tenants
 from headgate.store.queries.keys import KeyRow
-from headgate.store.queries.spend import Spent
+from headgate.store.queries.spend import QUARTER_US, Spent
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -49,6 +49,11 @@ def tenant_terms(row: TenantRow) -> Terms:
     return _decode_terms(row.terms)
 
 
+def home_of_tenant(row: TenantRow) -> tuple[str, str]:
+    """The organisation and the team that a tenant is."""
+    return (row.id, "") if row.kind == "organisation" else (row.parent, row.id)
+
+
 class BooksBehind(ConfigError, StoreError):
     """What was used lately is not in the store yet, so nobody can say what is left of a budget."""
 
@@ -71,6 +76,8 @@ class Tenancy:
         self._tenants: dict[str, TenantRow] = {}
         self._kids: dict[tuple[str, str], set[str]] = {}
         """The keys of each level, by which what was used is found."""
+        self._homes: dict[str, tuple[str, str]] = {}
+        """Organisation and team of each key, and of each line of keys."""
         self._is_current = False
         self._revision = 0
         self.gauges = Gauges(self)
@@ -95,6 +102,8 @@ class Tenancy:
         self._is_current = False
         levels = [self._levels(row) for row in rows]
         for row, levels_of_key in zip(rows, levels, strict=True):
+            home = (levels_of_key[0].id if levels_of_key[0].kind == ORGANISATION else "", row.team)
+            self._homes[row.kid] = self._homes[levels_of_key[-1].id] = home
             for level in levels_of_key:
                 self._kids.setdefault((level.kind, level.id), set()).add(row.kid)
         try:
@@ -111,7 +120,8 @@ class Tenancy:
             is_users = not whose.user or whose.user == place.user
             if is_users and Scoped(budget.budget, whose.model, whose.provider).counts_at(there):
                 used = amounts(sums.input_tokens, sums.output_tokens, sums.charge_nano_usd)
-                budget.budget.load(now_us, place.quarter_us, used[unit])
+                at_us = min(now_us, place.quarter_us + QUARTER_US - 1)  # nothing leaves a window too early
+                budget.budget.load(now_us, at_us, used[unit])
 
     def kids(self, id: str) -> list[str]:
         """The keys of an organisation, a team, or the line of a key. Raises `NotFound` if there is no such thing."""
@@ -119,6 +129,13 @@ class Tenancy:
         if not found and id not in self._tenants:
             raise NotFound(f"There is no organisation, team or key {id!r}.", code="account_not_found")
         return sorted(set[str]().union(*found))
+
+    def home(self, id: str) -> tuple[str, str]:
+        """The organisation and the team that an organisation, a team or a key is or belongs to; empty: none."""
+        row = self._tenants.get(id)
+        if row is None:
+            return self._homes.get(id, ("", ""))
+        return home_of_tenant(row)
 
     def credited(self, id: str) -> int:
         """The credit that a tenant was ever given."""

@@ -124,6 +124,33 @@ AUDIT = Table(
     sqlite_strict=True,
 )
 
+AUDIT_LINKS = Table(
+    "audit_links",
+    METADATA,
+    Column("id", Number, primary_key=True, comment="of the line in `audit`"),
+    Column("organisation", Text, nullable=False, comment="whose affair it is; empty: the operator's"),
+    Column("team", Text, nullable=False),
+    Column("digest", Text, nullable=False, comment="SHA-256 of the digest before it and of the line"),
+    Index("audit_links_by_organisation", "organisation", "id"),
+    sqlite_strict=True,
+)
+
+ADMINISTRATORS = Table(
+    "administrators",
+    METADATA,
+    Column("kid", Text, primary_key=True),
+    Column("hmac", LargeBinary, nullable=False),
+    Column("pepper", Text, nullable=False, comment="which pepper: its fingerprint"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="owner, admin, member or viewer"),
+    Column("organisation", Text, nullable=False),
+    Column("team", Text, nullable=False, comment="empty: the whole organisation"),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number),
+    Column("revoked_us", Number),
+    sqlite_strict=True,
+)
+
 TENANTS = Table(
     "tenants",
     METADATA,
@@ -176,7 +203,11 @@ _KEEPING = (
     "CREATE TRIGGER {table}_keep_{verb} BEFORE {verb} ON {table} "
     "BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
 )
-for _table in (AUDIT, TRANSFERS):  # who must change what is written there drops these first, and is seen to have
+for _table in (
+    AUDIT,
+    AUDIT_LINKS,
+    TRANSFERS,
+):  # who must change what is written there drops these first, and is seen to have
     for _verb in ("UPDATE", "DELETE"):
         _trigger = DDL(_KEEPING.format(table=_table.name, verb=_verb))
         event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))

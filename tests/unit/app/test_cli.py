@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from headgate import __version__
 from headgate.app.cli import main
 from headgate.ledger.credit import usage_transfers
 from headgate.policies.key_text import is_well_formed
+from headgate.policies.organising import NewTenant, create_tenant
 from headgate.store.queries import transfers
 from headgate.store.queries.spend import Place, Spent, Sums
 from headgate.store.sqlite import open_sqlite
@@ -95,6 +97,39 @@ def test_books_that_do_not_balance_are_told(shell: Shell, tmp_path: Path) -> Non
         "costs: ledger and calls: 5 and 0 nano-USD",
         "the books do not balance",
     ]
+
+
+def test_an_audit_that_was_changed_is_told(shell: Shell, tmp_path: Path) -> None:
+    shell("keys", "create", "--name", "ci")
+    with open_sqlite(tmp_path / "data" / "headgate.db") as store, store.write() as connection:
+        connection.execute(text("DROP TRIGGER audit_keep_UPDATE"))
+        connection.execute(text("UPDATE audit SET actor = 'somebody else'"))
+    told = "the audit was changed at line 1 or before it\n"
+    assert shell("db", "verify") == (1, "the books balance\n", told)
+
+
+def test_administrators_are_made_listed_and_revoked(shell: Shell, tmp_path: Path) -> None:
+    shell("keys", "create", "--name", "ci")
+    with open_sqlite(tmp_path / "data" / "headgate.db") as store:
+        team, organisation = (
+            create_tenant(store, NewTenant(kind="organisation", name="Acme"), actor="test"),
+            create_tenant(store, NewTenant(kind="organisation", name="Other"), actor="test"),
+        )
+        team = create_tenant(store, NewTenant(kind="team", name="Red", organisation=team.id), actor="test")
+    code, key, _ = shell("admins", "create", "--name", "Ann", "--role", "owner", "--of", organisation.id)
+    assert (code, is_well_formed(key.strip().encode())) == (0, True)
+    made = json.loads(shell("admins", "create", "--name", "Bo", "--role", "viewer", "--of", team.id, "--json")[1])
+    del made["key"]
+    rows = json.loads(shell("admins", "list", "--json")[1])
+    assert rows[1] == made
+    assert [(row["role"], row["organisation"], row["team"]) for row in rows] == [
+        ("owner", organisation.id, ""),
+        ("viewer", team.parent, team.id),
+    ]
+    assert shell("admins", "revoke", made["id"]) == (0, f"{made['id']} is revoked\n", "")
+    assert json.loads(shell("admins", "list", "--json")[1])[1]["revoked"] is not None
+    code, _, err = shell("admins", "create", "--name", "x", "--role", "king", "--of", team.id)
+    assert (code, err) == (2, "headgate: There is no role 'king'; there are: viewer, member, admin, owner.\n")
 
 
 def test_keys_are_made_listed_and_revoked(shell: Shell) -> None:

@@ -13,7 +13,9 @@ from headgate.app.administration import admin_doors
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.policies.keys import Refusal
+from headgate.policies.roles import OPERATOR
 from headgate.server.admin.application import create_api
+from headgate.server.admin.guard import as_known
 from headgate.store.queries import audit
 
 
@@ -37,7 +39,7 @@ class Office:
 def run(folder: Path, work: Callable[[Office], Awaitable[None]]) -> None:
     async def inside() -> None:
         async with open_core(build({"data_dir": str(folder)}, environ={})) as core:
-            transport = httpx2.ASGITransport(create_api(admin_doors(core)))
+            transport = httpx2.ASGITransport(as_known(create_api(admin_doors(core)), OPERATOR))
             async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
                 await work(Office(core, client))
 

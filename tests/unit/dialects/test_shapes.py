@@ -143,7 +143,8 @@ def test_a_bent_request_is_refused_or_reaches_the_others_well_formed(name: str, 
         return
     json.loads(dialect.patch(body, TARGET))
     parsed = dialect.parse_request(body, envelope)
-    assert dialect.peek(body, envelope).max_tokens == parsed.knobs.max_tokens or complaints[0]
+    if not complaints[0]:
+        assert dialect.peek(body, envelope).max_tokens == parsed.knobs.max_tokens
     for other in DIALECTS.values():
         try:
             wire = other.render_request(parsed, TARGET, set())

@@ -230,7 +230,7 @@ class Hierarchy(RuleBasedStateMachine):
         }
 
     def load(self, budget: BudgetOf) -> None:
-        for call in self.ended:
+        for call in sorted(self.ended, key=lambda call: call.asked.now_us):
             if self.counts(budget.whose, call, call.place):
                 budget.budget.load(self.now, call.asked.now_us, call.used[budget.budget.unit])
 

@@ -15,6 +15,7 @@ from headgate.limits.terms import Terms
 from headgate.policies.issuing import NewKey
 from headgate.policies.organising import NewTenant
 from headgate.policies.pepper import Pepper
+from headgate.policies.roles import ROLES, Administrator
 from headgate.server.admin.application import OPENAPI_PATH, create_admin, create_api
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import OPEN, AdminKey
@@ -24,6 +25,7 @@ from headgate.store.queries.tenants import TenantRow
 
 KEY = "k" * 32
 PEPPER = Pepper(b"pepper of the tests")
+VISITORS = {role.encode(): Administrator(actor=role, role=role, organisation="org", team="") for role in ROLES}
 NOW_US = 1_800_000_000_000_000
 
 
@@ -124,6 +126,9 @@ class Admin:
     def __init__(self) -> None:
         self.keys, self.calls = Keys(), Calls()
         self.doors = Doors(
+            seen_by=lambda who: self.doors,
+            recognise=lambda presented: VISITORS.get(presented),
+            administrators=None,
             keys=self.keys,
             tenants=Tenants(),
             credit=None,
@@ -308,6 +313,10 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("GET", "/admin/v1/calls/{call_id}"),
         ("GET", "/admin/v1/providers"),
         ("GET", "/admin/v1/models"),
+        ("POST", "/admin/v1/administrators"),
+        ("GET", "/admin/v1/administrators"),
+        ("DELETE", "/admin/v1/administrators/{kid}"),
+        ("GET", "/admin/v1/audit"),
     }
     for method, path in [*known - OPEN, ("GET", OPENAPI_PATH), ("GET", "/docs"), ("GET", "/nowhere")]:
         for wrong in ["", "Bearer", "Bearer " + "x" * 32, f"Basic {KEY}", KEY]:
@@ -369,6 +378,21 @@ def test_answers_are_not_kept_by_caches(admin: Admin) -> None:
 def test_there_is_no_page_that_loads_scripts_from_elsewhere(admin: Admin) -> None:
     api = create_api(admin.doors)
     assert (api.docs_url, api.redoc_url) == (None, None)
+
+
+def test_administrators_come_in_with_their_keys(admin: Admin) -> None:
+    assert admin("GET", "/admin/v1/keys", authorization="Bearer viewer").json == {"data": []}
+    refused = admin("POST", "/admin/v1/keys", {"name": "x"}, authorization="Bearer viewer")
+    assert (refused.status, refused.json["error"]) == (
+        403,
+        {
+            "message": "The role 'viewer' may not POST /admin/v1/keys: it takes the right to issue.",
+            "type": "permission_error",
+            "code": "role_not_allowed",
+            "param": None,
+        },
+    )
+    assert admin.keys.rows == []
 
 
 def test_a_short_admin_key_is_refused() -> None:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from headgate import __version__
 from headgate.core.problems import HeadgateError
+from headgate.server.admin.access import check_access
+from headgate.server.admin.administrators import administrators_router
 from headgate.server.admin.calls import calls_router
 from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
@@ -28,7 +30,7 @@ OPENAPI_PATH = "/admin/v1/openapi.json"
 
 def create_admin(doors: Doors, key: AdminKey, names: Iterable[str] = ()) -> Application:
     """The administration. `names`: hosts that it may be called by, besides loopback."""
-    return Guard(cast("Application", create_api(doors)), key, names)
+    return Guard(cast("Application", create_api(doors)), key, doors.recognise, names)
 
 
 def create_api(doors: Doors) -> FastAPI:
@@ -36,17 +38,19 @@ def create_api(doors: Doors) -> FastAPI:
     api = FastAPI(
         title="Headgate administration",
         version=__version__,
-        description="Keys, calls, providers and models of one gateway. Send the admin key as a bearer token.",
+        description="Keys, calls, providers and models of one gateway. Send an admin key as a bearer token.",
         openapi_url=OPENAPI_PATH,
         docs_url=None,
         redoc_url=None,
         exception_handlers=_REFUSALS,
+        dependencies=[Depends(check_access)],
         responses={"4XX": {"model": Refusal, "description": "Refused, and why."}},
     )
     api.include_router(keys_router(doors))
     api.include_router(tenants_router(doors))
     api.include_router(credit_router(doors))
     api.include_router(calls_router(doors))
+    api.include_router(administrators_router(doors))
     return api
 
 

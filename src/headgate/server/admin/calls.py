@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from headgate.core.problems import InvalidRequest, NotFound
+from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.views import CallQuery
 from headgate.server.listing import Listing
@@ -24,14 +25,14 @@ def calls_router(doors: Doors) -> APIRouter:
         return {"status": "live"}
 
     @router.get("/admin/v1/calls", summary="List calls, newest first")
-    async def list_calls(query: Annotated[CallQuery, Query()]) -> Response:
-        page = await doors.calls.recent(_filter(query), limit=query.limit, after=query.after)
+    async def list_calls(who: Who, query: Annotated[CallQuery, Query()]) -> Response:
+        page = await doors.seen_by(who).calls.recent(_filter(query), limit=query.limit, after=query.after)
         rows = [msgspec.Raw(Listing.generation(record)) for record in page.records]
         return _json({"data": rows, "next": page.next or None})
 
     @router.get("/admin/v1/calls/{call_id}", summary="Everything about one call")
-    async def one_call(call_id: str) -> Response:
-        record = await doors.calls.find(call_id)
+    async def one_call(who: Who, call_id: str) -> Response:
+        record = await doors.seen_by(who).calls.find(call_id)
         if record is None:
             raise NotFound(f"There is no call {call_id!r}.", param="call_id", code="call_not_found")
         return Response(Listing.generation(record), media_type="application/json")

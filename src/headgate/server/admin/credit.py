@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from headgate.core.problems import InvalidRequest
 from headgate.ledger.credit import Credit, CreditKind
 from headgate.limits.terms import shown_usd
+from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import shown_time
 from headgate.server.admin.terms import NANO_PER_USD
@@ -85,19 +86,19 @@ def credit_router(doors: Doors) -> APIRouter:
     router = APIRouter(prefix="/admin/v1", tags=["credit"])
 
     @router.get("/credit/{account}", summary="An organisation's, team's or key's credit")
-    def show(account: str) -> Account:
-        return _account(doors, account)
+    def show(who: Who, account: str) -> Account:
+        return _account(doors.seen_by(who), account)
 
     @router.post("/credit/{account}", status_code=201, summary="Give credit, or pay it back")
-    def give(account: str, body: CreditBody) -> Account:
+    def give(who: Who, account: str, body: CreditBody) -> Account:
         amount = int(body.usd * NANO_PER_USD)
-        doors.credit.grant(Credit(account, body.kind, amount, body.reference, body.note))
-        return _account(doors, account)
+        doors.seen_by(who).credit.grant(Credit(account, body.kind, amount, body.reference, body.note))
+        return _account(doors.seen_by(who), account)
 
     @router.get("/statements/{account}", summary="What an account has used in a month", response_model=Statement)
-    def statement(account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
+    def statement(who: Who, account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
         start_us, end_us = _month_us(month)
-        lines = _lines(doors.credit.spent(account, start_us, end_us))
+        lines = _lines(doors.seen_by(who).credit.spent(account, start_us, end_us))
         total = sum(nano for _, nano in lines)
         if format == "csv":
             return Response(_csv([line for line, _ in lines]), media_type="text/csv; charset=utf-8")

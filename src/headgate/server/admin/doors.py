@@ -9,8 +9,12 @@ from headgate.core.record import CallRecord
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState
 from headgate.limits.terms import Terms
+from headgate.policies.administrators import NewAdministrator
 from headgate.policies.issuing import NewKey
 from headgate.policies.organising import NewTenant
+from headgate.policies.roles import Administrator
+from headgate.store.queries.administrators import AdministratorRow
+from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
 from headgate.store.queries.spend import Spent
@@ -77,6 +81,26 @@ class Credits(Protocol):
         ...
 
 
+class Administrators(Protocol):
+    """Those who may come in, and what they changed. Waits for a disk: called in threads."""
+
+    def create(self, wanted: NewAdministrator) -> tuple[str, AdministratorRow]:
+        """A new one's key, in plain for this once, and what is kept of it."""
+        ...
+
+    def list(self) -> Sequence[AdministratorRow]:
+        """All of them, ended ones too, oldest first."""
+        ...
+
+    def revoke(self, kid: str) -> AdministratorRow:
+        """Ends one; one that had ended stays so. Raises `NotFound`."""
+        ...
+
+    def audit(self, wanted: AuditQuery, limit: int) -> Sequence[Linked]:
+        """What was changed, newest first."""
+        ...
+
+
 class Calls(Protocol):
     """What happened."""
 
@@ -90,8 +114,13 @@ class Calls(Protocol):
 
 
 class Doors(Struct, frozen=True, kw_only=True):
-    """Everything the administration can ask for."""
+    """Everything the administration can ask for, as one administrator sees it."""
 
+    seen_by: Callable[[Administrator], "Doors"]
+    """The same, as another one sees it."""
+    recognise: Callable[[bytes], Administrator | None]
+    """Whose key this is, if not the operator's. Waits for a disk."""
+    administrators: Administrators
     keys: Keys
     tenants: Tenants
     credit: Credits

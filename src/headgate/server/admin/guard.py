@@ -4,6 +4,7 @@ Checks, in this order: the Host, against DNS rebinding; the key; the length of t
 behind it, except those it leaves open.
 """
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -12,12 +13,15 @@ from typing import Any, Final
 import msgspec
 
 from headgate.core.problems import ConfigError
+from headgate.policies.roles import OPERATOR, Administrator
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ADMINISTRATOR: Final = "administrator"
+"""Under which it puts who is asking into the scope of a request."""
 OPEN: Final = frozenset({("GET", "/livez"), ("HEAD", "/livez")})
 """What needs neither key nor Host: whether the process is alive."""
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -45,35 +49,49 @@ class AdminKey:
         return hmac.compare_digest(self._digest(presented), self._kept)
 
 
+Recognise = Callable[[bytes], Administrator | None]
+"""Whose key this is, if not the operator's; None: nobody's. Waits for a disk: called in a thread."""
+
+
 class Guard:
     """An ASGI application around another one."""
 
-    def __init__(self, application: Application, key: AdminKey, names: Iterable[str]) -> None:
+    def __init__(self, application: Application, key: AdminKey, recognise: Recognise, names: Iterable[str]) -> None:
         self._application = application
         self._key = key
+        self._recognise = recognise
         self._names = frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request through, or answers why not."""
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
-        refusal = self._refusal(scope)
+        if (scope["method"], scope["path"]) in OPEN:
+            await self._application(scope, receive, _with_headers(send))
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if not self._is_known_host(headers.get(b"host", b"").decode("latin-1")):
+            await _answer(send, 421, "unknown_host", "This Host is not known here. Add it to server.admin_names.")
+            return
+        who = await self._who(headers)
+        if who is None:
+            await _answer(send, 401, "invalid_admin_key", "Invalid admin key. Send it as a bearer token.")
+            return
+        refusal = _too_long(headers)
         if refusal is not None:
             await _answer(send, *refusal)
             return
-        await self._application({**scope, "headers": _as_json(scope["headers"])}, receive, _with_headers(send))
+        known = {**scope, "headers": _as_json(scope["headers"]), ADMINISTRATOR: who}
+        await self._application(known, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
-        """Status, code and message; None: come in."""
-        if (scope["method"], scope["path"]) in OPEN:
-            return None
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        if not self._is_known_host(headers.get(b"host", b"").decode("latin-1")):
-            return 421, "unknown_host", "This Host is not known here. Add it to server.admin_names."
+    async def _who(self, headers: dict[bytes, bytes]) -> Administrator | None:
         scheme, _, presented = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not self._key.accepts(presented.strip()):
-            return 401, "invalid_admin_key", "Invalid admin key. Send it as a bearer token."
-        return _too_long(headers)
+        if scheme.lower() != b"bearer":
+            return None
+        presented = presented.strip()
+        if self._key.accepts(presented):
+            return OPERATOR
+        return await asyncio.to_thread(self._recognise, presented)
 
     def _is_known_host(self, host: str) -> bool:
         name = host_name(host)
@@ -83,6 +101,15 @@ class Guard:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def as_known(application: Application, who: Administrator) -> Application:
+    """The application for one administrator alone, without a guard: for who is in this process."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await application({**scope, ADMINISTRATOR: who}, receive, send)
+
+    return call
 
 
 def host_name(host: str) -> str:
@@ -124,7 +151,7 @@ async def _answer(send: Send, status: int, code: str, message: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-_TYPES: Final = {401: "authentication_error", 404: "not_found_error", 500: "internal_error"}
+_TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 500: "internal_error"}
 
 
 def error_body(status: int, code: str | None, message: str, param: str | None = None) -> bytes:

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.limits.terms import NO_TERMS
 from headgate.policies.organising import NewTenant
+from headgate.policies.roles import Administrator
 from headgate.policies.tenancy import tenant_terms
+from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.expiry import shown_time
 from headgate.server.admin.terms import TermsBody, changed_terms, shown_terms
@@ -81,37 +83,48 @@ def tenants_router(doors: Doors) -> APIRouter:
     """The paths, joined to the book of tenants."""
     router = APIRouter(prefix="/admin/v1", tags=["tenants"])
 
+    def change(who: Administrator, id: str, body: TenantChange) -> Tenant:
+        tenants = doors.seen_by(who).tenants
+        return tenant_view(tenants.change(id, body.name, lambda old: changed_terms(old, body.terms)))
+
     @router.post("/organisations", status_code=201, summary="Make an organisation")
-    def create_organisation(body: OrganisationBody) -> Tenant:
+    def create_organisation(who: Who, body: OrganisationBody) -> Tenant:
         terms = changed_terms(NO_TERMS, body.terms)
-        return tenant_view(doors.tenants.create(NewTenant(kind="organisation", name=body.name, terms=terms)))
+        wanted = NewTenant(kind="organisation", name=body.name, terms=terms)
+        return tenant_view(doors.seen_by(who).tenants.create(wanted))
 
     @router.get("/organisations", summary="List organisations")
-    def list_organisations() -> TenantList:
-        return TenantList(data=[tenant_view(each) for each in doors.tenants.list() if each.kind == "organisation"])
+    def list_organisations(who: Who) -> TenantList:
+        return TenantList(
+            data=[tenant_view(each) for each in doors.seen_by(who).tenants.list() if each.kind == "organisation"]
+        )
 
     @router.patch("/organisations/{tenant_id}", summary="Change an organisation")
-    def change_organisation(tenant_id: str, body: TenantChange) -> Tenant:
-        return tenant_view(doors.tenants.change(tenant_id, body.name, lambda old: changed_terms(old, body.terms)))
+    def change_organisation(who: Who, tenant_id: str, body: TenantChange) -> Tenant:
+        return change(who, tenant_id, body)
 
     @router.post("/teams", status_code=201, summary="Make a team")
-    def create_team(body: TeamBody) -> Tenant:
+    def create_team(who: Who, body: TeamBody) -> Tenant:
         terms = changed_terms(NO_TERMS, body.terms)
         wanted = NewTenant(kind="team", name=body.name, organisation=body.organisation, terms=terms)
-        return tenant_view(doors.tenants.create(wanted))
+        return tenant_view(doors.seen_by(who).tenants.create(wanted))
 
     @router.get("/teams", summary="List teams")
-    def list_teams(organisation: str | None = None) -> TenantList:
-        teams = (each for each in doors.tenants.list() if each.kind == "team" and organisation in (None, each.parent))
+    def list_teams(who: Who, organisation: str | None = None) -> TenantList:
+        teams = (
+            each
+            for each in doors.seen_by(who).tenants.list()
+            if each.kind == "team" and organisation in (None, each.parent)
+        )
         return TenantList(data=[tenant_view(each) for each in teams])
 
     @router.patch("/teams/{tenant_id}", summary="Change a team")
-    def change_team(tenant_id: str, body: TenantChange) -> Tenant:
-        return tenant_view(doors.tenants.change(tenant_id, body.name, lambda old: changed_terms(old, body.terms)))
+    def change_team(who: Who, tenant_id: str, body: TenantChange) -> Tenant:
+        return change(who, tenant_id, body)
 
     @router.get("/budgets", summary="How far budgets are used")
-    def budgets() -> BudgetUses:
-        return BudgetUses(data=[BudgetUse(**each) for each in doors.tenants.budgets()])  # pyright: ignore[reportArgumentType]
+    def budgets(who: Who) -> BudgetUses:
+        return BudgetUses(data=[BudgetUse(**each) for each in doors.seen_by(who).tenants.budgets()])  # pyright: ignore[reportArgumentType]
 
     _ = create_organisation, list_organisations, change_organisation, create_team, list_teams, change_team, budgets
     return router

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from headgate.store.base import Store
 from headgate.store.tables import METADATA
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest file in `versions`."""
 
 

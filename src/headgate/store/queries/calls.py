@@ -26,6 +26,8 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which calls to list; what is None does not matter."""
 
     key_id: str | None = None
+    key_ids: tuple[str, ...] | None = None
+    """Made with one of these."""
     model: str | None = None
     """As the client named it."""
     status: int | None = None
@@ -78,6 +80,8 @@ def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]
     for name in ("key_id", "model", "status", "outcome"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(CALLS.c[name] == value)
+    if wanted.key_ids is not None:
+        query = query.where(CALLS.c.key_id.in_(wanted.key_ids))
     if wanted.since_us is not None:
         query = query.where(CALLS.c.started_us >= wanted.since_us)
     if wanted.before is not None:
