@@ -150,6 +150,7 @@ def _route(name: str, entry: RouteEntry, targets: tuple[Target, ...], bare: Dire
         hedge_share=entry.hedge_share,
         queue_s=entry.queue_s,
         on_loss=entry.on_loss,
+        on_cut=entry.on_cut,
         sticky=entry.sticky,
         rules=tuple(
             Rule(
@@ -176,7 +177,9 @@ def _targets(entries: Sequence[TargetEntry], path: str, bare: Directory) -> tupl
         except UnknownModel as error:
             raise ConfigError(f"{path}[{place}]: {error}") from None
         tags = frozenset(target.tags)
-        targets.extend(Target(choice.deployment, target.weight, tags) for choice in found.targets[:1])
+        targets.extend(
+            Target(choice.deployment, target.weight, tags, target.continuation) for choice in found.targets[:1]
+        )
     return tuple(targets)
 
 

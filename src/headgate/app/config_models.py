@@ -26,6 +26,7 @@ from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundin
 from headgate.providers.quality import Quality
 from headgate.providers.spec import Scheme
 from headgate.routing.affinity import Sticky
+from headgate.routing.continuing import Continuation, OnCut
 from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
@@ -410,6 +411,9 @@ class TargetEntry(Section):
     `least_busy`."""
     tags: Annotated[tuple[Tag, ...], Field(strict=False)] = ()
     """Words of your own, such as `eu`. A call with `x-headgate-tags: eu` goes to targets that have the tag alone."""
+    continuation: Continuation = "user_turn"
+    """How it is asked, under `on_cut`, for the rest of an answer that broke off elsewhere: by a `user_turn` that asks
+    to go on, by a `prefill` that it goes on from of itself (not all models take one), or not at all: `none`."""
 
 
 def _some_targets(targets: tuple[TargetEntry, ...]) -> tuple[TargetEntry, ...]:
@@ -468,6 +472,9 @@ class RouteEntry(Section):
     """Where a call goes on whose content a target's policy refuses. Not given: the refusal is the answer."""
     on_loss: Literal["report", "refuse"] = "report"
     """What to do about parameters that a target's API cannot express: say so in `x-headgate-dropped`, or answer 400."""
+    on_cut: OnCut = "end"
+    """What becomes of a stream that breaks off in the midst of its words: it ends with an error (`end`), or another
+    target with the same model finishes it where that can be done (`continue`), or any other (`continue_anywhere`)."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

@@ -20,6 +20,7 @@ Why = Literal[
     "retry",  # after a failure, elsewhere
     "again",  # after a failure, at the same deployment
     "instead",  # where the route lets a call go on that is too long or was refused
+    "continue",  # after an answer that broke off in the midst of its words: the rest of them
 ]
 """For what reason an attempt was made."""
 
@@ -136,7 +137,7 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     dropped: list[str] = []
     finish_reason: str = ""
     usage: Usage | None = None
-    """The winning attempt's."""
+    """The winning attempt's; of an answer that another one continued, its prompt once and the words of both."""
     usage_source: UsageSource = "none"
     cost_nano_usd: int = 0
     """The sum over all attempts: what the operator pays."""

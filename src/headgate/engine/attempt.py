@@ -91,7 +91,7 @@ class Attempting(Trial):
             content_type = flight.content_type() or content_type
         else:
             dropped = dropped.copy()
-            body = self._call.dialect.render_response(events, self._reply_to(), dropped)
+            body = self._call.dialect.render_response(events, self.reply_to, dropped)
         self._book(events)
         if self._head.is_kept:
             self._keep(events[0 if is_chat else -1])
@@ -100,13 +100,20 @@ class Attempting(Trial):
 
     async def _stream(self, flight: Flight) -> None:
         """A streamed answer: held back until it says something, then passed on as it comes."""
-        passage = self._passage = Passage(self._prepared, self._call, self._reply_to())
+        passage = self._passage = self._opened()
         data, events = await self._first_events(flight, passage)
         self._win(self._prepared.dropped)
         flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
         if self._head.is_kept and events:
             self._keep(events[0])
         self._answerer.begin(self._stream_type(flight), self.attempt)
+        await self._flow(flight, passage, data, events)
+
+    def _opened(self) -> Passage:
+        return Passage(self._prepared, self._call, self.reply_to)
+
+    async def _flow(self, flight: Flight, passage: Passage, data: bytes, events: list[Event]) -> None:
+        """The whole stream from its first word."""
         self.said_s, self._last = time.monotonic(), events[-1] if events else None
         flows = self.trying.engine.flows
         flows.add(self)
@@ -185,7 +192,7 @@ class Attempting(Trial):
         self._win(self._prepared.dropped)
         self._answerer.begin(self._call.dialect.stream_type, self.attempt)
         self.attempt.ttft_ms = self._first()
-        renderer = self._call.dialect.stream_renderer(self._reply_to())
+        renderer = self._call.dialect.stream_renderer(self.reply_to)
         await self._answerer.more(renderer.render(events))
         self._book(events)
         self._answerer.end()
@@ -278,7 +285,9 @@ class Attempting(Trial):
             record = self._call.record
             record.dropped = sorted({*record.dropped, *self._passage.dropped})
 
-    def _reply_to(self) -> ReplyTo:
+    @property
+    def reply_to(self) -> ReplyTo:
+        """Whom the answer is for."""
         call, head = self._call, self._head
         return ReplyTo(
             id=call.id,

@@ -17,6 +17,7 @@ from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice, Full, Wanted, want
+from headgate.engine.continuing import Breakable
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -29,6 +30,7 @@ from headgate.engine.waiting import Lines
 from headgate.policies.metering import Metering
 from headgate.providers.catalog import Deployment
 from headgate.routing.budgets import Efficacy, Purse, RetryBudget
+from headgate.routing.continuing import may_be_continued
 from headgate.routing.course import Means
 from headgate.routing.fleet import Fleet
 from headgate.routing.names import Directory, find_route
@@ -204,7 +206,8 @@ class _Talking:
         same = way.is_same and call.framing == "sse" and not has_seals(call.body, call.dialect.seals)
         if not same and self._request is None:
             self._request = call.dialect.parse_request(call.body, call.envelope)
-        prepared = prepare(call, way, None if same else self._request)
+        continues = self._continues(is_stream=is_stream)
+        prepared = prepare(call, way, None if same and not continues else self._request)
         if prepared.dropped and self._choice.plan.route.on_loss == "refuse":
             lost = ", ".join(sorted(prepared.dropped))
             raise InvalidRequest(
@@ -212,7 +215,17 @@ class _Talking:
                 code="unsupported_parameter",
             )
         prepared.dropped |= self._choice.dropped
-        return Attempting(trying, prepared)
+        return Breakable(trying, prepared, self._choice.plan.route) if continues else Attempting(trying, prepared)
+
+    def _continues(self, *, is_stream: bool) -> bool:
+        """Whether another deployment may finish the answer if it breaks off. Then it is told in words in either lane:
+        of bytes that are not ours nobody can say how they go on."""
+        trying, choice = self._trying, self._choice
+        if choice.plan.route.on_cut == "end" or not is_stream or trying.head.is_kept:
+            return False
+        if self._request is None:
+            self._request = trying.call.dialect.parse_request(trying.call.body, trying.call.envelope)
+        return may_be_continued(self._request)
 
     def may_be_doubled(self) -> bool:
         """Not what a provider keeps, nor what has its own tools run there."""

@@ -120,7 +120,8 @@ class Passage:
         self._client = call.dialect
         self._reply_to = reply_to
         self._verbatim = prepared.lane == "verbatim"
-        self._renderer = None if self._verbatim else call.dialect.stream_renderer(reply_to)
+        self.renderer = None if self._verbatim else call.dialect.stream_renderer(reply_to)
+        """Tells the client in its own words; None: it gets the upstream's bytes."""
         withheld = self._verbatim and not reply_to.wants_usage and call.dialect.usage_filter is not None
         self._filter = (
             call.dialect.usage_filter()
@@ -136,7 +137,7 @@ class Passage:
     @property
     def dropped(self) -> set[str]:
         """What of the answer the client's dialect could not say."""
-        return set() if self._renderer is None else self._renderer.dropped
+        return set() if self.renderer is None else self.renderer.dropped
 
     def read(self, data: bytes) -> list[Event]:
         """The events of what was read; b"" is the end."""
@@ -157,16 +158,16 @@ class Passage:
 
     def write(self, data: bytes, events: Sequence[Event]) -> bytes:
         """What the client gets for it. A failure that only the end shows is in none of the upstream's bytes."""
-        if self._renderer is None:
+        if self.renderer is None:
             if data:
                 return self._filter.feed(data)
             return self._filter.close() if self.failed is None else self.fail(self.failed)
-        out = self._renderer.render(events)
+        out = self.renderer.render(events)
         return out or (self._client.ping if data else b"")
 
     def fail(self, problem: Problem) -> bytes:
         """The honest end of a stream that broke: the dialect's error event, never its terminator."""
-        renderer = self._renderer or self._client.stream_renderer(self._reply_to)
+        renderer = self.renderer or self._client.stream_renderer(self._reply_to)
         return renderer.render([Failed(problem)])
 
 

@@ -6,7 +6,7 @@ task, and it ends before its call does.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -68,6 +68,7 @@ class Trying:
         "_refusal",
         "_timer",
         "_trials",
+        "after",
         "answerer",
         "call",
         "deadline_s",
@@ -84,6 +85,8 @@ class Trying:
         self.head = head
         self.winner = 0
         """The number of the attempt whose answer is the call's."""
+        self.after: Callable[[], Awaitable[None]] | None = None
+        """What is left to do when that attempt is over."""
         route, timeout_s = choice.plan.route, call.timeout_s
         whole_s = route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
         self.end_s = self.deadline_s = call.started_s + whole_s
@@ -118,6 +121,8 @@ class Trying:
                 while step is None and self._beside is not None:
                     beside, self._beside = self._beside, None
                     step = await beside
+            if self.after is not None:
+                await self.after()
         finally:
             self.answerer.watch(None)
             if self._beside is not None or self._timer is not None:
@@ -140,6 +145,18 @@ class Trying:
     def goes_on_after_policy(self) -> bool:
         """Whether there is somewhere else to ask for what a content filter has withheld."""
         return Outcome.POLICY in self._choice.plan.route.instead
+
+    def onward(self, fits: Callable[[Deployment], bool]) -> Send | None:
+        """Where the rest of an answer that broke off may be asked for; None: nowhere."""
+        self.deadline_s = self.end_s  # the answer has begun
+        return self._course.onward(lambda place: self._is_fresh(place) and fits(self._deployments[place]))
+
+    async def carry_on(self, send: Send, trial: Trial) -> None:
+        """Asks for it."""
+        await self._make(send, trial, self._deployments[send.place])
+
+    def _is_fresh(self, place: int) -> bool:
+        return not self._wants_rest(self._deployments[place])
 
     # what the course asks for
 

@@ -23,7 +23,9 @@ def winner(record: CallRecord) -> Attempt | None:
     if len(attempts) == 1:
         return attempts[0]
     same = [attempt for attempt in attempts if attempt.usage == usage]
-    return next((attempt for attempt in same if attempt.outcome == record.outcome), same[-1] if same else None)
+    if not same:  # the usage of an answer that another one continued is both of theirs
+        return next((attempt for attempt in reversed(attempts) if attempt.why == "continue"), None)
+    return next((attempt for attempt in same if attempt.outcome == record.outcome), same[-1])
 
 
 def is_empty(record: CallRecord) -> bool:

@@ -84,6 +84,8 @@ class Offer(Struct, frozen=True, array_like=True, gc=False):
 class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a deployment's model, for the choice among deployments and for lists."""
 
+    model: str = ""
+    """Its id in the catalogue, the same at every service; empty: it has none."""
     context_tokens: int | None = None
     output_tokens: int | None = None
     can: frozenset[Ability] = frozenset()
@@ -162,19 +164,25 @@ def undated(name: str) -> tuple[str, str]:
 def facts_of(model: Model, offer: Offer | None = None) -> Facts:
     """What holds at a service: its own word, else what is known of the model."""
     if offer is None:
-        return _facts(model.context_tokens, model.output_tokens, model.accepts, model.can, model.cannot)
+        return _facts(model.id, model.context_tokens, model.output_tokens, model.accepts, (model.can, model.cannot))
     own_can = "".join(letter for letter in model.can if letter not in offer.cannot) + offer.can
     own_cannot = "".join(letter for letter in model.cannot if letter not in offer.can) + offer.cannot
     limit = model.output_tokens if offer.output_tokens is None else offer.output_tokens or None
     return _facts(
-        offer.context_tokens or model.context_tokens, limit, offer.accepts or model.accepts, own_can, own_cannot
+        model.id,
+        offer.context_tokens or model.context_tokens,
+        limit,
+        offer.accepts or model.accepts,
+        (own_can, own_cannot),
     )
 
 
 @lru_cache(maxsize=4096)
-def _facts(context: int | None, output: int | None, accepts: str, can: str, cannot: str) -> Facts:
+def _facts(model: str, context: int | None, output: int | None, accepts: str, letters: tuple[str, str]) -> Facts:
     can_take, cannot_take = _inputs(accepts)
+    can, cannot = letters
     return Facts(
+        model=model,
         context_tokens=context,
         output_tokens=output,
         can=can_take.union(_abilities(can)),

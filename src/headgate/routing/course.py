@@ -8,6 +8,7 @@ of them is the call's answer, and the others are cancelled. After Dean and Barro
 Whoever drives it says what has happened: an attempt is overdue, has failed, has its first token.
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -214,6 +215,21 @@ class Course:
         self._repeats = 0
         self._left = [place]
         return self._send("instead")
+
+    def onward(self, fits: Callable[[int], bool]) -> Send | None:
+        """The call's answer broke off: where its rest may be asked for, well, and paid from the purse like any other
+        second attempt; None: nowhere."""
+        if self.more <= 0:
+            return None
+        for at, place in enumerate(self._left):
+            if self._places.member(place).health.state not in _WELL or not fits(place):
+                continue
+            cost = self._places.extra_nano_usd(place)
+            if not self._means.purse.take(cost):
+                return None
+            self.taken += cost
+            return self._send_to(at, "continue")
+        return None
 
     def won(self, number: int, now_s: float) -> tuple[int, ...]:
         """The first meaningful token: this attempt's answer is the call's. Those that are to be cancelled."""

@@ -17,6 +17,7 @@ from headgate.routing.abilities import Demand, able, suits
 from headgate.routing.affinity import Sticky, stuck
 from headgate.routing.budgets import HEDGE_SHARE
 from headgate.routing.conditions import Condition, Subject
+from headgate.routing.continuing import Continuation, OnCut
 from headgate.routing.fleet import Fleet, Member, Standing
 from headgate.routing.health import State
 from headgate.routing.quotas import Need
@@ -41,6 +42,8 @@ class Target(Struct, frozen=True):
     weight: float = 1.0
     tags: frozenset[str] = frozenset()
     """The operator's words for it, which a call may ask for."""
+    continuation: Continuation = "user_turn"
+    """How it is asked for the rest of an answer that broke off elsewhere."""
 
 
 class Rule(Struct, frozen=True):
@@ -67,6 +70,8 @@ class Route(Struct, frozen=True, kw_only=True):
     on_loss: Literal["report", "refuse"] = "report"
     rules: tuple[Rule, ...] = ()
     """The first whose condition holds says the targets; none: `targets`."""
+    on_cut: OnCut = "end"
+    """What becomes of an answer that breaks off when the client has begun to read it."""
     instead: Mapping[Outcome, tuple[Target, ...]] = {}
     """Where a call goes on that has ended so: CONTEXT (its prompt is too long) or POLICY (its content was refused)."""
     sticky: Sticky | None = None

@@ -158,7 +158,8 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.routes.smart.strategy: must be 'ordered', 'weighted', 'cheapest', 'fastest', 'balanced' or 'least_busy', "
         "not 'order'; did you mean ordered?",
         "$.routes.smart.targets[1].model: is required",
-        "$.routes.smart.targets[1].modl: is not a setting; did you mean model? Known here: model, weight, tags",
+        "$.routes.smart.targets[1].modl: is not a setting; did you mean model? "
+        "Known here: model, weight, tags, continuation",
         "$.routes.smart.cache: is not available yet; leave it out",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
