@@ -33,6 +33,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "converse": "the same over a WebSocket",
     "realtime": "a live session, over a WebSocket",
     "secret": "a client secret for live sessions",
+    "keep": "what a provider keeps: a list of it",
 }
 _KEYS: Final = {
     "bearer": {"type": "http", "scheme": "bearer"},

@@ -163,7 +163,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.routes.smart.cache: is not available yet; leave it out",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
-        "providers, timeouts, probes, kept, pass_through, prices, routes",
+        "providers, timeouts, probes, kept, pass_through, prices, alerts, routes",
     ]
 
 
