@@ -16,6 +16,7 @@ from tests.engine.sending import looped
 DOCUMENT: dict[str, Any] = json.loads(document())
 NEEDS_MORE = {
     "/v1/responses": {"input": "x"},
+    "/v1/responses/quote": {"input": "x"},
     "/v2/embed": {"texts": ["x"], "input_type": "search_query", "embedding_types": ["float"]},
     "/v1beta/models/{model}:countTokens": {"contents": [{"parts": [{"text": "x"}]}]},
     "/v1beta/models/{model}:embedContent": {"content": {"parts": [{"text": "x"}]}},

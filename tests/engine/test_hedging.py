@@ -11,6 +11,7 @@ import pytest
 from headgate.core.problems import Outcome
 from headgate.core.record import CallRecord
 from headgate.core.usage import Usage
+from headgate.engine.trying import Trying
 from headgate.routing.health import State
 from headgate.routing.quotas import Need
 from headgate.transport.fake import (
@@ -259,3 +260,36 @@ async def test_a_trial_of_what_was_out_of_order_does_not_keep_its_caller(tmp_pat
         headers, _, _ = await asked(gateway, is_stream=True)
         assert headers["x-headgate-provider"] == f"b_{CHAT}"
         assert len(later(a)) == 1
+
+
+async def test_an_answer_that_comes_before_its_hedge_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Both in one turn of the loop: the hedge is decided, and the first token is read before its task runs."""
+    late, claim, claimed = Trying._late, Trying.claim, list[BaseException | None]()
+
+    def claim_once(trying: Trying, number: int) -> None:
+        if trying.winner != number:
+            claim(trying, number)
+
+    def late_and_answered(trying: Trying, number: int) -> None:
+        late(trying, number)
+        try:
+            trying.claim(number)
+            claimed.append(None)
+        except BaseException as error:
+            claimed.append(error)
+
+    monkeypatch.setattr(Trying, "_late", late_and_answered)
+    monkeypatch.setattr(Trying, "claim", claim_once)
+    async with bench(tmp_path, "ab") as gateway:
+        await known(gateway)
+        a, b = gateway.upstreams.values()
+        a.fail(SlowFirstByte(s=1))
+        response = await gateway.post(CHAT, f"r_{CHAT}")
+        record = await gateway.record(response)
+
+    assert response.status_code == 200
+    assert claimed[0] is None
+    assert len(later(a)) == 1
+    assert later(b) == []
+    assert record.hedge == 2
+    assert record.extra_nano_usd == 0

@@ -314,7 +314,7 @@ class World:
     def _send(self, call: Call, number: int, place: int, why: str) -> None:
         deployment, now_s, course = call.places[place], self.now_s, call.course
         assert course is not None
-        if call.ended_s is not None:
+        if call.ended_s is not None or course.is_over:
             return
         ticket = self.fleet.sent(self.fleet.member(deployment), Need(call.tokens, 60), now_s, is_stream=True)
         call.attempts[number] = (ticket, why)
@@ -410,6 +410,8 @@ class World:
             self._fail(call, number, reply.outcome, reply.retry_after_s)
 
     def _close(self, call: Call, number: int, outcome: Outcome, retry_after_s: float | None = None) -> None:
+        if number not in call.attempts:
+            return  # it has not been sent yet, and will not be
         ticket = call.attempts[number][0]
         problem = Problem(kind="upstream", message="", outcome=outcome, retry_after_s=retry_after_s)
         self.fleet.ended(ticket, outcome, self.now_s, self.dice.random(), problem)

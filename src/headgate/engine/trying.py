@@ -139,7 +139,7 @@ class Trying:
             raise UpstreamError(_LOST)
         self.winner = number
         for other in self._course.won(number, time.monotonic()):
-            self._trials[other].abort(Outcome.LOCAL)
+            self._cancel(other)
 
     @property
     def goes_on_after_policy(self) -> bool:
@@ -181,8 +181,8 @@ class Trying:
         """Makes one, and says what follows."""
         if send.wait_s:
             await asyncio.sleep(send.wait_s)
-        if self.answerer.is_gone:
-            return self._after(send, _GONE)
+        if self.answerer.is_gone or self._course.is_over:
+            return self._after(send, _GONE if self.answerer.is_gone else _LOST)
         deployment = self._deployments[send.place]
         if send.number > 1 and send.why != "again" and self._wants_rest(deployment):
             return self._course.skipped(send)
@@ -219,7 +219,7 @@ class Trying:
         step = course.failed(Failed(send.number, problem.outcome, problem.retry_after_s), time.monotonic())
         if type(step) is GiveUp:
             for number in step.cancel:
-                self._trials[number].abort(Outcome.LOCAL)
+                self._cancel(number)
             found = self._instead(problem)
             if found is not None and not step.cancel:
                 self._deployments.append(found)
@@ -228,6 +228,12 @@ class Trying:
             for trial in self._trials.values():
                 trial.extend(self.deadline_s - time.monotonic())
         return step
+
+    def _cancel(self, number: int) -> None:
+        """Ends an attempt that is not wanted any more; one whose task has not begun yet finds that out by itself."""
+        trial = self._trials.get(number)
+        if trial is not None:
+            trial.abort(Outcome.LOCAL)
 
     def _instead(self, problem: Problem) -> Deployment | None:
         """Where the operator lets a call go on that no other target would answer either."""

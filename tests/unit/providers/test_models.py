@@ -112,15 +112,17 @@ MODEL = Model("a/m", "M", context_tokens=100, output_tokens=10, accepts="ti", gi
 @pytest.mark.parametrize(
     ("offer", "facts"),
     [
-        (None, Facts(context_tokens=100, output_tokens=10, can=frozenset({"tools", "prompt_cache", "image"}),
-                     cannot=frozenset({"reasoning", "audio"}))),
-        (Offer("m", 0), Facts(context_tokens=100, output_tokens=10, can=frozenset({"tools", "prompt_cache", "image"}),
-                              cannot=frozenset({"reasoning", "audio"}))),
+        (None,
+         Facts(model="a/m", context_tokens=100, output_tokens=10, can=frozenset({"tools", "prompt_cache", "image"}),
+               cannot=frozenset({"reasoning", "audio"}))),
+        (Offer("m", 0),
+         Facts(model="a/m", context_tokens=100, output_tokens=10, can=frozenset({"tools", "prompt_cache", "image"}),
+               cannot=frozenset({"reasoning", "audio"}))),
         (Offer("m", 0, "", 50, 0, "R", "T", "tfa"),
-         Facts(context_tokens=50, can=frozenset({"prompt_cache", "reasoning", "audio", "pdf"}),
+         Facts(model="a/m", context_tokens=50, can=frozenset({"prompt_cache", "reasoning", "audio", "pdf"}),
                cannot=frozenset({"tools", "image"}))),
         (Offer("m", 0, "", None, 5, "", "", "t"),
-         Facts(context_tokens=100, output_tokens=5, can=frozenset({"tools", "prompt_cache"}),
+         Facts(model="a/m", context_tokens=100, output_tokens=5, can=frozenset({"tools", "prompt_cache"}),
                cannot=frozenset({"reasoning", "audio", "image", "pdf"}))),
     ],
 )  # fmt: skip
@@ -129,7 +131,7 @@ def test_a_service_has_its_own_word(offer: Offer | None, facts: Facts):
 
 
 def test_nothing_follows_from_what_is_not_known():
-    assert facts_of(Model("a/m", "M")) == Facts()
+    assert facts_of(Model("a/m", "M")) == Facts(model="a/m")
 
 
 def test_other_data_of_the_form_can_be_read():
