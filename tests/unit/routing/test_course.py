@@ -244,6 +244,25 @@ def test_the_operator_may_let_it_go_on_elsewhere():
     assert course.won(2, 0.2) == ()
 
 
+def test_the_rest_of_an_answer_is_asked_for_where_it_fits_and_is_well_and_paid_for():
+    course, choices = start(Choices("a", "b", "c", "d"), terms=Terms(60.0, attempts_max=2))
+    course.won(1, 0.5)
+    suspect(choices, 1)
+    assert course.onward(lambda place: place != 2) == Send(2, 3, "continue")
+    assert course.taken == 1000
+    assert course.onward(lambda place: True) is None  # both attempts are made
+
+
+def test_the_rest_of_an_answer_is_asked_for_nowhere():
+    course, _ = start(Choices("a", "b"))
+    course.won(1, 0.5)
+    assert course.onward(lambda place: False) is None
+    dear, _ = start(Choices("a", "b", extra=PURSE_START_NANO_USD + 1))
+    dear.won(1, 0.5)
+    assert dear.onward(lambda place: True) is None
+    assert (course.taken, dear.taken) == (0, 0)
+
+
 ACTIONS = st.sampled_from(["overdue", "failed", "won", "suspect"])
 
 
