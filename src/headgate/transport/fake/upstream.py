@@ -211,12 +211,12 @@ class FakeUpstream:
     def receive(self, attempt: Attempt) -> Play:
         """Writes the attempt down and decides what it gets."""
         self.full_log.add(attempt)
-        return self._playbook.play(parse_ask(attempt.path, attempt.body, self.settings.text))
+        return self._playbook.play(parse_ask(attempt.path, attempt.body, self.settings.text, attempt.method))
 
     def live(self, attempt: Attempt) -> Live | Play:
         """The same for a wish for a WebSocket."""
         self.full_log.add(attempt)
-        play = self._playbook.play_instead(parse_ask(attempt.path, attempt.body, self.settings.text))
+        play = self._playbook.play_instead(parse_ask(attempt.path, attempt.body, self.settings.text, attempt.method))
         if play is not None:
             return play
         attempt.status = 101

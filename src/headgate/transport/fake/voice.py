@@ -11,6 +11,7 @@ from msgspec import Struct
 class Ask(Struct, frozen=True, kw_only=True):
     """What the default answers look at in a request, and the text to answer with."""
 
+    method: str = "POST"
     path: str
     query: str
     model: str
@@ -39,7 +40,7 @@ class Voice(Struct, frozen=True, kw_only=True):
     stream_type: str = "text/event-stream"
 
 
-def parse_ask(target: str, body: bytes, text: str) -> Ask:
+def parse_ask(target: str, body: bytes, text: str, method: str = "POST") -> Ask:
     """Reads as much of a request as there is to read; never fails."""
     path, _, query = target.partition("?")
     try:
@@ -50,6 +51,7 @@ def parse_ask(target: str, body: bytes, text: str) -> Ask:
     options = members.get("stream_options")
     model = re.search(r"/models/([^/:]+)", path)
     return Ask(
+        method=method,
         path=path,
         query=query,
         model=model[1] if model else str(members.get("model", "fake-model")),

@@ -16,10 +16,11 @@ _CREATED: Final = 1_760_000_000
 
 
 def answer_by_default(ask: Ask, gap_s: float) -> Answer:
-    """What the API at this path would say."""
-    voice = next((voice for voice in (*VOICES, *SIDE_VOICES) if voice.path.fullmatch(ask.path)), None)
+    """What the API at this path would say; all of them answer to POST."""
+    voices = (*VOICES, *SIDE_VOICES) if ask.method == "POST" else ()
+    voice = next((voice for voice in voices if voice.path.fullmatch(ask.path)), None)
     if voice is None:
-        missing = {"error": {"message": f"FakeUpstream has no answer for {ask.path}", "type": "not_found"}}
+        missing = {"error": {"message": f"FakeUpstream has no answer for {ask.method} {ask.path}", "type": "not_found"}}
         return whole(msgspec.json.encode(missing), status=404)
     answer = _streamed(voice, ask, gap_s) if ask.wants_stream else _whole(voice.whole(ask))
     return replace(answer, ping=voice.ping, error=voice.error)

@@ -120,3 +120,9 @@ def test_any_body_has_an_answer(body):
 
 def test_an_unknown_path_is_not_found():
     assert body_of("/v1/unknown")[0].status == 404
+
+
+def test_what_is_only_looked_at_is_no_talk():
+    answer = answer_by_default(parse_ask("/v1/chat/completions", b"", TEXT, "GET"), 0.0)
+    assert answer.status == 404
+    assert b"no answer for GET /v1/chat/completions" in b"".join(answer.chunks)
