@@ -19,8 +19,6 @@ ENTRY_POINTS = {
     "headgate.app.cli",  # the command
     "headgate.store.memory",  # for those who test against a store
     "headgate.store.migrations.env",  # run by Alembic
-    "headgate.routing.course",  # proved by the simulation before the engine follows it
-    "headgate.routing.admission",  # waits for the limits that it is to queue behind
 }
 
 
