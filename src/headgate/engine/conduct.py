@@ -18,6 +18,7 @@ from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice, Full, Wanted, want
 from headgate.engine.continuing import Breakable
+from headgate.engine.draining import Drains
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -90,6 +91,8 @@ class Engine:
         """What is known of the deployments in use."""
         self.flows: set[Flow] = set()
         """The streams that clients read just now."""
+        self.drains = Drains()
+        """The answers that are read on though their callers have left."""
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 

@@ -96,6 +96,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     batches: tuple[str, ...] = ()
     """The paths whose calls it takes in batches, at a price of their own: by OpenAI's files and batches, or by
     Anthropic's message batches."""
+    bills_on: bool = False
+    """Whether it goes on with an answer, and bills all of it, though its connection is closed before the end."""
     models: tuple[str, ...] = ()
     """Models to list besides those that the catalogue knows here."""
 
