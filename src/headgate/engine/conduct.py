@@ -150,7 +150,7 @@ class Engine:
         if limits is not None or call.cost_nano_usd_max is not None:
             foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
             wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
-        choice, turn = self._at_once(wanted), None
+        choice, turn = self.at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
         trying = Trying(self, call, answerer, choice, head)
@@ -158,7 +158,7 @@ class Engine:
         if turn is not None:
             turn.done(call.record.usage)
 
-    def _at_once(self, wanted: Wanted) -> Choice | None:
+    def at_once(self, wanted: Wanted) -> Choice | None:
         """The plan of a call that need not wait."""
         if self.lines.has(wanted):
             return None
