@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 _FILES: Final[Mapping[tuple[str, str], str]] = {
     ("/files", ""): "file",
+    ("/files/upload", ""): "file",
     ("/uploads", "/parts"): "data",
 }
 """What takes a form and nothing else, by its path and what follows an id: the part that holds the file. (OpenAI's API
-reference, https://platform.openai.com/docs/api-reference/files/create and /uploads/add-part, 2026-11.)"""
-_OURS: Final = frozenset({"/files", "/uploads"})
+reference, https://platform.openai.com/docs/api-reference/files/create and /uploads/add-part;
+https://docs.together.ai/reference/upload-file, 2026-11.)"""
+_OURS: Final = frozenset({"/files", "/files/upload", "/uploads"})
 """Where `model` and `provider` are the gateway's own words and go no further; elsewhere a model is the provider's."""
 _LAX: Final = frozenset({"", "text/plain", "application/x-www-form-urlencoded"})
 """What hand-made calls say of JSON."""
