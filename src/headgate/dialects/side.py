@@ -6,7 +6,7 @@ tells what it consumed. The bytes pass as they are; where a row has `halves`, ot
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -212,6 +212,16 @@ class SideOperation(Struct, frozen=True, kw_only=True):
     kept: Callable[[bytes], Kept | None] | None = None
     """Of a whole answer, what of it the provider keeps; None: nothing ever."""
     halves: Operation[Any, Any] | None = None
+    tells: Callable[[Mapping[str, Raw]], Usage | None] | None = None
+    """What the members of a body tell of usage, even of one that is an error in place of an answer; None: nothing."""
+
+
+def usage_told(side: SideOperation, body: bytes) -> Usage | None:
+    """What a body tells of usage, whatever else it is."""
+    try:
+        return side.tells(_OBJECT.decode(body)) if side.tells is not None else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def is_form(content_type: str) -> bool:

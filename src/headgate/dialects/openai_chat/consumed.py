@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/images/object, …/audio/json-obj
 (2026-11).
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -34,6 +35,11 @@ class _Usage(Struct):
 _USAGE: Final = msgspec.json.Decoder(_Usage)
 _NO_DETAILS: Final = _Details()
 _NULL: Final = Raw(b"null")
+
+
+def consumed_in(members: Mapping[str, Raw]) -> Usage | None:
+    """The counts that an object of any of these endpoints tells, be it an error."""
+    return consumed(members.get("usage", _NULL))
 
 
 def consumed(raw: Raw = _NULL) -> Usage | None:

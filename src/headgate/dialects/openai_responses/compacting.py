@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/api-reference/responses/compact (2026-11)
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -38,7 +39,12 @@ def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"the answer is no compacted conversation: {error}") from None
-    return parse_usage(answer.usage, {}, 0) if answer.usage != NULL else None
+    return _told({"usage": answer.usage})
+
+
+def _told(members: Mapping[str, Raw]) -> Usage | None:
+    usage = members.get("usage", NULL)
+    return parse_usage(usage, {}, 0) if usage != NULL else None
 
 
 SIDES: Final = by_name(
@@ -50,6 +56,7 @@ SIDES: Final = by_name(
             patch=patched,
             address=lambda _asked, _target: "/responses/compact",
             read=_read,
+            tells=_told,
         ),
     )
 )
