@@ -6,13 +6,14 @@ tells what it consumed. The bytes pass as they are; where a row has `halves`, ot
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw, Struct, structs
 
 from headgate.core.problems import InvalidRequest, Problem
+from headgate.core.request import Extras
 from headgate.core.usage import Usage
 from headgate.dialects.base import Envelope, Malformed, Operation, Target
 from headgate.dialects.multipart import Part, boundary_of, parts_of, text_of, with_field
@@ -212,7 +213,7 @@ class SideOperation(Struct, frozen=True, kw_only=True):
     kept: Callable[[bytes], Kept | None] | None = None
     """Of a whole answer, what of it the provider keeps; None: nothing ever."""
     halves: Operation[Any, Any] | None = None
-    tells: Callable[[Mapping[str, Raw]], Usage | None] | None = None
+    tells: Callable[[Extras], Usage | None] | None = None
     """What the members of a body tell of usage, even of one that is an error in place of an answer; None: nothing."""
 
 

@@ -4,13 +4,13 @@ https://ai.google.dev/api/interactions-api, https://ai.google.dev/gemini-api/doc
 answers are about: `outputs` with `content.*` events (until spring 2026) and `steps` with `step.*` events.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from headgate.core.problems import InvalidRequest, Outcome, Problem
+from headgate.core.request import Extras
 from headgate.core.usage import Usage, tier_of
 from headgate.dialects.base import Malformed, Target
 from headgate.dialects.gemini.errors import error_event, parse_error
@@ -179,7 +179,7 @@ def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
     return Usage() if usage is None and told.status in PENDING else usage
 
 
-def _told_in(members: Mapping[str, Raw]) -> Usage | None:
+def _told_in(members: Extras) -> Usage | None:
     return _usage_of(_USAGE.decode(members["usage"])) if "usage" in members else None
 
 

@@ -4,12 +4,12 @@ https://platform.openai.com/docs/api-reference/images/object, …/audio/json-obj
 (2026-11).
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.request import Extras
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.openai_chat.usage import read_usage
 from headgate.dialects.openai_chat.wire import OBJECT
@@ -37,7 +37,7 @@ _NO_DETAILS: Final = _Details()
 _NULL: Final = Raw(b"null")
 
 
-def consumed_in(members: Mapping[str, Raw]) -> Usage | None:
+def consumed_in(members: Extras) -> Usage | None:
     """The counts that an object of any of these endpoints tells, be it an error."""
     return consumed(members.get("usage", _NULL))
 

@@ -3,12 +3,12 @@
 https://platform.openai.com/docs/api-reference/responses/compact (2026-11)
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.request import Extras
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.kept import references
@@ -42,7 +42,7 @@ def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
     return _told({"usage": answer.usage})
 
 
-def _told(members: Mapping[str, Raw]) -> Usage | None:
+def _told(members: Extras) -> Usage | None:
     usage = members.get("usage", NULL)
     return parse_usage(usage, {}, 0) if usage != NULL else None
 
