@@ -56,12 +56,16 @@ async def received(call: Call, place: Place, content_type: str) -> Form | None:
         return form
     if file is not None:
         raise _unsupported(content_type, FORM)
-    if call.body:
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind not in _LAX and not is_json(content_type):
+    if call.body or call.upload is not None:
+        if is_no_json(content_type):
             raise _unsupported(content_type, f"application/json or {FORM}")
         _members(call.body)
     return None
+
+
+def is_no_json(content_type: str) -> bool:
+    """Whether a body says that it is something else than JSON."""
+    return content_type.partition(";")[0].strip().lower() not in _LAX and not is_json(content_type)
 
 
 def provider_told(form: Form | None, place: Place) -> str:
