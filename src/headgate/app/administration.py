@@ -9,6 +9,7 @@ from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
 from headgate.app.credit_doors import Coupons, Credits
+from headgate.app.price_keeping import history
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.forecasting import Forecast
@@ -223,6 +224,7 @@ def admin_doors(core: Core) -> Doors:
             coupons=Coupons(core, who),
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
+            prices=lambda provider, model: history(core.store, provider, model),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
             now_us=core.now_us,

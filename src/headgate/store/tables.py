@@ -274,6 +274,24 @@ COUPON_USES = Table(
     sqlite_strict=True,
 )
 
+PRICE_EDITIONS = Table(
+    "price_editions",
+    METADATA,
+    Column("since_us", Number, primary_key=True),
+    Column("version", Text, nullable=False, comment="as calls name it"),
+    sqlite_strict=True,
+)
+
+PRICES = Table(
+    "prices",
+    METADATA,
+    Column("version", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="the provider's name of it"),
+    Column("price", Text, nullable=False, comment="JSON array: prices and when they hold"),
+    sqlite_strict=True,
+)
+
 _KEEPING = {
     "sqlite": tuple(
         "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
@@ -288,7 +306,7 @@ _KEEPING = {
     ),
 }
 # who must change what is written there drops these first, and is seen to have
-for _table in (AUDIT, AUDIT_LINKS, TRANSFERS, PROPOSALS, RESOLUTIONS, COUPON_USES):
+for _table in (AUDIT, AUDIT_LINKS, TRANSFERS, PROPOSALS, RESOLUTIONS, COUPON_USES, PRICE_EDITIONS, PRICES):
     for _dialect, _statements in _KEEPING.items():
         for _statement in _statements:
             _ddl = DDL(_statement.format(table=_table.name).replace("%", "%%"))

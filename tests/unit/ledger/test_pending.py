@@ -97,7 +97,7 @@ class TwoSteps(RuleBasedStateMachine):
 
 
 class TestTwoSteps(TwoSteps.TestCase):
-    settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
 
 
 def test_what_expires_comes_to_nothing_by_itself():
@@ -110,6 +110,18 @@ def test_what_expires_comes_to_nothing_by_itself():
             pending.post(connection, "p", None, 10)
         assert pending.post(connection, "p", None, 9).nano_usd == 5
         assert transfers.balances(connection) == {"a": -5, "b": 5}
+
+
+def test_no_more_is_posted_than_is_pending_nor_paid_back_than_is_left():
+    with open_memory() as store:
+        credit.propose(store, Credit(ACCOUNT, "top-up", 10, "in"), [], actor="t")
+        with pytest.raises(InvalidRequest, match="no more than is pending"):
+            credit.post(store, Credit(ACCOUNT, "top-up", 11, "in"), actor="t")
+        credit.post(store, Credit(ACCOUNT, "top-up", 9, "in"), actor="t")
+        credit.propose(store, Credit(ACCOUNT, "refund", 6, "back"), [], actor="t")
+        with pytest.raises(InvalidRequest, match="left of what was paid in"):
+            credit.propose(store, Credit(ACCOUNT, "refund", 4, "more"), [], actor="t")
+        credit.grant(store, Credit(ACCOUNT, "refund", 3, "more"), [], actor="t")
 
 
 def test_what_there_is_not_and_what_was_posted_otherwise():

@@ -184,6 +184,8 @@ class Doors(Struct, frozen=True, kw_only=True):
     coupons: Coupons
     accounting: Accounting
     calls: Calls
+    prices: Callable[[str, str], Sequence[dict[str, object]]]
+    """What any edition of the price book said of a provider's (empty: any one's) model. Waits for a disk."""
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""
