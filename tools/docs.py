@@ -12,7 +12,7 @@ import typer.main
 
 from headgate.app.cli import cli
 from headgate.app.config import Config
-from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
+from headgate.app.config_values import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.base import Dialect

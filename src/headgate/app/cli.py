@@ -11,6 +11,7 @@ import typer
 
 from headgate import __version__
 from headgate.app.commands.accounts import add_commands
+from headgate.app.commands.credit import coupons, credit
 from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
 
@@ -30,6 +31,8 @@ db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
+cli.add_typer(credit, name="credit")
+cli.add_typer(coupons, name="coupons")
 add_commands(cli)
 
 
