@@ -14,7 +14,7 @@ from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, CallRecord
 from headgate.core.usage import Usage
 from headgate.ledger.charging import OF_ONE_CALL_MAX, charge_of, winner
-from headgate.ledger.histograms import BINS, bin_of
+from headgate.ledger.histograms import bin_of
 from headgate.store.queries import calls, meta, rollups
 from headgate.store.queries.rollups import (
     ATTEMPT_ROLLUP,
@@ -23,6 +23,7 @@ from headgate.store.queries.rollups import (
     GRAINS_S,
     HOUR_S,
     MINUTE_S,
+    Question,
     Rollup,
     Row,
     Window,
@@ -121,13 +122,15 @@ def _kept(connection: Connection, rollup: Rollup, kept_since: dict[int, int]) ->
     """The same sums of what is kept."""
     kept: Cells = {}
     everything = Window(grain_s=DAY_S, since_us=-(2**62), before_us=2**62)
-    for place, sums in rollups.summed(connection, rollup, everything, rollup.place[2:]):
+    places = Question(rollup=rollup, window=everything, by=rollup.place[2:], sums=rollup.sums)
+    for place, sums in rollups.summed(connection, places):
         _into(kept, (0, *place), list(sums.values()))
     for grain_s in GRAINS_S:
         window = Window(
             grain_s=grain_s, since_us=kept_since[grain_s] if grain_s in KEPT_S else -(2**62), before_us=2**62
         )
-        for (start_us,), sums in rollups.summed(connection, rollup, window, ("start_us",)):
+        days = Question(rollup=rollup, window=window, by=("start_us",), sums=rollup.sums)
+        for (start_us,), sums in rollups.summed(connection, days):
             day_us = _floor(start_us, DAY_S)
             if day_us >= kept_since[grain_s]:
                 _into(kept, (grain_s, day_us), list(sums.values()))

@@ -14,7 +14,7 @@ from headgate.core.usage import Usage
 from headgate.ledger import rolling
 from headgate.store.base import Store
 from headgate.store.queries import calls, meta, rollups
-from headgate.store.queries.rollups import ATTEMPT_ROLLUP, CALL_ROLLUP, DAY_S, HOUR_S, MINUTE_S, Window
+from headgate.store.queries.rollups import ATTEMPT_ROLLUP, CALL_ROLLUP, DAY_S, HOUR_S, MINUTE_S, Question, Window
 from headgate.store.tables import ROLLUPS
 
 SECOND = 1_000_000
@@ -32,6 +32,10 @@ def call(id: str, at_us: int = NOON, **more: Any) -> CallRecord:
     return CallRecord(id=id, started_us=at_us, **(WORDS | {"is_stream": True} | words | more))
 
 
+def asked(rollup: rollups.Rollup, grain_s: int, by: tuple[str, ...] = (), **wanted: list[str]) -> Question:
+    return Question(rollup=rollup, window=ALWAYS[grain_s], by=by, sums=rollup.sums, wanted=dict(wanted))
+
+
 def keep(store: Store, *records: CallRecord) -> None:
     with store.write() as connection:
         rolling.add(connection, calls.add(connection, [(each, msgspec.json.encode(each)) for each in records]))
@@ -39,7 +43,7 @@ def keep(store: Store, *records: CallRecord) -> None:
 
 def sums(store: Store, grain_s: int = DAY_S, rollup: rollups.Rollup = CALL_ROLLUP) -> dict[str, int]:
     with store.read() as connection:
-        found = rollups.summed(connection, rollup, ALWAYS[grain_s])
+        found = rollups.summed(connection, asked(rollup, grain_s))
     return {name: number for name, number in found[0].sums.items() if number} if found else {}
 
 
@@ -47,9 +51,9 @@ def test_a_call_is_in_its_minute_hour_and_day(store: Store):
     keep(store, call("a", NOON + 90 * SECOND))
 
     with store.read() as connection:
-        found = rollups.summed(connection, CALL_ROLLUP, ALWAYS[MINUTE_S], CALL_ROLLUP.place)
-        found += rollups.summed(connection, CALL_ROLLUP, ALWAYS[HOUR_S], CALL_ROLLUP.place)
-        found += rollups.summed(connection, CALL_ROLLUP, ALWAYS[DAY_S], CALL_ROLLUP.place)
+        found = rollups.summed(connection, asked(CALL_ROLLUP, MINUTE_S, CALL_ROLLUP.place))
+        found += rollups.summed(connection, asked(CALL_ROLLUP, HOUR_S, CALL_ROLLUP.place))
+        found += rollups.summed(connection, asked(CALL_ROLLUP, DAY_S, CALL_ROLLUP.place))
 
     who = ("k", "m", "p", "up", "model")
     assert [each.place for each in found] == [
@@ -82,7 +86,7 @@ def test_batches_add_up(store: Store):
 
     assert sums(store)["calls"] == sums(store, HOUR_S)["calls"] == sums(store, MINUTE_S)["calls"] == 94
     with store.read() as connection:
-        by_key = rollups.summed(connection, CALL_ROLLUP, ALWAYS[DAY_S], ("key_id",), {"key_id": ["k", "k3"]})
+        by_key = rollups.summed(connection, asked(CALL_ROLLUP, DAY_S, ("key_id",), key_id=["k", "k3"]))
     assert [(each.place, each.sums["calls"]) for each in by_key] == [(("k",), 47), (("k3",), 1)]
 
 
@@ -92,8 +96,8 @@ def test_more_keys_than_one_query_names_are_asked_for_in_turns(store: Store, mon
 
     with store.read() as connection:
         kids = [f"k{number}" for number in range(5)]
-        (found,) = rollups.summed(connection, CALL_ROLLUP, ALWAYS[DAY_S], (), {"key_id": kids, "model": ["m"]})
-        nothing = rollups.summed(connection, CALL_ROLLUP, ALWAYS[DAY_S], (), {"key_id": []})
+        (found,) = rollups.summed(connection, asked(CALL_ROLLUP, DAY_S, key_id=kids, model=["m"]))
+        nothing = rollups.summed(connection, asked(CALL_ROLLUP, DAY_S, key_id=[]))
     assert (found.place, found.sums["calls"]) == ((), 5)
     assert nothing == []
 
@@ -136,7 +140,7 @@ def test_attempts_are_counted_by_who_was_tried(store: Store):
     found = sums(store)
     assert (found["attempts"], found["failovers"], found["hedges"]) == (3, 1, 1)
     with store.read() as connection:
-        tried = rollups.summed(connection, ATTEMPT_ROLLUP, ALWAYS[DAY_S], ("provider", "outcome"))
+        tried = rollups.summed(connection, asked(ATTEMPT_ROLLUP, DAY_S, ("provider", "outcome")))
     assert [(each.place, {name: number for name, number in each.sums.items() if number}) for each in tried] == [
         (("p", "slow"), {"attempts": 1, "cost_nano_usd": 1, "duration_us": 900_000}),
         (("q", "ok"), {"attempts": 1, "hedges": 1, "duration_us": 80_000, "ttft_us": 50_000, "t5": 1}),

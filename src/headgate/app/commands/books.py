@@ -1,4 +1,4 @@
-"""`headgate db verify` and `db rebuild`: whether ledger, sums, rollups and calls say the same, and the audit is whole."""
+"""`headgate db verify` and `db rebuild`: do ledger, sums, rollups and calls say the same, and is the audit whole."""
 
 import time
 

@@ -53,6 +53,18 @@ class Window(Struct, frozen=True, kw_only=True):
     before_us: int
 
 
+class Question(Struct, frozen=True, kw_only=True):
+    """What to add up."""
+
+    rollup: Rollup
+    window: Window
+    by: tuple[str, ...] = ()
+    """The names of the place to tell apart by."""
+    sums: tuple[str, ...]
+    wanted: dict[str, Sequence[str]] = {}
+    """Of those alone whose name has one of these values. One name at most may have more than `KEYS_MAX`."""
+
+
 def add(connection: Connection, rollup: Rollup, rows: Sequence[Row]) -> None:
     """Adds to what is there. A row: its place, then its sums; no place twice."""
     at = 0
@@ -79,34 +91,26 @@ class Found(NamedTuple):
     sums: dict[str, int]
 
 
-def summed(
-    connection: Connection,
-    rollup: Rollup,
-    window: Window,
-    by: Sequence[str] = (),
-    wanted: dict[str, Sequence[str]] | None = None,
-) -> list[Found]:
-    """The sums within a time, told apart `by` these names; of those alone whose name has one of the `wanted` values.
-
-    More than `KEYS_MAX` values of one name are asked for in turns, of which only one may have so many.
-    """
-    table = rollup.table
+def summed(connection: Connection, question: Question) -> list[Found]:
+    """The answer, in the order of its places; what has no row is not in it."""
+    table, window, by = question.rollup.table, question.window, question.by
     conditions: list[ColumnElement[bool]] = [
         table.c.grain_s == window.grain_s,
         table.c.start_us >= window.since_us,
         table.c.start_us < window.before_us,
     ]
+    places = [table.c[name] for name in by]
     found: dict[tuple[Any, ...], list[int]] = {}
-    for some in _in_turns(wanted or {}):
-        query = select(*(table.c[name] for name in by), *(func.sum(table.c[name]) for name in rollup.sums)).where(
+    for some in _in_turns(question.wanted):
+        query = select(*places, *(func.sum(table.c[name]) for name in question.sums)).where(
             *conditions, *(table.c[name].in_(values) for name, values in some.items())
         )
-        for row in connection.execute(query.group_by(*(table.c[name] for name in by))):
+        for row in connection.execute(query.group_by(*places)):
             place, sums = tuple(row[: len(by)]), row[len(by) :]
-            if sums and sums[0] is not None:  # a sum over nothing
+            if sums[0] is not None:  # a sum over nothing
                 so_far = found.setdefault(place, [0] * len(sums))
                 found[place] = [a + int(b) for a, b in zip(so_far, sums, strict=True)]
-    return [Found(place, dict(zip(rollup.sums, sums, strict=True))) for place, sums in sorted(found.items())]
+    return [Found(place, dict(zip(question.sums, sums, strict=True))) for place, sums in sorted(found.items())]
 
 
 def _in_turns(wanted: dict[str, Sequence[str]]) -> Iterable[dict[str, Sequence[str]]]:
