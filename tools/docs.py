@@ -315,7 +315,8 @@ decides otherwise.
 def _proof_row(spec: ProviderSpec, proofs: Schema) -> str:
     """● for what any of its doors has proved, ○ for what is documented."""
     proved = {feature for counted in proofs.values() for feature in counted}
-    documented = {"text", "stream", *spec.features}
+    talks = bool(spec.features) or any(door.sides is None for door in spec.speaks)  # else it has what is beside alone
+    documented = {"text", "stream", *spec.features} if talks else set[str]()
     marks = ("●" if name in proved else "○" if name in documented else "" for name in FEATURES)
     return f"| {spec.name} | {' | '.join(marks)} |\n"
 
