@@ -25,6 +25,8 @@ class Sold(NamedTuple):
     """The provider's own name of the model."""
     usage: Usage
     cost_nano_usd: int
+    at_us: int
+    """When its call began, in Unix microseconds."""
 
 
 class Tariff(Protocol):

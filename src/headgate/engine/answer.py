@@ -61,7 +61,8 @@ class Answerer:
             cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
             tariff, usage = self._call.principal.tariff, attempt.usage
             if tariff is not None and usage is not None:  # who pays by prices of its own is not told what it costs
-                cost = tariff.charge(Sold(record.model, attempt.provider, attempt.model, usage, attempt.cost_nano_usd))
+                where = (record.model, attempt.provider, attempt.model)
+                cost = tariff.charge(Sold(*where, usage, attempt.cost_nano_usd, record.started_us))
             fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
         self._exchange.start(200, fields.encode())
         self._exchange.end(body)

@@ -71,6 +71,8 @@ class PriceTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     write: int | None = None
     request: int | None = None
     """Nano-USD, besides."""
+    since_us: int = 0
+    """For calls that begin from then on, in Unix microseconds; 0: ever since."""
 
 
 class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

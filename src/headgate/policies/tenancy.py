@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from headgate.core.principal import PRIORITIES, STANDARD, Principal, Tariff
 from headgate.core.problems import ConfigError, NotFound
-from headgate.ledger.credit import credited
+from headgate.ledger.credit import credited, held
 from headgate.limits.amounts import amounts
 from headgate.limits.compiling import BudgetOf, Gauges, Level
 from headgate.limits.gate import Gate, Limited
@@ -141,9 +141,9 @@ class Tenancy:
         return home_of_tenant(row)
 
     def credited(self, id: str) -> int:
-        """The credit that a tenant was ever given."""
+        """The credit that a tenant was ever given, less what is being paid back."""
         with self._store.read() as connection:
-            return credited(connection, id)
+            return credited(connection, id) - held(connection, id)
 
     def users(self, kind: str, id: str) -> Iterable[str]:
         """The end users of a tenant who have used anything."""

@@ -29,6 +29,7 @@ from headgate.engine.exchange import Exchange, FromAfar
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.quoting import quote
+from headgate.engine.receiving import is_no_json
 from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.described import document
@@ -122,7 +123,7 @@ class ClientListener:
             return meaning
         endpoint = incoming.endpoint = meaning.endpoint
         if endpoint.action in _RELAYING:
-            incoming.is_streamed = endpoint.action == "keep" and is_form(text_of(incoming.headers, b"content-type"))
+            incoming.is_streamed = _RELAYING[endpoint.action](text_of(incoming.headers, b"content-type"))
             settings = self._settings
             incoming.body_bytes_max = settings.stream_bytes_max if incoming.is_streamed else settings.relay_bytes_max
         elif endpoint.takes_files:
@@ -331,7 +332,8 @@ _NO_ENVELOPE = Envelope()
 _NUMBER: Final = re.compile(rb"\d{1,9}(\.\d{1,9})?")
 
 
-_RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
+_RELAYING: dict[paths.Action, Callable[[str], bool]] = {"keep": is_form, "pass": is_no_json}
+"""What sends requests on as they are, and by their content types which bodies it reads while they come."""
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _BROWSERS_KEY = b"openai-insecure-api-key."
 """Among the sub-protocols of a WebSocket, since browsers can set no header field there:

@@ -1,5 +1,6 @@
 """Terms as the administration takes and shows them: limits in the field's short words, money in dollars."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -109,6 +110,7 @@ class Price(BaseModel):
     cached: UsdPerMillion = None
     cache_write: UsdPerMillion = None
     request: Annotated[Decimal | None, Field(ge=0, le=1_000_000, max_digits=16, decimal_places=9)] = None
+    since: Annotated[datetime | None, Field(description="For calls that begin from then on; no zone: UTC.")] = None
 
 
 class AccountTerms(TermsBody):
@@ -175,8 +177,15 @@ def _price(price: Price) -> PriceTerm:
         provider=price.provider,
         markup_ppm=int((price.markup_percent or 0) * _PPM_PER_PERCENT),
         request=None if price.request is None else int(price.request * NANO_PER_USD),
+        since_us=_moment_us(price.since),
         **{ours: int(told * _PICO_PER_USD) for ours, told in rates.items()},
     )
+
+
+def _moment_us(moment: datetime | None) -> int:
+    if moment is None:
+        return 0
+    return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000)
 
 
 def _shown_price(term: PriceTerm) -> Price:
@@ -186,6 +195,7 @@ def _shown_price(term: PriceTerm) -> Price:
         provider=term.provider,
         markup_percent=Decimal(term.markup_ppm) / _PPM_PER_PERCENT if term.markup_ppm else None,
         request=None if term.request is None else Decimal(shown_usd(term.request)),
+        since=datetime.fromtimestamp(term.since_us / 1_000_000, UTC) if term.since_us else None,
         **{name: None if rate is None else Decimal(rate) / _PICO_PER_USD for name, rate in rates.items()},
     )
 
