@@ -36,8 +36,11 @@ class Order(Struct, frozen=True, kw_only=True):
     model: str
     """The provider's own name of it: an order is for one model."""
     url: str
+    """The path at the provider whose calls they are."""
     api: BatchApi = "openai"
     """In whose shape it is asked for."""
+    dialect: str = ""
+    """What its lines are told in; empty: the words in which they were written."""
     session: str
     """By which the books find what has been made for it."""
     spans: list[tuple[int, int]]
@@ -115,8 +118,8 @@ _WIRE: Final = msgspec.json.Decoder(_Wire)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 
 
-def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
-    """What came of one line, as a provider's file of results tells it. `names`: the lines' `custom_id`s by number.
+def result_of(told: bytes, lines: Mapping[int, Line]) -> Result | None:
+    """What came of one line, as a provider's file of results tells it. `lines`: the order's own, by number.
     None: it is no line of ours, or one that is worth another call."""
     try:
         wire = _WIRE.decode(told)
@@ -124,9 +127,11 @@ def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
         status, body, id = _read(wire)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         return None
-    if number not in names or status in _AGAIN:
+    if number not in lines or status in _AGAIN:
         return None
-    return Result(number=number, custom_id=names[number], status=status, request_id=id, body=body, is_batched=True)
+    return Result(
+        number=number, custom_id=lines[number].custom_id, status=status, request_id=id, body=body, is_batched=True
+    )
 
 
 def _read(wire: _Wire) -> tuple[int, Raw, str]:

@@ -17,6 +17,7 @@ from headgate.app.own.lines import Line
 from headgate.app.own.ordering import Order, cut, result_of, spans_of
 from headgate.app.own.results import Results
 from headgate.app.own.shapes import BOUNDARY, Bodies, Made, batch_body, input_file
+from headgate.app.own.telling import TALKS, told, told_back
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import HeadgateError
@@ -51,6 +52,17 @@ Take = Callable[[bytes], None]
 POLL_S: Final = 10.0
 
 
+class Group(NamedTuple):
+    """Lines that may be in one order."""
+
+    provider: str
+    model: str
+    """The provider's own name of it."""
+    url: str
+    dialect: str = ""
+    """What they are told in; empty: the words in which they are written."""
+
+
 class Buyer(NamedTuple):
     """Whose batch it is, and how it is stopped."""
 
@@ -69,12 +81,12 @@ class Wholesale:
 
     async def plan(self, buyer: Buyer, lines: Iterable[Line]) -> list[tuple[Order, Bodies]]:
         """The orders that these lines make; lines that no provider of theirs takes in batches are in none."""
-        groups: dict[tuple[str, str, str], Bodies] = {}
+        groups: dict[Group, Bodies] = {}
         for count, line in enumerate(lines):
             found = self._target(buyer.caller, line)
             if found is not None:
-                provider, model, body = found
-                groups.setdefault((provider, model, line.url), []).append((line, body))
+                group, body = found
+                groups.setdefault(group, []).append((line, body))
             if count % _TURN_LINES == 0:
                 await asyncio.sleep(0)  # others have a turn
         return [(self._order(buyer, group, part), part) for group, bodies in groups.items() for part in cut(bodies)]
@@ -111,20 +123,22 @@ class Wholesale:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 1.5, POLL_S_MAX)
 
-    async def fetch(self, buyer: Buyer, order: Order, names: Mapping[int, str], results: Results) -> None:
+    async def fetch(self, buyer: Buyer, order: Order, lines: Mapping[int, Line], results: Results) -> None:
         """Keeps what came of an order's lines; with that, what it cost is booked."""
 
         def take(line: bytes) -> None:
-            result = result_of(line, names)
+            result = result_of(line, lines)
+            if result is not None and order.dialect:
+                result = told_back(result, lines[result.number], order.dialect)
             if result is not None and result.number not in results.done:
                 results.add(result)
 
-        told = members_of((await self._ask(buyer, order, _Question("GET", f"/v1{order.path}"))).body)
-        for place in (*results_of(_place_of(order), told), *errors_of(told)):
+        batch = members_of((await self._ask(buyer, order, _Question("GET", f"/v1{order.path}"))).body)
+        for place in (*results_of(_place_of(order), batch), *errors_of(batch)):
             await self._ask(buyer, order, _Question("GET", f"/v1{place.path}"), take)
 
-    def _target(self, caller: Principal, line: Line) -> tuple[str, str, bytes] | None:
-        """Provider, model and body of a line that can be ordered."""
+    def _target(self, caller: Principal, line: Line) -> tuple[Group, bytes] | None:
+        """Where a line can be ordered, and its body there."""
         endpoint = find("POST", line.url)
         if not isinstance(endpoint, Endpoint) or may_have_wishes(line.body):
             return None
@@ -134,26 +148,29 @@ class Wholesale:
             sent = Sent(body=line.body, envelope=Envelope(), content_type="application/json")
             asked = side.peek(sent) if side is not None else None
             model = asked.model if asked is not None else dialect.peek(line.body, Envelope()).model
-            deployments = planned(self._engine, caller, model, NO_WISHES).plan.deployments
+            for deployment in planned(self._engine, caller, model, NO_WISHES).plan.deployments:
+                batches = self._engine.directory.providers[deployment.provider].spec.batches
+                door = deployment.door(dialect.name)
+                target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
+                if line.url in batches and door.dialect == dialect.name:
+                    body = side.patch(sent, asked, target) if side and asked else dialect.patch(line.body, target)
+                    return Group(deployment.provider, deployment.model, line.url), body
+                url = TALKS.get(door.dialect, "")
+                if endpoint.action == "generate" and door.dialect != dialect.name and url in batches:
+                    body = told(line, dialect, DIALECTS[door.dialect], target)
+                    if body is not None:
+                        return Group(deployment.provider, deployment.model, url, door.dialect), body
         except HeadgateError:  # the call that it becomes says what is wrong with it
             return None
-        for deployment in deployments:
-            provider = self._engine.directory.providers[deployment.provider]
-            door = deployment.door(dialect.name)
-            if line.url not in provider.spec.batches or door.dialect != dialect.name:
-                continue
-            target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
-            body = side.patch(sent, asked, target) if side and asked else dialect.patch(line.body, target)
-            return deployment.provider, deployment.model, body
         return None
 
-    def _order(self, buyer: Buyer, group: tuple[str, str, str], part: Bodies) -> Order:
-        provider, model, url = group
+    def _order(self, buyer: Buyer, group: Group, part: Bodies) -> Order:
         return Order(
-            provider=provider,
-            model=model,
-            url=url,
-            api=self._engine.directory.providers[provider].spec.batch_api,
+            provider=group.provider,
+            model=group.model,
+            url=group.url,
+            dialect=group.dialect,
+            api=self._engine.directory.providers[group.provider].spec.batch_api,
             session=f"{buyer.batch_id}-{secrets.token_hex(4)}",
             spans=spans_of(line.number for line, _ in part),
             lines=len(part),

@@ -11,7 +11,7 @@ from headgate.app.own.lines import Line
 from headgate.app.own.ordering import Order, cut, result_of, spans_of
 from headgate.app.own.results import Result
 
-NAMES = {1: "a", 7: "b"}
+LINES = {number: Line(number, name, "/v1/x", b"") for number, name in ((1, "a"), (7, "b"))}
 
 
 def line(number: int) -> Line:
@@ -65,7 +65,7 @@ def errored(kind: str) -> dict[str, Any]:
     ],
 )
 def test_results_are_read(told: dict[str, Any], status: int, body: Any, id: str):
-    found = result_of(json.dumps({"custom_id": "line-7", **told}, separators=(",", ":")).encode(), NAMES)
+    found = result_of(json.dumps({"custom_id": "line-7", **told}, separators=(",", ":")).encode(), LINES)
 
     wanted = Raw(json.dumps(body, separators=(",", ":")).encode())
     assert found == Result(number=7, custom_id="b", status=status, request_id=id, body=wanted, is_batched=True)
@@ -86,9 +86,9 @@ def test_results_are_read(told: dict[str, Any], status: int, body: Any, id: str)
     ],
 )
 def test_what_is_worth_another_call_or_no_line_of_ours_is_passed_over(told: dict[str, Any]):
-    assert result_of(json.dumps(told).encode(), NAMES) is None
+    assert result_of(json.dumps(told).encode(), LINES) is None
 
 
 @pytest.mark.parametrize("told", [b"", b"{", b"\xff", b'{"custom_id":"line-7","result":{"type":"errored","error":5}}'])
 def test_what_cannot_be_read_is_passed_over(told: bytes):
-    assert result_of(told, NAMES) is None
+    assert result_of(told, LINES) is None
