@@ -4,15 +4,16 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import typer.main
 
 from headgate.app.cli import cli
 from headgate.app.config import Config
-from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
+from headgate.app.config_values import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.base import Dialect
@@ -265,6 +266,7 @@ A provider with several is given the first whose variable is set; `auth` in its 
 A token is fetched when the first call needs it, kept, and renewed five minutes before it ends, while calls go on with
 the old one. When none can be had, the attempt has failed and the next target is tried.
 
+{_billing_on(services)}
 ## Quirks
 
 A quirk is a named deviation of a service from the dialect it speaks.
@@ -295,6 +297,18 @@ have neither.
 | provider | {" | ".join(BESIDE)} |
 |---|{"---|" * len(BESIDE)}
 {"".join(_beside_row(spec, proofs.get(spec.name, {})) for spec in services)}
+"""
+
+
+def _billing_on(services: Sequence[ProviderSpec]) -> str:
+    names = ", ".join(f"`{spec.name}`" for spec in services if spec.bills_on)
+    return f"""## Answers that are billed to their end
+
+Most providers stop, and bill no more, when a connection is closed in the midst of an answer. These do not, as far as is
+known (`bills_on`); an answer of theirs is read to its end when its caller leaves. `bills_on` in a provider's entry
+decides otherwise.
+
+{fill(names, 119, break_on_hyphens=False)}.
 """
 
 

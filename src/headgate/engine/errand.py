@@ -5,7 +5,6 @@ first piece: what breaks after that is told within its stream, or by a connectio
 """
 
 import re
-import time
 
 from msgspec import Struct, structs
 
@@ -198,7 +197,7 @@ class Errand(Trial):
         """The head of the answer: from here on it is this attempt's."""
         self._keep(None if self._tap is None else self._tap.kept)
         self._win(self._to.dropped)
-        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
+        self._bound(flight)
         self.attempt.ttft_ms = None if self.watch is None else self.watch.first()
         self._answerer.begin(flight.content_type() or "application/octet-stream", self.attempt)
 

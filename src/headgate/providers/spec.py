@@ -100,6 +100,8 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     batch_api: BatchApi = "openai"
     """In whose way it is asked for batches: OpenAI's files and batches, Anthropic's message batches, Mistral's jobs,
     Together's uploads."""
+    bills_on: bool = False
+    """Whether it goes on with an answer, and bills all of it, though its connection is closed before the end."""
     models: tuple[str, ...] = ()
     """Models to list besides those that the catalogue knows here."""
 

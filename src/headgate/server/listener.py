@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote_plus
 import msgspec
 from msgspec import Struct, structs
 
-from headgate.core.principal import Principal
+from headgate.core.principal import PRIORITIES, Principal
 from headgate.core.problems import HeadgateError, InvalidRequest, NotFound, Problem, TooLarge, Unauthenticated
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Envelope
@@ -298,6 +298,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         patience_s=manner.patience_s,
         cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
+        priority=None if manner.priority is None else _permitted(manner.priority, incoming.principal),
     )
 
 
@@ -315,6 +316,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         patience_s=patience_of(headers),
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
+        priority=priority_of(headers),
     )
 
 
@@ -375,6 +377,28 @@ def tags_of(headers: Headers) -> frozenset[str]:
     if value is None:
         return _NO_TAGS
     return frozenset(tag for part in value.decode("latin-1").split(",") if (tag := part.strip()))
+
+
+def priority_of(headers: Headers) -> int | None:
+    """The class that the client asks for."""
+    value = headers.get(b"x-headgate-priority")
+    if value is None:
+        return None
+    for number, name in enumerate(PRIORITIES):
+        if value == name.encode():
+            return number
+    shown = value[:40].decode("latin-1")
+    told = f"x-headgate-priority is {shown!r}; it takes {', '.join(PRIORITIES)}."
+    raise InvalidRequest(told, param="x-headgate-priority")
+
+
+def _permitted(priority: int, principal: Principal) -> int:
+    """The class, unless it is above the caller's."""
+    if priority >= principal.priority:
+        return priority
+    own = " or ".join(PRIORITIES[principal.priority :])
+    told = f"x-headgate-priority is {PRIORITIES[priority]}; calls of this key may be {own}."
+    raise InvalidRequest(told, param="x-headgate-priority")
 
 
 _NO_TAGS: frozenset[str] = frozenset()
