@@ -21,6 +21,7 @@ TALKS: Final[Mapping[str, str]] = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/{model}:generateContent",
 }
 """By dialect, the path of its talks as providers list it among those that they take in batches."""
 
@@ -29,14 +30,14 @@ def told(line: Line, client: Dialect, there: Dialect, target: Target) -> bytes |
     """The line as the provider's API has it; None: something of it would be lost. Raises a `ClientError` for a line
     that is none."""
     dropped: set[str] = set()
-    body = there.render_request(client.parse_request(line.body, Envelope()), target, dropped)
+    body = there.render_request(client.parse_request(line.body, envelope_of(line)), target, dropped)
     return None if dropped else body
 
 
 def told_back(result: Result, line: Line, there: str) -> Result | None:
     """What came of a line, in the words of the API that it was written in; None: it is worth another call. `there`:
     the dialect that it was told in."""
-    client = _dialect_of(line)
+    client = DIALECTS[_endpoint_of(line).dialect]
     if client.name == there:
         return result
     body = bytes(result.body)
@@ -49,7 +50,7 @@ def told_back(result: Result, line: Line, there: str) -> Result | None:
         events = DIALECTS[there].parse_response(body)
         if any(isinstance(event, Failed) for event in events):
             return None
-        request = client.parse_request(line.body, Envelope())
+        request = client.parse_request(line.body, envelope_of(line))
         reply_to = ReplyTo(id=result.request_id, model=request.model, now_s=int(time.time()), echo=request)
         back = client.render_response(events, reply_to, dropped)
     except HeadgateError:
@@ -57,7 +58,12 @@ def told_back(result: Result, line: Line, there: str) -> Result | None:
     return structs.replace(result, body=Raw(back), dropped=sorted(dropped))
 
 
-def _dialect_of(line: Line) -> Dialect:
+def envelope_of(line: Line) -> Envelope:
+    """What a line says outside its body."""
+    return Envelope(model=_endpoint_of(line).argument)
+
+
+def _endpoint_of(line: Line) -> Endpoint:
     endpoint = find("POST", line.url)
     assert isinstance(endpoint, Endpoint)  # noqa: S101 - `read_lines` has looked at it
-    return DIALECTS[endpoint.dialect]
+    return endpoint
