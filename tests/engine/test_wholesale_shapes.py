@@ -137,10 +137,8 @@ async def test_together_is_sent_its_file_where_it_takes_files(tmp_path: Path):
 
 MAKES = "/v1beta/models/gemini-2.5-flash:batchGenerateContent"
 NAME = "batches/31u18uq6"
-RUNNING: dict[str, Any] = {
-    "name": NAME,
-    "metadata": {"state": "BATCH_STATE_RUNNING", "batchStats": {"requestCount": "2"}},
-}
+STATE = {"state": "BATCH_STATE_RUNNING", "batchStats": {"requestCount": "2"}}
+RUNNING: dict[str, Any] = {"name": NAME, "metadata": STATE}
 
 
 def generated(number: int) -> dict[str, Any]:
@@ -217,9 +215,8 @@ async def test_a_clients_own_batch_of_geminis_stays_its_own_and_is_paid_once(tmp
         made = await ask(at, "a", "POST", f"{MAKES}?provider=one", json=body)
         at.one.reply(answer(ended(generated(1))), path=f"/v1beta/{NAME}")
         looks = [await ask(at, "a", "GET", f"/v1beta/{NAME}") for _ in range(2)]
-        others = [
-            await ask(at, "b", *each) for each in (("GET", f"/v1beta/{NAME}"), ("POST", f"/v1beta/{NAME}:cancel"))
-        ]
+        asks = (("GET", f"/v1beta/{NAME}"), ("POST", f"/v1beta/{NAME}:cancel"))
+        others = [await ask(at, "b", *each) for each in asks]
 
         assert made.json() == RUNNING
         assert [each.json() for each in looks] == [ended(generated(1))] * 2
