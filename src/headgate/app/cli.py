@@ -11,6 +11,7 @@ import typer
 
 from headgate import __version__
 from headgate.app.commands.accounts import add_commands
+from headgate.app.commands.credit import coupons, credit
 from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
 
@@ -32,6 +33,8 @@ batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
 demo = typer.Typer(help="Try things out.", no_args_is_help=True)
 cli.add_typer(demo, name="demo")
+cli.add_typer(credit, name="credit")
+cli.add_typer(coupons, name="coupons")
 add_commands(cli)
 
 

@@ -19,6 +19,7 @@ from headgate.ledger import segments as types
 from headgate.ledger.charging import spent
 from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
+from headgate.ledger.rejects import put_aside
 from headgate.ledger.segments import (
     OFFSET_BITS,
     OFFSET_MASK,
@@ -37,6 +38,7 @@ _CALLS_MAX = 1000
 _ROUND_S = 0.1
 _RETRY_S_MAX = 5.0
 _DRAIN_S = 10.0
+_LAST_TRY_S = 1.0
 _FORGET_EVERY_S = 3600.0
 
 _log = logging.getLogger("headgate")
@@ -117,9 +119,9 @@ class Applier:
             return self._turn.wait_for(lambda: self.applied >= wanted, timeout_s)
 
     def close(self) -> None:
-        """Applies what is there, then ends. What the store does not take stays in the journal."""
-        if not self.failure:
-            self.drain()
+        """Applies what is there, then ends. What the store does not take stays in the journal; one that was out of
+        order is asked once more."""
+        self.drain(_LAST_TRY_S if self.failure else _DRAIN_S)
         with self._turn:
             self._is_closing = True
             self._turn.notify_all()
@@ -225,9 +227,13 @@ class Applier:
                 case _:  # a filler, or what the journal itself knows of
                     pass
         end = entries[-1].end
+        if rejects:
+            put_aside(
+                self._directory / "rejected.jsonl", rejects
+            )  # before the place is kept: it will not be read again
         self._keep(ended, end)
         if rejects:
-            self._reject(rejects)
+            self._tell_rejected(len(rejects))
         self._reached(end)
 
     def _keep(self, ended: list[tuple[CallRecord, bytes]], end: int) -> None:
@@ -271,12 +277,9 @@ class Applier:
             self.applied = lsn
             self._turn.notify_all()
 
-    def _reject(self, payloads: list[bytes]) -> None:
-        path = self._directory / "rejected.jsonl"
-        _log.error("event=journal_records_rejected count=%d path=%s", len(payloads), path)
-        with path.open("ab") as rejected:
-            rejected.writelines(payload + b"\n" for payload in payloads)
-        self.rejected += len(payloads)
+    def _tell_rejected(self, count: int) -> None:
+        _log.error("event=journal_records_rejected count=%d path=%s", count, self._directory / "rejected.jsonl")
+        self.rejected += count
 
     def _keep_cut_short(self) -> None:
         records = [_cut_short(call) for call in self._open.values()]

@@ -269,6 +269,84 @@ TRANSFERS = Table(
     sqlite_strict=True,
 )
 
+PROPOSALS = Table(
+    "proposals",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="that of the transfer that may come of it"),
+    Column("at_us", Number, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("nano_usd", Number, nullable=False, comment="at most"),
+    Column("kind", Text, nullable=False),
+    Column("expires_us", Number),
+    Column("detail", Text, nullable=False, comment="JSON object"),
+    Index("proposals_by_debit", "debit"),
+    Index("proposals_by_credit", "credit"),
+    sqlite_strict=True,
+)
+
+RESOLUTIONS = Table(
+    "resolutions",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="of a pending transfer: so each is resolved once"),
+    Column("at_us", Number, nullable=False),
+    Column("nano_usd", Number, nullable=False, comment="what was posted; 0: void"),
+    sqlite_strict=True,
+)
+
+PROMOTIONS = Table(
+    "promotions",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="of the transfer that gave it"),
+    Column("account", Text, nullable=False),
+    Column("expires_us", Number, nullable=False),
+    Index("promotions_by_end", "expires_us"),
+    sqlite_strict=True,
+)
+
+COUPONS = Table(
+    "coupons",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="of the code, which is not kept"),
+    Column("nano_usd", Number, nullable=False),
+    Column("uses_max", Number, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number, comment="until when it can be redeemed"),
+    Column("lasts_us", Number, comment="how long the credit lasts that comes of it"),
+    Column("revoked_us", Number),
+    sqlite_strict=True,
+)
+
+COUPON_USES = Table(
+    "coupon_uses",
+    METADATA,
+    Column("coupon", Text, primary_key=True),
+    Column("organisation", Text, primary_key=True, comment="or the account itself, if it belongs to none"),
+    Column("account", Text, nullable=False),
+    Column("at_us", Number, nullable=False),
+    sqlite_strict=True,
+)
+
+PRICE_EDITIONS = Table(
+    "price_editions",
+    METADATA,
+    Column("since_us", Number, primary_key=True),
+    Column("version", Text, nullable=False, comment="as calls name it"),
+    sqlite_strict=True,
+)
+
+PRICES = Table(
+    "prices",
+    METADATA,
+    Column("version", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="the provider's name of it"),
+    Column("price", Text, nullable=False, comment="JSON array: prices and when they hold"),
+    sqlite_strict=True,
+)
+
 _KEEPING = {
     "sqlite": tuple(
         "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
@@ -283,7 +361,7 @@ _KEEPING = {
     ),
 }
 # who must change what is written there drops these first, and is seen to have
-for _table in (AUDIT, AUDIT_LINKS, TRANSFERS):
+for _table in (AUDIT, AUDIT_LINKS, TRANSFERS, PROPOSALS, RESOLUTIONS, COUPON_USES, PRICE_EDITIONS, PRICES):
     for _dialect, _statements in _KEEPING.items():
         for _statement in _statements:
             _ddl = DDL(_statement.format(table=_table.name).replace("%", "%%"))
