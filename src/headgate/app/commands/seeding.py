@@ -90,7 +90,7 @@ def _people(setup: Setup, store: Store) -> list[str]:
     for name, teams in _TEAMS.items():
         terms = Terms(budgets=(BudgetTerm(nano_usd=50_000 * _USD, window="month"),))
         organisation = create_tenant(store, NewTenant(kind="organisation", name=name, terms=terms), actor=ACTOR)
-        grant(store, Credit(organisation.id, "top-up", 250_000 * _USD, "seed"), actor=ACTOR)
+        grant(store, Credit(organisation.id, "top-up", 250_000 * _USD, "seed"), (), actor=ACTOR)
         for team_name, keys in teams.items():
             wanted = NewTenant(kind="team", name=team_name, organisation=organisation.id)
             team = create_tenant(store, wanted, actor=ACTOR)
