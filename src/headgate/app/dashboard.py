@@ -1,10 +1,13 @@
 """Joins the dashboard to this process. Must not know how a page looks."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import structs
 
 from headgate.app.core import Core
+from headgate.core.record import Attempt
+from headgate.ledger.meter import Cost, cost
 from headgate.policies.roles import OPERATOR, Administrator
 from headgate.server.admin.doors import Doors
 from headgate.server.dashboard.sights import Sights
@@ -36,10 +39,18 @@ class _Traffic:
             return rollups.summed(connection, question)
 
 
+def _bill(core: Core, attempt: Attempt) -> Cost | None:
+    provider = core.compiled.directory.providers.get(attempt.provider)
+    if provider is None or attempt.usage is None:
+        return None
+    price = core.prices.find(provider.price_name, attempt.model)
+    return None if price is None else cost(price, attempt.usage)
+
+
 def dashboard_sights(core: Core, doors: Doors) -> Sights:
     """What the dashboard shows, as the operator sees it."""
 
     def seen_by(who: Administrator) -> Sights:
-        return Sights(seen_by=seen_by, doors=doors.seen_by(who), traffic=_Traffic(core, who))
+        return Sights(seen_by=seen_by, doors=doors.seen_by(who), traffic=_Traffic(core, who), bill=partial(_bill, core))
 
     return seen_by(OPERATOR)

@@ -1,7 +1,9 @@
 """Made-up calls as a busy house would have them, for tries and measurements. The same number makes the same call."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from random import Random
 from typing import Final, NamedTuple
 
@@ -9,6 +11,7 @@ from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, CallRecord, Weighed, Why
 from headgate.core.usage import Usage
 
+HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 86_400_000_000
 
 
@@ -63,10 +66,9 @@ _FAULTS: Final = (
 _SURFACES: Final = (("openai_chat", 0.62), ("anthropic", 0.25), ("gemini", 0.08), ("openai_responses", 0.05))
 
 
-def seeded_call(number: int, key_ids: Sequence[str], begin_us: int, span_us: int) -> CallRecord:
-    """A call of the time that begins and lasts so long. More come by day than by night, and on working days."""
+def seeded_call(number: int, key_ids: Sequence[str], started_us: int) -> CallRecord:
+    """A call of that moment with one of these keys, the first of which are used most."""
     dice = Random(number)  # noqa: S311
-    started_us = _moment(dice, begin_us, span_us)
     served = dice.choices(SERVED, [each.share for each in SERVED])[0]
     surface = dice.choices([name for name, _ in _SURFACES], [share for _, share in _SURFACES])[0]
     is_stream = dice.random() < 0.82
@@ -94,13 +96,22 @@ def seeded_call(number: int, key_ids: Sequence[str], begin_us: int, span_us: int
     return record
 
 
-def _moment(dice: Random, begin_us: int, span_us: int) -> int:
-    while True:
-        at_us = begin_us + int(dice.random() * span_us)
-        hour, day = at_us % DAY_US / DAY_US * 24, at_us // DAY_US % 7
-        busy = (0.25 + 0.75 * math.exp(-(((hour - 14) / 4.5) ** 2))) * (0.45 if day in (2, 3) else 1.0)
-        if dice.random() < busy:
-            return at_us
+def moments(begin_us: int, hours: int) -> list[float]:
+    """How many of all calls have come by the end of each hour, as a share."""
+    weights = [_busy(begin_us + at * HOUR_US) for at in range(hours)]
+    return [each / sum(weights) for each in accumulate(weights)]
+
+
+def _busy(at_us: int) -> float:
+    hour, day = at_us % DAY_US / HOUR_US, at_us // DAY_US % 7
+    return (0.25 + 0.75 * math.exp(-(((hour - 14) / 4.5) ** 2))) * (0.45 if day in (2, 3) else 1.0)
+
+
+def moment(share: float, begin_us: int, shares: Sequence[float]) -> int:
+    """When the call comes that so many come before."""
+    hour = bisect_left(shares, share)
+    before = shares[hour - 1] if hour else 0.0
+    return begin_us + int((hour + (share - before) / (shares[hour] - before)) * HOUR_US)
 
 
 def _refuse(record: CallRecord) -> None:

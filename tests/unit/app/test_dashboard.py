@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import msgspec
@@ -15,7 +17,8 @@ from headgate.app.commands.seeding import seed
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.dashboard import dashboard_sights
-from headgate.core.record import Attempt, CallRecord
+from headgate.core.problems import Outcome
+from headgate.core.record import Attempt, CallRecord, Weighed
 from headgate.core.usage import Usage
 from headgate.ledger import rolling
 from headgate.policies.administrators import NewAdministrator, appoint, dismiss
@@ -27,6 +30,7 @@ from headgate.server.dashboard.application import CSP, Dashboard, Entrance
 from headgate.server.dashboard.sessions import FAILURES_MAX
 from headgate.server.dashboard.table import ROUTES
 from headgate.store.queries import calls, tenants
+from headgate.store.queries.calls import CallFilter
 
 KEY = "k" * 40
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -306,13 +310,116 @@ def test_markup_from_outside_is_text(visit: Visiting):
             rolling.add(connection, calls.add(connection, [(record, msgspec.json.encode(record))]))
         browser = await house.logged_in()
         seen = 0
-        for path in [*PAGES, "/dashboard/nowhere", "/dashboard?period=%3Cscript%3Ealert(1)%3C/script%3E"]:
+        for path in [
+            *PAGES,
+            "/dashboard/requests/req_evil",
+            "/dashboard/nowhere",
+            "/dashboard?period=%3Cscript%3Ealert(1)%3C/script%3E",
+        ]:
             page = await browser.get(path)
             seen += "<script>alert(1)" in "".join(Reader(page.text).words)
             assert faults(page.text) == [], path
             assert "<script>alert" not in page.text, path
             assert "49" not in [word.strip() for word in Reader(page.text).words if "script" in word], path
-        assert seen >= 2
+        assert seen >= 4
+
+    visit(work)
+
+
+def rows_of(text: str) -> list[str]:
+    return re.findall(r'href="/dashboard/requests/(req_[^"]*)"', text)
+
+
+def test_requests_are_narrowed_down_and_paged_through(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in()
+        first = await browser.get("/dashboard/requests?model=fast")
+        older = re.search(r'href="(/dashboard/requests\?[^"]*after=[^"]*)"', first.text)
+        assert older is not None
+        second = await browser.get(older[1].replace("&amp;", "&"), **{"hx-request": "true"})
+        assert second.text.lstrip().startswith("<tr>")
+        every = [*rows_of(first.text), *rows_of(second.text)]
+        kept = await house.core.calls.recent(CallFilter(model="fast"), limit=len(every))
+        assert every == [record.id for record in kept.records]
+        assert len(rows_of(first.text)) == 50
+
+    visit(work)
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ("period=1y&outcome=failed", lambda record: record.outcome != "ok"),
+        ("outcome=local&status=429", lambda record: record.status == 429),
+        ("route=smart", lambda record: record.route == "smart"),
+        ("user=user-0001", lambda record: record.user == "user-0001"),
+        ("session=session-000000002", lambda record: record.session == "session-000000002"),
+        ("period=6h", lambda record: record.started_us > time.time_ns() // 1000 - 6 * 3_600_000_000),
+    ],
+)
+def test_a_filter_shows_what_fits_and_all_of_it(visit: Visiting, query: str, fits: Callable[[CallRecord], bool]):
+    async def work(house: House) -> None:
+        wanted = [
+            record.id
+            for record in (await house.core.calls.recent(CallFilter(), limit=500)).records
+            if fits(record) and record.id.startswith("req_seed")
+        ]
+        page = await (await house.logged_in()).get(f"/dashboard/requests?{query}")
+        shown = [id for id in rows_of(page.text) if id.startswith("req_seed")]
+        assert shown == wanted[: len(shown)]
+        assert len(rows_of(page.text)) >= min(50, len(wanted)) > 0
+
+    visit(work)
+
+
+@pytest.mark.parametrize("query", ["status=abc", "status=20", "outcome=nothing", "after=x", "period=never"])
+def test_a_filter_that_means_nothing_is_refused(visit: Visiting, query: str):
+    async def work(house: House) -> None:
+        assert (await (await house.logged_in()).get(f"/dashboard/requests?{query}")).status_code == 400
+
+    visit(work)
+
+
+def test_one_request_is_told_in_full(visit: Visiting):
+    async def work(house: House) -> None:
+        usage = Usage(input_tokens=1000, output_tokens=100)
+        shared: Any = {"model": "echo", "dialect": "openai_chat", "lane": "verbatim"}
+        failed = Attempt(
+            number=1, provider="demo", outcome=Outcome.SLOW, message="too late", duration_ms=40.0, **shared
+        )
+        answered = Attempt(
+            number=2, provider="demo", why="retry", started_ms=41.0, ttft_ms=9.0, duration_ms=59.0, usage=usage,
+            cost_nano_usd=1_000_000, status=200, **shared
+        )  # fmt: skip
+        record = CallRecord(
+            id="req_told",
+            started_us=house.core.now_us(),
+            key_id="unknown",
+            surface="openai_chat",
+            operation="generate",
+            model="demo/echo",
+            is_stream=True,
+            status=200,
+            attempts=[failed, answered],
+            candidates=["demo/echo"],
+            weighed=(Weighed("demo/echo", "open", wait_s=2.0),),
+            usage=usage,
+            cost_nano_usd=1_000_000,
+            duration_ms=100.0,
+        )
+        with house.core.store.write() as connection:
+            calls.add(connection, [(record, msgspec.json.encode(record))])
+        browser = await house.logged_in()
+        page = await browser.get("/dashboard/requests/req_told")
+        words = " ".join("".join(Reader(page.text).words).split())
+        for told in ("slow: too late", "retry", "Sum at today’s prices", "1,000", "$0.001", "open", "2.00 s"):
+            assert told in words, told
+        assert 'x="41.0%"' in page.text
+        part = await browser.get("/dashboard/requests/req_told", **{"hx-request": "true"})
+        assert "<html" not in part.text
+        assert (await browser.get("/dashboard/requests/req_nowhere")).status_code == 404
+        sold = await (await house.logged_in(house.administrator("viewer"))).get("/dashboard/requests/req_told")
+        assert sold.status_code == 404
 
     visit(work)
 

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from headgate.app.config import Setup
-from headgate.app.seeding import DAY_US, seeded_call
+from headgate.app.seeding import DAY_US, moment, moments, seeded_call
+from headgate.core.problems import ConfigError
 from headgate.ledger import rolling
 from headgate.ledger.charging import spent
 from headgate.ledger.credit import Credit, grant, usage_transfers
@@ -40,23 +41,28 @@ class Seeded(msgspec.Struct):
 
     key_ids: list[str]
     begin_us: int
-    span_us: int
+    days: int
+    planned: int
     done: int = 0
 
 
 def seed(setup: Setup, count: int, days: int, tell: Callable[[str], object]) -> Seeded:
-    """Brings the store to so many made-up calls of the last days. What was made before stays, with its time."""
+    """Brings the store to so many made-up calls of the last days. Raises `ConfigError` if it was begun otherwise."""
     with open_store(setup.config.store_url) as store:
         state = _state(store)
         if state is None:
             now_us = time.time_ns() // 1000
-            state = Seeded(key_ids=_people(setup, store), begin_us=now_us - days * DAY_US, span_us=days * DAY_US)
+            begin_us = now_us - days * DAY_US
+            state = Seeded(key_ids=_people(setup, store), begin_us=begin_us, days=days, planned=count)
             with store.write() as connection:
                 if not rolling.is_current(connection):
                     rolling.rebuild(connection, now_us)
                 meta.put(connection, _STATE, _encode(state).decode())
+        if (state.planned, state.days) != (count, days):
+            raise ConfigError(f"This store was begun with --calls {state.planned} --days {state.days}.")
+        shares = moments(state.begin_us, 24 * days)
         while state.done < count:
-            _add(store, state, min(BATCH, count - state.done))
+            _add(store, state, shares)
             if state.done % _TOLD_EVERY == 0:
                 tell(f"{state.done} of {count} calls")
         with store.write() as connection:
@@ -70,10 +76,13 @@ def _state(store: Store) -> Seeded | None:
     return None if found is None else msgspec.json.decode(found, type=Seeded)
 
 
-def _add(store: Store, state: Seeded, count: int) -> None:
-    numbers = range(state.done, state.done + count)
-    records = [seeded_call(number, state.key_ids, state.begin_us, state.span_us) for number in numbers]
-    state.done += count
+def _add(store: Store, state: Seeded, shares: Sequence[float]) -> None:
+    numbers = range(state.done, min(state.done + BATCH, state.planned))
+    records = [
+        seeded_call(number, state.key_ids, moment((number + 0.5) / state.planned, state.begin_us, shares))
+        for number in numbers
+    ]
+    state.done = numbers.stop
     with store.write() as connection:
         fresh = calls.add(connection, [(record, _encode(record)) for record in records])
         sums = spent(fresh)

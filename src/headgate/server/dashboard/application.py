@@ -136,7 +136,6 @@ class Dashboard:
         return _redirect(ROOT, _cookie(ask, self._sessions.begin(presented, now_s), SESSION_S))
 
     async def _page(self, ask: _Ask, session: Session, who: Administrator) -> _Reply:
-        visit: Visit | None = None
         try:
             route, params = find(self._routes, ask.method, ask.path)
             form = fields(ask.body) if ask.method == "POST" else {}
@@ -155,13 +154,13 @@ class Dashboard:
                 raise Forbidden(f"The role {who.role!r} may not see this: it takes the right to {route.right}.")
             if ask.method == "POST" and form.get("csrf") != session.csrf:
                 raise Forbidden("This form is out of date. Load the page again.")
-            answer = await route.view(visit)
+            return self._answered(await route.view(visit), who, ask, session)
         except HeadgateError as error:
-            answer = _refused(error)
+            refusal = error
         except Exception:
             _log.exception("a bug in Headgate ended %s %s", ask.method, ask.path)
-            answer = _refused(HeadgateError("Headgate failed on this page. Its log says more."))
-        return self._answered(answer, who, ask, session)
+            refusal = HeadgateError("Headgate failed on this page. Its log says more.")
+        return self._answered(_refused(refusal), who, ask, session)
 
     def _answered(self, answer: Answer, who: Administrator, ask: _Ask, session: Session) -> _Reply:
         match answer:

@@ -41,6 +41,11 @@ def exact_usd(nano_usd: int) -> str:
     return f"${shown_usd(nano_usd)}" if nano_usd >= 0 else f"-${shown_usd(-nano_usd)}"
 
 
+def plain_usd(dollars: float) -> str:
+    """A price of one, however small."""
+    return f"{dollars:.12f}".rstrip("0").rstrip(".")
+
+
 def number(value: float | None) -> str:
     """A number for reading: whole below ten thousand, then with a letter."""
     if value is None:
@@ -117,6 +122,7 @@ _TEMPLATES.filters.update(
     exact_usd=exact_usd,
     number=number,
     whole=whole,
+    plain_usd=plain_usd,
     change=change,
     ms=ms,
     moment=moment,

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from headgate.core.record import Attempt
+from headgate.ledger.meter import Cost
 from headgate.policies.roles import Administrator
 from headgate.server.admin.doors import Doors
 from headgate.store.queries.rollups import Found, Question
@@ -29,3 +31,5 @@ class Sights(Struct, frozen=True, kw_only=True):
     """The same, as another one sees it."""
     doors: Doors
     traffic: Traffic
+    bill: Callable[[Attempt], Cost | None]
+    """What an attempt's usage costs at today's prices; None: no price is known."""
