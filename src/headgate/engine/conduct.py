@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -23,7 +24,9 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
+from headgate.engine.plain import PlainCalls
 from headgate.engine.stalling import Flow
+from headgate.engine.straight import Straight
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
 from headgate.engine.waiting import Lines
@@ -90,6 +93,7 @@ class Engine:
         """What is known of the deployments in use."""
         self.flows: set[Flow] = set()
         """The streams that clients read just now."""
+        self.plain = PlainCalls(self)
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 
@@ -138,22 +142,39 @@ class Engine:
         await conducted(self, call, exchange, self._talk)
 
     async def _talk(self, call: Call, answerer: Answerer) -> None:
-        head = call.dialect.peek(call.body, call.envelope)
+        head = call.head or call.dialect.peek(call.body, call.envelope)
         call.record.model, call.record.is_stream = head.model, head.is_stream
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
-        wanted = want(self, call, head)
-        limits = self.metering.limits.allowance(call.principal.key_id)
-        if limits is not None or call.cost_nano_usd_max is not None:
-            foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
-            wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
-        choice, turn = self._at_once(wanted), None
-        if choice is None:
-            choice, turn = await self.lines.wait(call, answerer, wanted)
+        limits, turn = self.metering.limits.allowance(call.principal.key_id), None
+        plain = self.plain.find(call, head, time.monotonic())
+        if plain is not None and limits is None and call.cost_nano_usd_max is None:
+            choice = plain.choice(head.model, len(call.body))
+        else:
+            wanted = want(self, call, head)
+            if limits is not None or call.cost_nano_usd_max is not None:
+                foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+                wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
+            choice = self._at_once(wanted)
+            if choice is None:
+                choice, turn = await self.lines.wait(call, answerer, wanted)
+            elif plain is None:
+                self.plain.remember(call, head, wanted, choice)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
         if turn is not None:
             turn.done(call.record.usage)
+
+    async def carry_on(self, straight: Straight, call: Call, exchange: Exchange) -> None:
+        """Answers a call that was begun on the straight way. Never raises."""
+        await conducted(self, call, exchange, partial(self._take_over, straight))
+
+    async def _take_over(self, straight: Straight, call: Call, answerer: Answerer) -> None:
+        choice = straight.choice()
+        trying = Trying(self, call, answerer, choice, straight.head)
+        trial = Attempting(trying, straight.prepared, straight.attempt)
+        trial.take_over(straight.watch, straight.flight)
+        await trying.run(_Talking(trying, choice), (trial, straight.watch))
 
     def _at_once(self, wanted: Wanted) -> Choice | None:
         """The plan of a call that need not wait."""
