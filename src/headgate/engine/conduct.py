@@ -19,6 +19,7 @@ from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice, Full, Wanted, want
 from headgate.engine.continuing import Breakable
+from headgate.engine.draining import Drains
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -94,6 +95,8 @@ class Engine:
         self.flows: set[Flow] = set()
         """The streams that clients read just now."""
         self.plain = PlainCalls(self)
+        self.drains = Drains()
+        """The answers that are read on though their callers have left."""
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 
@@ -146,20 +149,16 @@ class Engine:
         call.record.model, call.record.is_stream = head.model, head.is_stream
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
-        limits, turn = self.metering.limits.allowance(call.principal.key_id), None
-        plain = self.plain.find(call, head, time.monotonic())
-        if plain is not None and limits is None and call.cost_nano_usd_max is None:
-            choice = plain.choice(head.model, len(call.body))
+        wanted = want(self, call, head)
+        limits = self.metering.limits.allowance(call.principal.key_id)
+        if limits is not None or call.cost_nano_usd_max is not None:
+            foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
+            wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
+        choice, turn = self.at_once(wanted), None
+        if choice is None:
+            choice, turn = await self.lines.wait(call, answerer, wanted)
         else:
-            wanted = want(self, call, head)
-            if limits is not None or call.cost_nano_usd_max is not None:
-                foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
-                wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
-            choice = self._at_once(wanted)
-            if choice is None:
-                choice, turn = await self.lines.wait(call, answerer, wanted)
-            elif plain is None:
-                self.plain.remember(call, head, wanted, choice)
+            self.plain.remember(call, head, wanted, choice)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
         if turn is not None:
@@ -176,7 +175,7 @@ class Engine:
         trial.take_over(straight.watch, straight.flight)
         await trying.run(_Talking(trying, choice), (trial, straight.watch))
 
-    def _at_once(self, wanted: Wanted) -> Choice | None:
+    def at_once(self, wanted: Wanted) -> Choice | None:
         """The plan of a call that need not wait."""
         if self.lines.has(wanted):
             return None

@@ -78,6 +78,8 @@ class PlainCalls:
     def remember(self, call: Call, head: Head, wanted: Wanted, choice: Choice) -> None:
         """What was found for a call, for others like it, if it was plain and nothing had to be minded."""
         plan, route, engine = choice.plan, choice.plan.route, self._engine
+        if head.is_stream:
+            return
         is_fixed = len(route.targets) == 1 or route.strategy == "ordered"
         is_free = not (route.rules or route.instead or route.sticky or plan.weighed or engine.metering.refuses_unpriced)
         is_whole = wanted.routes is wanted.named.routes and len(plan.deployments) == len(route.targets)

@@ -187,6 +187,8 @@ NO_TERMS = {
     "users": {"limits": NO_LIMITS, "budgets": []},
     "blocked": False,
     "prepaid": False,
+    "priority": None,
+    "weight": None,
 }
 
 
