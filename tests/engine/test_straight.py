@@ -13,6 +13,7 @@ import pytest
 
 from headgate.core.record import CallRecord
 from headgate.server.http1 import Connections
+from headgate.store.queries.calls import CallFilter
 from headgate.transport.fake import (
     BlackHole,
     CutAfter,
@@ -30,6 +31,7 @@ from headgate.transport.fake import (
     Status,
 )
 from tests.engine.harness import Bench, bench, call
+from tests.engine.test_hedging import known, until
 
 FAULTS: list[Fault | None] = [
     None,
@@ -53,12 +55,13 @@ OWN = ("id", "started_us", "duration_ms", "overhead_ms", "ttft_ms", "attempts", 
 
 
 class Served:
-    """A gateway on a socket, and how many of its calls took the long way."""
+    """A gateway on a socket, how many of its calls took the long way, and how many have ended."""
 
     def __init__(self, gateway: Bench, client: httpx2.AsyncClient) -> None:
         self.gateway = gateway
         self.client = client
         self.long = 0
+        self.ended = 0
 
     async def post(self, dialect: str, **members: Any) -> httpx2.Response:
         path, body = call(dialect, f"r_{dialect}", is_stream=False)
@@ -84,6 +87,13 @@ async def served(folder: Path, names: str, *, is_straight: bool, **route: Any) -
                 found.long += 1
                 await carry_on(*given)
 
+            call_ended = gateway.engine.metering.call_ended
+
+            def ended(record: CallRecord) -> None:
+                call_ended(record)
+                found.ended += 1
+
+            gateway.engine.metering.call_ended = ended  # type: ignore[method-assign]
             gateway.engine._talk, gateway.engine._take_over = talk, take_over  # type: ignore[method-assign]
             if not is_straight:
                 plain.find = lambda *given: None  # type: ignore[method-assign]
@@ -151,3 +161,37 @@ def test_it_is_the_same_in_every_dialect(tmp_path: Path, dialect: str):
 def test_a_plain_call_starts_no_task(tmp_path: Path):
     _, long = asyncio.run(seen(tmp_path, None, "ab", "openai_chat", is_straight=True))
     assert long == 0
+
+
+async def left(folder: Path, names: str, *, is_straight: bool) -> Any:
+    """What becomes of a call whose client does not wait for its answer."""
+    async with served(folder, names, is_straight=is_straight) as found:
+        assert (await found.post("openai_chat")).status_code == 200
+        upstream = found.gateway.upstreams["a"]
+        upstream.fail(HeadersThenSilence(), times=1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await found.post("openai_chat")
+        await until(lambda: upstream.log[-1].closed_early and found.ended == 2)
+        record = (await found.gateway.core.calls.recent(CallFilter())).records[0]
+        return written(record), next(iter(found.gateway.engine.fleet.members())).in_flight
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_client_who_leaves_ends_it_upstream(tmp_path: Path, names: str):
+    long = asyncio.run(left(tmp_path / "long", names, is_straight=False))
+    assert asyncio.run(left(tmp_path / "straight", names, is_straight=True)) == long
+    assert (long[0]["outcome"], long[1]) == ("client_gone", 0)
+
+
+def test_a_second_deployment_is_asked_beside_a_slow_one(tmp_path: Path):
+    async def scene() -> tuple[str, str, int]:
+        async with served(tmp_path, "ab", is_straight=True) as found:
+            await known(found.gateway)
+            await found.post("openai_chat")
+            before = found.long
+            found.gateway.upstreams["a"].fail(BlackHole(), times=1)
+            response = await found.post("openai_chat")
+            return response.headers["x-headgate-provider"], response.headers["x-headgate-hedged"], found.long - before
+
+    assert asyncio.run(scene()) == ("b_openai_chat", "true", 1)
