@@ -97,10 +97,16 @@ async def _fail_calls(engine: Engine) -> None:
 def _administration(core: Core, made: FirstKeys) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
+    from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
+    from headgate.server.dashboard.application import Dashboard, Entrance  # noqa: PLC0415
+    from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
     server = core.setup.config.server
-    application = create_admin(admin_doors(core), made.admin, server.admin_names)
+    doors = admin_doors(core)
+    administration = create_admin(doors, made.admin, server.admin_names)
+    entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
+    application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 
