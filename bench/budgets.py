@@ -103,7 +103,7 @@ general_settings: {{master_key: {PEER_KEY}, disable_error_logs: true{general}}}
 {router}
 """,
         )
-        return launch_of_litellm(lab, installed, config)
+        return launch_of_litellm(lab, installed, str(config))
 
     return launch
 
