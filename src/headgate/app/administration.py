@@ -8,8 +8,9 @@ from msgspec import structs
 from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
-from headgate.app.credit_doors import Coupons, Credits
+from headgate.app.credit_doors import Coupons, Credits, Payments
 from headgate.app.price_keeping import history
+from headgate.app.till import Till
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.forecasting import Forecast
@@ -209,7 +210,7 @@ def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
     return {**about, "limit": terms.most, "settled": settled, "held": held}
 
 
-def admin_doors(core: Core) -> Doors:
+def admin_doors(core: Core, till: Till | None = None) -> Doors:
     """What the administration shows and changes, as the operator sees it."""
     rows = provider_rows(core.setup, os.environ)
 
@@ -222,6 +223,8 @@ def admin_doors(core: Core) -> Doors:
             tenants=_Tenants(core, who),
             credit=Credits(core, who),
             coupons=Coupons(core, who),
+            payments=None if till is None else Payments(core, who, till),
+            receive=None if till is None else till.receive,
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
             prices=lambda provider, model: history(core.store, provider, model),

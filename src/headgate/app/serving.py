@@ -21,6 +21,7 @@ from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
+from headgate.app.till import Till, open_till
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.billing import Biller
@@ -64,7 +65,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
-        spawn(keep_credit(core))
+        till = open_till(core)
+        spawn(keep_credit(core, till))
         spawn(keep_prices(core))
         if setup.config.probes.every_s:
             spawn(keep_probing(engine, setup.config.probes.every_s))
@@ -79,7 +81,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            administration = await asyncio.to_thread(_administration, core, made)
+            administration = await asyncio.to_thread(_administration, core, made, till)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await stop.wait()
 
@@ -90,13 +92,13 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys) -> AsgiListener:
+def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
 
     server = core.setup.config.server
-    application = create_admin(admin_doors(core), made.admin, server.admin_names)
+    application = create_admin(admin_doors(core, till), made.admin, server.admin_names)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 

@@ -274,6 +274,19 @@ COUPON_USES = Table(
     sqlite_strict=True,
 )
 
+AUTO_TOP_UPS = Table(
+    "auto_top_ups",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("customer", Text, nullable=False, comment="who pays, as the payment provider calls them"),
+    Column("below_nano_usd", Number, nullable=False, comment="when less is left; 0: never"),
+    Column("nano_usd", Number, nullable=False),
+    Column("month_nano_usd_max", Number, nullable=False),
+    Column("failed_us", Number, comment="when a payment failed: none is tried since"),
+    Column("error", Text, nullable=False),
+    sqlite_strict=True,
+)
+
 PRICE_EDITIONS = Table(
     "price_editions",
     METADATA,

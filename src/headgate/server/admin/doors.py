@@ -19,6 +19,7 @@ from headgate.policies.organising import NewTenant
 from headgate.policies.roles import Administrator
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
+from headgate.store.queries.auto_top_ups import AutoTopUp
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.coupons import CouponRow
 from headgate.store.queries.keys import KeyRow
@@ -118,6 +119,22 @@ class Coupons(Protocol):
         ...
 
 
+class Payments(Protocol):
+    """Paying for credit. Waits for disk and network: called in threads."""
+
+    def checkout(self, account: str, nano_usd: int, *, saves_card: bool) -> tuple[str, str]:
+        """An order, and the page to pay it on."""
+        ...
+
+    def rule(self, account: str) -> AutoTopUp | None:
+        """How an account is topped up by itself; None: it has no card."""
+        ...
+
+    def set_rule(self, wanted: AutoTopUp) -> AutoTopUp:
+        """Sets that."""
+        ...
+
+
 class Accounting(Protocol):
     """What the books say of a time that has passed. Waits for a disk: called in threads."""
 
@@ -182,6 +199,10 @@ class Doors(Struct, frozen=True, kw_only=True):
     tenants: Tenants
     credit: Credits
     coupons: Coupons
+    payments: Payments | None
+    """None: nothing can be paid here."""
+    receive: Callable[[bytes, str], bool] | None
+    """What Stripe tells: the body of an event and its signature. Waits for a disk. None: likewise."""
     accounting: Accounting
     calls: Calls
     prices: Callable[[str, str], Sequence[dict[str, object]]]
