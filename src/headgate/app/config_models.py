@@ -212,6 +212,9 @@ class ProviderEntry(Section):
     """Names of models to list, besides those that are known to run there."""
     prices: dict[str, PriceEntry] = Field(default={})
     """Your own prices by model; `*` is every other model. `{"*": {input: 0, output: 0}}` makes a local server free."""
+    bills_on: bool | None = None
+    """Whether it bills an answer to its end though the connection is closed before: then the answer is read on when its
+    caller leaves, so that its cost is known. Not given: as is known of the provider."""
     trust: bool = False
     """Send its models anything: do not check first what they are known to be able to do."""
 

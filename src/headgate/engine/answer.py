@@ -51,6 +51,9 @@ class Answerer:
         """A complete answer."""
         self.is_committed = True
         record = self._call.record
+        if self.is_gone:
+            record.status = 499
+            return
         record.status = 200
         record.streamed_bytes = len(body)
         fields = f"{success_fields(record, attempt, content_type)}{self._call.fields}content-length: {len(body)}\r\n"
@@ -67,12 +70,17 @@ class Answerer:
     def begin(self, content_type: str, attempt: Attempt) -> None:
         """The head of a stream: from here on the answer is this attempt's."""
         self.is_committed = True
+        if self.is_gone:
+            self._call.record.status = 499
+            return
         self._call.record.status = 200
         fields = success_fields(self._call.record, attempt, content_type) + self._call.fields
         self._exchange.start(200, fields.encode() + _STREAM_FIELDS)
 
     async def more(self, data: bytes) -> None:
         """More of a stream; waits while the client reads slower than we write."""
+        if self.is_gone:
+            return
         self._call.record.streamed_bytes += len(data)
         self._exchange.write(data)
         if self._exchange.is_congested:

@@ -58,6 +58,8 @@ class Call(Struct, kw_only=True, gc=False):
     """Header fields of its answer that tell of these: complete lines."""
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    priority: int | None = None
+    """The class that it asks for, where calls have to wait; None: its caller's."""
     upload: Upload | None = None
     """The body, where it is read while it comes."""
     keeper: str = ""

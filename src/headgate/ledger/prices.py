@@ -57,6 +57,9 @@ class Fees(Struct, frozen=True, array_like=True, gc=False):
     """Nano-USD per query over up to 100 documents."""
 
 
+_NO_FEES = Fees()
+
+
 class Price(Struct, frozen=True, array_like=True):
     """What a model costs."""
 
@@ -86,13 +89,19 @@ class Price(Struct, frozen=True, array_like=True):
         return self.tiers_of_service.get(tier) if tier else self
 
     def shown(self) -> dict[str, str]:
-        """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search."""
+        """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search; and our own for
+        what they have no names for."""
         shown = _shown_rates(self.rates)
-        image = self.fees and self.fees.image
-        for name, fee in (("request", self.request), ("web_search", self.search), ("image", image)):
-            if fee is not None:
-                shown[name] = _usd(fee * 1000)
-        return shown
+        fees = self.fees or _NO_FEES
+        named = {
+            "request": self.request,
+            "web_search": self.search,
+            "image": fees.image,
+            "audio_hour": fees.audio_hour,
+            "search_query": fees.search,
+        }
+        shown |= {name: _usd(fee * 1000) for name, fee in named.items() if fee is not None}
+        return shown if fees.character is None else {**shown, "character": _usd(fees.character)}
 
     def shown_tiers(self) -> list[dict[str, object]]:
         """What holds for longer prompts, in the same words."""

@@ -198,6 +198,61 @@ SPEND = Table(
     sqlite_strict=True,
 )
 
+# How long things took, in bins: everything below the first bound, up to each next one, and beyond the last.
+BOUNDS_MS = tuple(step * 10**power for power in range(1, 5) for step in (1, 1.5, 2.2, 3.3, 4.7, 6.8))
+DURATION_BINS = tuple(f"d{at}" for at in range(len(BOUNDS_MS) + 1))
+TTFT_BINS = tuple(f"t{at}" for at in range(len(BOUNDS_MS) + 1))
+
+ROLLUPS = Table(
+    "rollups",
+    METADATA,
+    Column("grain_s", Integer, primary_key=True, comment="60, 3600 or 86400: how much time a row sums up"),
+    Column("start_us", Number, primary_key=True, comment="when that time begins"),
+    Column("key_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="as asked for"),
+    Column("provider", Text, primary_key=True, comment="the one that answered"),
+    Column("upstream", Text, primary_key=True, comment="that one's name of the model"),
+    Column("route", Text, primary_key=True),
+    Column("calls", Number, nullable=False),
+    Column("failed", Number, nullable=False, comment="for which neither caller nor limits were to blame"),
+    Column("refused", Number, nullable=False, comment="for which they were"),
+    Column("gone", Number, nullable=False, comment="whose client went away"),
+    Column("attempts", Number, nullable=False),
+    Column("failovers", Number, nullable=False, comment="attempts made in place of others"),
+    Column("hedges", Number, nullable=False, comment="attempts made beside slow ones"),
+    Column("input_tokens", Number, nullable=False),
+    Column("cached_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("charge_nano_usd", Number, nullable=False),
+    Column("duration_us", Number, nullable=False),
+    Column("overhead_us", Number, nullable=False, comment="of that, our own"),
+    Column("ttft_us", Number, nullable=False),
+    Column("spoken_tokens", Number, nullable=False, comment="that came after a first one whose time is known"),
+    Column("spoken_us", Number, nullable=False, comment="in so much time"),
+    *(Column(name, Number, nullable=False) for name in (*DURATION_BINS, *TTFT_BINS)),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+ATTEMPT_ROLLUPS = Table(
+    "attempt_rollups",
+    METADATA,
+    Column("grain_s", Integer, primary_key=True),
+    Column("start_us", Number, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("attempts", Number, nullable=False),
+    Column("hedges", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("duration_us", Number, nullable=False),
+    Column("ttft_us", Number, nullable=False),
+    *(Column(name, Number, nullable=False) for name in TTFT_BINS),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 TRANSFERS = Table(
     "transfers",
     METADATA,

@@ -191,6 +191,8 @@ NO_TERMS = {
     "users": {"limits": NO_LIMITS, "budgets": []},
     "blocked": False,
     "prepaid": False,
+    "priority": None,
+    "weight": None,
 }
 
 
@@ -300,6 +302,18 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
     known = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert known == {
         ("GET", "/livez"),
+        ("POST", "/webhooks/stripe"),
+        ("POST", "/admin/v1/credit/{account}/post"),
+        ("POST", "/admin/v1/credit/{account}/void"),
+        ("POST", "/admin/v1/credit/{account}/checkout"),
+        ("GET", "/admin/v1/credit/{account}/auto-top-up"),
+        ("PUT", "/admin/v1/credit/{account}/auto-top-up"),
+        ("DELETE", "/admin/v1/credit/{account}/auto-top-up"),
+        ("POST", "/admin/v1/coupons"),
+        ("GET", "/admin/v1/coupons"),
+        ("DELETE", "/admin/v1/coupons/{coupon_id}"),
+        ("POST", "/admin/v1/coupons/redeem"),
+        ("GET", "/admin/v1/prices"),
         ("GET", "/admin/v1/invoices/{month}"),
         ("GET", "/admin/v1/invoices/{account}/{month}"),
         ("GET", "/admin/v1/focus/{month}"),

@@ -7,8 +7,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.core.money import shown_usd
+from headgate.core.principal import Priority
 from headgate.core.problems import InvalidRequest
-from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, PriceTerm, RateTerm, Terms
+from headgate.limits.terms import AMOUNT_MAX, WEIGHT_MAX, WEIGHT_MIN, BudgetTerm, Counted, PriceTerm, RateTerm, Terms
 
 NANO_PER_USD: Final = 1_000_000_000
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=1000)]
@@ -85,6 +86,14 @@ class TermsBody(BaseModel):
     users: EachUser = EachUser()
     blocked: Annotated[bool, Field(strict=True, description="Refuses every call, until it is lifted.")] = False
     prepaid: Annotated[bool, Field(strict=True, description="Serves only as long as its credit lasts.")] = False
+    priority: Annotated[
+        Priority | None,
+        Field(description="The class of its calls where calls wait, and the best they may ask for; null: standard."),
+    ] = None
+    weight: Annotated[
+        float | None,
+        Field(ge=WEIGHT_MIN, le=WEIGHT_MAX, description="Its share of what is served while calls wait; null: 1."),
+    ] = None
 
 
 class Price(BaseModel):
@@ -125,6 +134,9 @@ def changed_terms(old: Terms, body: TermsBody) -> Terms:
     if "users" in said:
         values["each_user_rates"] = _rates(body.users.limits)
         values["each_user_budgets"] = _budgets(body.users.budgets, "users.budgets")
+    for name in ("priority", "weight"):
+        if name in said:
+            values[name] = getattr(body, name)
     if "blocked" in said:
         values["is_blocked"] = body.blocked
     if "prepaid" in said:
@@ -148,6 +160,8 @@ def shown_terms(terms: Terms) -> TermsBody:
         ),
         blocked=terms.is_blocked,
         prepaid=terms.is_prepaid,
+        priority=terms.priority,
+        weight=terms.weight,
     )
 
 
