@@ -39,11 +39,12 @@ from headgate.policies.organising import (
 from headgate.policies.roles import OPERATOR, Administrator
 from headgate.policies.tenancy import home_of_tenant
 from headgate.server.admin.doors import Doors
-from headgate.store.queries import audit, keys
+from headgate.store.queries import audit, keys, outbox
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.outbox import Message
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -210,6 +211,11 @@ def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
     return {**about, "limit": terms.most, "settled": settled, "held": held}
 
 
+def _alerts(core: Core, limit: int, before: tuple[int, str] | None) -> Sequence[Message]:
+    with core.store.read() as connection:
+        return outbox.newest(connection, limit, before)
+
+
 def admin_doors(core: Core, till: Till | None = None) -> Doors:
     """What the administration shows and changes, as the operator sees it."""
     rows = provider_rows(core.setup, os.environ)
@@ -228,6 +234,7 @@ def admin_doors(core: Core, till: Till | None = None) -> Doors:
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
             prices=lambda provider, model: history(core.store, provider, model),
+            alerts=lambda limit, before: _alerts(core, limit, before),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
             now_us=core.now_us,

@@ -21,6 +21,8 @@ class Stripe:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.answers: list[object] = []
         """What the next payments come to: a status, or an error's status and body; empty: `succeeded`."""
+        self.lost = 0
+        """How many answers about payments get lost on their way, the payments being made."""
         self.page_status = 200
         self.cards = ["pm_1"]
         self.payments: dict[str, tuple[int, dict[str, object]]] = {}
@@ -36,18 +38,25 @@ class Stripe:
             cards = [{"id": card, "object": "payment_method", "type": "card"} for card in self.cards]
             return 200, {"object": "list", "data": cards, "has_more": False, "url": path}
         assert path == "/v1/payment_intents"
-        if key in self.payments:
-            return self.payments[key]
+        if key not in self.payments:
+            failed = self.pay(form, key)
+            if failed is not None:
+                return failed
+        if self.lost:
+            self.lost -= 1
+            return 500, {"error": {"type": "api_error", "message": "lost"}}
+        return self.payments[key]
+
+    def pay(self, form: dict[str, str], key: str) -> tuple[int, dict[str, object]] | None:
         said = self.answers.pop(0) if self.answers else "succeeded"
         if isinstance(said, tuple):
-            status, body = said
-            return status, body
+            return said
         amount = int(form["amount"]) if said == "succeeded" else 0
         self.payments[key] = (
             200,
             {"id": "pi_1", "object": "payment_intent", "status": said, "amount_received": amount, "currency": "usd"},
         )
-        return self.payments[key]
+        return None
 
     @property
     def charged(self) -> list[int]:

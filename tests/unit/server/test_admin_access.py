@@ -38,6 +38,7 @@ MATRIX = {
     "DELETE /admin/v1/coupons/{coupon_id}": ". . . . O",
     "POST /admin/v1/coupons/redeem": ". . a o O",
     "GET /admin/v1/prices": ". . . . O",
+    "GET /admin/v1/alerts": ". . . . O",
     "GET /admin/v1/statements/{account}": "v m a o O",
     "GET /admin/v1/invoices/{account}/{month}": "v m a o O",
     "GET /admin/v1/invoices/{month}": ". . . . O",

@@ -43,6 +43,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("GET", "/admin/v1/models"): "see",
     ("GET", "/admin/v1/providers"): "operate",
     ("GET", "/admin/v1/prices"): "operate",
+    ("GET", "/admin/v1/alerts"): "operate",
     ("GET", "/admin/v1/audit"): "govern",
     ("POST", "/admin/v1/administrators"): "appoint",
     ("GET", "/admin/v1/administrators"): "govern",

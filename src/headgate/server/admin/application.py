@@ -18,6 +18,7 @@ from headgate.core.problems import HeadgateError
 from headgate.server.admin.access import check_access
 from headgate.server.admin.accounting import accounting_router
 from headgate.server.admin.administrators import administrators_router
+from headgate.server.admin.alerts import alerts_router
 from headgate.server.admin.calls import calls_router
 from headgate.server.admin.coupons import coupons_router
 from headgate.server.admin.credit import credit_router
@@ -56,6 +57,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(payments_router(doors))
     api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
+    api.include_router(alerts_router(doors))
     api.include_router(administrators_router(doors))
     return api
 

@@ -23,6 +23,7 @@ from headgate.store.queries.auto_top_ups import AutoTopUp
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.coupons import CouponRow
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.outbox import Message
 from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
 
@@ -207,6 +208,8 @@ class Doors(Struct, frozen=True, kw_only=True):
     calls: Calls
     prices: Callable[[str, str], Sequence[dict[str, object]]]
     """What any edition of the price book said of a provider's (empty: any one's) model. Waits for a disk."""
+    alerts: Callable[[int, tuple[int, str] | None], Sequence[Message]]
+    """So many of what was told, newest first, after a place. Waits for a disk."""
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""
