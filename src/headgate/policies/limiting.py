@@ -87,7 +87,7 @@ class Limits:
             allowance = self.allowance(record.key_id)
             if allowance is None or record.usage is None:
                 return
-            hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user))
+            hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user, record.tags))
         usage, answered = record.usage, winner(record)
         used = Amounts(requests=1)
         if usage is not None:
