@@ -18,9 +18,11 @@ from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.crediting import keep_credit
 from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.neighbours import Neighbours, keep_looking
 from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
+from headgate.app.till import Till, open_till
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.billing import Biller
@@ -42,12 +44,16 @@ Announce = Callable[[Sequence[str]], None]
 """Gets the lines to print, once, as soon as clients can call."""
 
 
-def run_until_stopped(setup: Setup, announce: Announce) -> None:
-    """Serves on a loop of its own until SIGINT or SIGTERM."""
-    # What is there after the start stays, and calls leave no cycles behind: there is little to look for.
+def tidy_memory() -> None:
+    """What is there after the start stays, and calls leave no cycles behind: there is little to look for."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def run_until_stopped(setup: Setup, announce: Announce) -> None:
+    """Serves on a loop of its own until SIGINT or SIGTERM."""
+    tidy_memory()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(setup, announce))
@@ -64,7 +70,9 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
-        spawn(keep_credit(core))
+        spawn(keep_looking(Neighbours(core)))
+        till = open_till(core)
+        spawn(keep_credit(core, till))
         spawn(keep_prices(core))
         if setup.config.probes.every_s:
             spawn(keep_probing(engine, setup.config.probes.every_s))
@@ -79,7 +87,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            administration = await asyncio.to_thread(_administration, core, made)
+            administration = await asyncio.to_thread(_administration, core, made, till)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await stop.wait()
 
@@ -90,13 +98,19 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys) -> AsgiListener:
+def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
+    from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
+    from headgate.server.dashboard.application import Dashboard, Entrance  # noqa: PLC0415
+    from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
     server = core.setup.config.server
-    application = create_admin(admin_doors(core), made.admin, server.admin_names)
+    doors = admin_doors(core, till)
+    administration = create_admin(doors, made.admin, server.admin_names)
+    entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
+    application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 

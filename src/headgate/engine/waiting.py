@@ -49,6 +49,11 @@ class Lines:
         self._engine = engine
         self._lines: dict[str, _Line] = {}
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._lines)
+
     def has(self, wanted: Wanted) -> bool:
         """Whether others wait already for whatever this call wants."""
         return bool(self._lines) and all(route.name in self._lines for route in wanted.routes)

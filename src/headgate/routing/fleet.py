@@ -209,6 +209,8 @@ class Fleet:
         self._number = 0
         self._panics_s: dict[str, float] = {}
         self.blame = SelfBlame()
+        self.generation = 0
+        """Another one once members have been forgotten, or stand for something else."""
 
     def member(self, deployment: Deployment) -> Member:
         """What is known of a deployment; nothing yet of a new one but what its model took elsewhere."""
@@ -242,6 +244,7 @@ class Fleet:
         for name, member in list(self._members.items()):
             if not member.in_flight and all(domain.state is State.HEALTHY for domain in member.domains):
                 del self._members[name]
+        self.generation += 1
 
     def sent(self, member: Member, need: Need, now_s: float, *, is_stream: bool) -> Ticket:
         """An attempt goes out."""
@@ -388,6 +391,11 @@ class Fleet:
             self._panics_s.clear()
         self._panics_s[route] = now_s + interval_s
         return True
+
+    def has_due(self, now_s: float) -> bool:
+        """Whether `sweep` has something to look at."""
+        due = self._due
+        return bool(due) and due[0][0] <= now_s
 
     def sweep(self, now_s: float) -> list[Ticket]:
         """Counts the requests that have become overdue. Returns those that something may be done about: each that has

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from headgate.core.principal import Principal
 from headgate.dialects.base import Envelope
+from headgate.engine.call import Call
 from headgate.server.paths import Endpoint
 from headgate.server.uploading import Upload
 
@@ -73,6 +74,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     cost_nano_usd_max: int | None
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    spend_tags: tuple[str, ...] = ()
+    """What it is marked with, for limits and budgets."""
     priority: int | None = None
     """The class that it asks for; None: its caller's."""
 
@@ -83,6 +86,7 @@ class Incoming:
     __slots__ = (
         "body",
         "body_bytes_max",
+        "call",
         "declared_bytes",
         "endpoint",
         "head",
@@ -102,6 +106,8 @@ class Incoming:
         self.is_streamed = False
         """Whether the listener would read the body while it comes, as `upload`; it may come as `body` all the same."""
         self.upload: Upload | None = None
+        self.call: Call | None = None
+        """What it comes to, where somebody has looked already."""
         self.endpoint = NOWHERE
         self.principal = NOBODY
         """Where to and from whom: set by a listener that wants to know."""

@@ -28,6 +28,16 @@ def place(path: str, id: str = "", rest: str = "") -> Place:
         ("/v1/messages/batches/msgbatch_1/results", place("/messages/batches", "msgbatch_1", "/results")),
         ("/fine_tuning/jobs/ftjob-1/events", place("/fine_tuning/jobs", "ftjob-1", "/events")),
         ("/vector_stores/vs/files/f/content", place("/vector_stores", "vs", "/files/f/content")),
+        ("/v1/batch/jobs/j/cancel", place("/batch/jobs", "j", "/cancel")),
+        ("/v1/files/upload", place("/files/upload")),
+        ("/v1beta/batches/b", place("/v1beta/batches", "b")),
+        ("/v1beta/batches/b:cancel", place("/v1beta/batches", "b", ":cancel")),
+        ("/v1beta/interactions/i/cancel", place("/interactions", "i", "/cancel")),
+        (
+            "/v1beta/models/gemini-2.5-flash:batchGenerateContent",
+            place("/v1beta/batches", rest="/models/gemini-2.5-flash:batchGenerateContent"),
+        ),
+        ("/v1beta/models/../x:batchGenerateContent", None),
         ("/v1/messages", None),
         ("/v1/embeddings", None),
         ("/", None),
@@ -36,6 +46,14 @@ def place(path: str, id: str = "", rest: str = "") -> Place:
 )
 def test_what_a_path_names(path: str, found: Place | None):
     assert place_of(path) == found
+
+
+@pytest.mark.parametrize("path", ["/batches/b:cancel", "/v1/batches/b:cancel", "/v1beta/batches/b:cancel"])
+def test_the_same_path_at_google(path: str):
+    assert place_of(path, is_googles=True) == place("/v1beta/batches", "b", ":cancel")
+    assert place_of("/v1/models/m:batchGenerateContent") == place(
+        "/v1beta/batches", rest="/models/m:batchGenerateContent"
+    )
 
 
 def test_a_place_knows_its_path():
@@ -88,6 +106,15 @@ def test_a_body_that_is_no_object_names_nothing(body: bytes):
         (place("/files"), "GET", {"id": "f"}, {}),
         (place("/files", "f"), "POST", {"id": "f"}, {}),
         (place("/files"), "POST", {"id": 5}, {}),
+        (place("/batches"), "POST", {"job": {"id": "j"}, "warning": ""}, {"j": "batch"}),
+        (place("/v1beta/batches", rest="/x"), "POST", {"name": "batches/b"}, {"b": "batch"}),
+        (place("/v1beta/batches", rest="/x"), "POST", {"name": "operations/b"}, {}),
+        (
+            place("/batch/jobs", "j"),
+            "GET",
+            {"output_file": "o", "error_file": "e"},
+            dict.fromkeys("oe", "batch_output"),
+        ),
         (place("/videos", "v", "/remix"), "POST", {"id": "w"}, {"w": "video"}),
         (
             place("/batches", "b"),

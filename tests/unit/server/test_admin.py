@@ -132,10 +132,16 @@ class Admin:
             keys=self.keys,
             tenants=Tenants(),
             credit=None,
+            coupons=None,
+            payments=None,
+            receive=None,
+            alerts=lambda limit, before: [],
             accounting=None,
             calls=self.calls,
+            prices=lambda provider, model: [],
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
+            status=lambda: {"journal": {"failure": ""}},
             now_us=lambda: NOW_US,
         )
         self.application = create_admin(self.doors, AdminKey.of(KEY, PEPPER.digest), ["admin.example.com"])
@@ -289,6 +295,7 @@ def test_one_call_is_found_or_not(admin: Admin) -> None:
 
 
 def test_providers_and_models_are_what_the_configuration_says(admin: Admin) -> None:
+    assert admin("GET", "/admin/v1/status").json == {"journal": {"failure": ""}}
     assert admin("GET", "/admin/v1/providers").json == {"data": [{"name": "demo", "used": True}]}
     assert admin("GET", "/admin/v1/models").json == {"object": "list", "data": []}
 
@@ -298,6 +305,19 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
     known = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert known == {
         ("GET", "/livez"),
+        ("POST", "/webhooks/stripe"),
+        ("POST", "/admin/v1/credit/{account}/post"),
+        ("POST", "/admin/v1/credit/{account}/void"),
+        ("POST", "/admin/v1/credit/{account}/checkout"),
+        ("GET", "/admin/v1/credit/{account}/auto-top-up"),
+        ("PUT", "/admin/v1/credit/{account}/auto-top-up"),
+        ("DELETE", "/admin/v1/credit/{account}/auto-top-up"),
+        ("POST", "/admin/v1/coupons"),
+        ("GET", "/admin/v1/coupons"),
+        ("DELETE", "/admin/v1/coupons/{coupon_id}"),
+        ("POST", "/admin/v1/coupons/redeem"),
+        ("GET", "/admin/v1/prices"),
+        ("GET", "/admin/v1/alerts"),
         ("GET", "/admin/v1/invoices/{month}"),
         ("GET", "/admin/v1/invoices/{account}/{month}"),
         ("GET", "/admin/v1/focus/{month}"),
@@ -316,6 +336,7 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("GET", "/admin/v1/credit/{account}"),
         ("POST", "/admin/v1/credit/{account}"),
         ("GET", "/admin/v1/statements/{account}"),
+        ("GET", "/admin/v1/status"),
         ("GET", "/admin/v1/calls"),
         ("GET", "/admin/v1/calls/{call_id}"),
         ("GET", "/admin/v1/providers"),
