@@ -107,6 +107,7 @@ class Gauges:
             plain=tuple(each.gauge for each in scoped if not each.model and not each.provider),
             scoped=tuple(each for each in scoped if each.model or each.provider),
             each_user=partial(self._each_user, tuple(with_users)) if with_users else None,
+            is_prepaid=any(each.terms.is_prepaid for each in levels),
             shown=shown,
         )
 

@@ -52,6 +52,8 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """For some."""
     each_user: Callable[[str], tuple[Scoped, ...]] | None = None
     """The gauges of an end user. None: they have none."""
+    is_prepaid: bool = False
+    """Whether some of it is credit paid in advance."""
     shown: Mapping[int, tuple[Rate, ...]] = field(default_factory=dict[int, tuple[Rate, ...]])
     """The rates that header fields tell, by unit."""
 
