@@ -79,7 +79,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            administration = await asyncio.to_thread(_administration, core, made)
+            administration = await asyncio.to_thread(_administration, core, engine, made)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await stop.wait()
 
@@ -90,7 +90,7 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys) -> AsgiListener:
+def _administration(core: Core, engine: Engine, made: FirstKeys) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
@@ -102,7 +102,7 @@ def _administration(core: Core, made: FirstKeys) -> AsgiListener:
     doors = admin_doors(core)
     administration = create_admin(doors, made.admin, server.admin_names)
     entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
-    application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)
+    application = Dashboard(administration, dashboard_sights(core, doors, engine), entrance, ROUTES)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 

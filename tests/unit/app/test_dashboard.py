@@ -20,6 +20,7 @@ from headgate.app.dashboard import dashboard_sights
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, CallRecord, Weighed
 from headgate.core.usage import Usage
+from headgate.engine.conduct import Engine
 from headgate.ledger import rolling
 from headgate.policies.administrators import NewAdministrator, appoint, dismiss
 from headgate.policies.key_text import kid_of
@@ -98,10 +99,11 @@ def visit(seeded: Path) -> Callable[[Callable[[House], Awaitable[None]]], None]:
             async with open_core(build({"data_dir": str(seeded)}, environ={})) as core:
                 core.keys.refresh()
                 doors = admin_doors(core)
+                engine = Engine(core.compiled.directory, {}, core.metering)
                 key = AdminKey.of(KEY, core.pepper.digest)
                 entrance = Entrance(key=key, names=frozenset({"gate.example"}))
                 behind = create_admin(doors, key, ())
-                await work(House(core, Dashboard(behind, dashboard_sights(core, doors), entrance, ROUTES)))
+                await work(House(core, Dashboard(behind, dashboard_sights(core, doors, engine), entrance, ROUTES)))
 
         asyncio.run(inside())
 

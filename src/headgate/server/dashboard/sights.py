@@ -9,7 +9,23 @@ from headgate.core.record import Attempt
 from headgate.ledger.meter import Cost
 from headgate.policies.roles import Administrator
 from headgate.server.admin.doors import Doors
+from headgate.store.queries.outbox import Message
 from headgate.store.queries.rollups import Found, Question
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How one deployment does just now, as this process sees it."""
+
+    deployment: str
+    state: str
+    account: str
+    """How all at its account do."""
+    host: str
+    """And at its host."""
+    failure_rate: float
+    weight: float
+    """The share of its usual traffic that it gets."""
+    in_flight: int
 
 
 class Traffic(Protocol):
@@ -23,6 +39,10 @@ class Traffic(Protocol):
         """Sums of attempts; the operator's alone."""
         ...
 
+    def users(self, since_us: int, before_us: int) -> Sequence[Found]:
+        """What each end user that calls named has used: `calls`, tokens and money, by the quarter of an hour."""
+        ...
+
 
 class Sights(Struct, frozen=True, kw_only=True):
     """Everything that pages show, as one administrator sees it."""
@@ -33,3 +53,9 @@ class Sights(Struct, frozen=True, kw_only=True):
     traffic: Traffic
     bill: Callable[[Attempt], Cost | None]
     """What an attempt's usage costs at today's prices; None: no price is known."""
+    standings: Callable[[], Sequence[Standing]]
+    """Of everything that was called; the operator's alone, as the following."""
+    settings: Callable[[], Sequence[tuple[str, str]]]
+    """The configuration in effect: each setting's path and value, without secrets."""
+    alerts: Callable[[], Sequence[Message]]
+    """The newest first. Waits for a disk."""
