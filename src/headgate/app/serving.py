@@ -42,12 +42,16 @@ Announce = Callable[[Sequence[str]], None]
 """Gets the lines to print, once, as soon as clients can call."""
 
 
-def run_until_stopped(setup: Setup, announce: Announce) -> None:
-    """Serves on a loop of its own until SIGINT or SIGTERM."""
-    # What is there after the start stays, and calls leave no cycles behind: there is little to look for.
+def tidy_memory() -> None:
+    """What is there after the start stays, and calls leave no cycles behind: there is little to look for."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def run_until_stopped(setup: Setup, announce: Announce) -> None:
+    """Serves on a loop of its own until SIGINT or SIGTERM."""
+    tidy_memory()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(setup, announce))
