@@ -12,22 +12,27 @@ import httpx2
 import msgspec
 import pytest
 
+from headgate.app import wiring
 from headgate.app.administration import admin_doors
+from headgate.app.around import Around
 from headgate.app.commands.seeding import seed
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.dashboard import dashboard_sights
+from headgate.core.principal import Principal
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, CallRecord, Weighed
 from headgate.core.usage import Usage
-from headgate.engine.conduct import Engine
 from headgate.ledger import rolling
 from headgate.policies.administrators import NewAdministrator, appoint, dismiss
+from headgate.policies.issuing import list_keys
 from headgate.policies.key_text import kid_of
+from headgate.policies.keys import Refusal
 from headgate.policies.roles import OPERATOR, ROLES, Role
 from headgate.server.admin.application import create_admin
 from headgate.server.admin.guard import AdminKey
 from headgate.server.dashboard.application import CSP, Dashboard, Entrance
+from headgate.server.dashboard.pages.tail import LOOK_S
 from headgate.server.dashboard.sessions import FAILURES_MAX
 from headgate.server.dashboard.table import ROUTES
 from headgate.store.queries import calls, tenants
@@ -44,6 +49,7 @@ class House:
     def __init__(self, core: Core, application: Dashboard) -> None:
         self.core = core
         self.application = application
+        self.is_stopping = False
 
     def browser(self, host: str = "localhost") -> "Browser":
         return Browser(self.application, host)
@@ -99,11 +105,14 @@ def visit(seeded: Path) -> Callable[[Callable[[House], Awaitable[None]]], None]:
             async with open_core(build({"data_dir": str(seeded)}, environ={})) as core:
                 core.keys.refresh()
                 doors = admin_doors(core)
-                engine = Engine(core.compiled.directory, {}, core.metering)
                 key = AdminKey.of(KEY, core.pepper.digest)
                 entrance = Entrance(key=key, names=frozenset({"gate.example"}))
                 behind = create_admin(doors, key, ())
-                await work(House(core, Dashboard(behind, dashboard_sights(core, doors, engine), entrance, ROUTES)))
+                async with wiring.open_engine(core) as (engine, spawn):
+                    listener = wiring.client_listener(core, engine, core.keys)
+                    around = Around(core, engine, listener, spawn, lambda: house.is_stopping, "http://127.0.0.1:8080")
+                    house = House(core, Dashboard(behind, dashboard_sights(around, doors), entrance, ROUTES))
+                    await work(house)
 
         asyncio.run(inside())
 
@@ -422,6 +431,136 @@ def test_one_request_is_told_in_full(visit: Visiting):
         assert (await browser.get("/dashboard/requests/req_nowhere")).status_code == 404
         sold = await (await house.logged_in(house.administrator("viewer"))).get("/dashboard/requests/req_told")
         assert sold.status_code == 404
+
+    visit(work)
+
+
+def words_of(page: httpx2.Response) -> str:
+    return " ".join("".join(Reader(page.text).words).split())
+
+
+def test_a_key_is_made_shown_once_and_ended(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in(house.administrator("member"))
+        csrf = await browser.csrf()
+        form = {"csrf": csrf, "name": "from the page", "models": "fast, smart", "expires": "30d"}
+        made = await browser.post("/dashboard/keys", form)
+        plain = re.findall(r'<pre id="plain">(sk-hg_\w+)</pre>', made.text)[0]
+        caller = house.core.keys.check(plain)
+        assert isinstance(caller, Principal)
+        assert caller.models == ("fast", "smart")
+        later = await browser.get("/dashboard/keys")
+        assert plain not in later.text
+        assert "from the page" in later.text
+        ended = await browser.post(f"/dashboard/keys/{caller.key_id}/end", {"csrf": csrf})
+        assert ended.headers["location"] == "/dashboard/keys"
+        assert house.core.keys.check(plain) is Refusal.REVOKED
+        assert (await browser.post("/dashboard/keys", {"csrf": csrf})).status_code == 400
+        stranger = next(row.kid for row in list_keys(house.core.store) if row.name == "notebooks")
+        assert (await browser.post(f"/dashboard/keys/{stranger}/end", {"csrf": csrf})).status_code == 404
+
+    visit(work)
+
+
+def test_a_plan_is_told_and_a_refusal_too(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in()
+        csrf, key = await browser.csrf(), next(row.kid for row in list_keys(house.core.store) if row.name == "web")
+        body = '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}'
+        told = await browser.post("/dashboard/routes", {"csrf": csrf, "key": key, "body": body})
+        assert "It would try these" in told.text
+        assert "demo/echo" in words_of(told)
+        refused = await browser.post(
+            "/dashboard/routes", {"csrf": csrf, "key": key, "body": body.replace("demo/echo", "nothing-like-it")}
+        )
+        assert "It would be refused. 404:" in words_of(refused)
+        assert (await browser.post("/dashboard/routes", {"csrf": csrf, "key": "x", "body": body})).status_code == 404
+
+    visit(work)
+
+
+def test_the_playground_calls_in_the_name_of_a_key(visit: Visiting):
+    async def work(house: House) -> None:
+        owner = await house.logged_in(house.administrator("owner"))
+        kids = {row.name: row.kid for row in list_keys(house.core.store)}
+        form = {
+            "csrf": await owner.csrf(),
+            "key": kids["search-api"],
+            "model": "demo/echo",
+            "prompt": "say <b>this</b>",
+        }
+        answer = await owner.post("/dashboard/playground/talk", form | {"system": "briefly", "max_tokens": "50"})
+        assert answer.headers["content-type"] == "text/event-stream"
+        id = re.match(r": (req_\w+)\n\n", answer.text)
+        assert id is not None
+        assert answer.text.rstrip().endswith("data: [DONE]")
+        record = await house.core.calls.find(id[1])
+        assert record is not None
+        assert (record.key_id, record.model, record.outcome) == (kids["search-api"], "demo/echo", "ok")
+        unknown = await owner.post("/dashboard/playground/talk", form | {"model": "demo/none"})
+        assert "does not exist" in unknown.text or "model_not_found" in unknown.text
+        assert (await owner.post("/dashboard/playground/talk", form | {"key": kids["notebooks"]})).status_code == 404
+        assert (await owner.post("/dashboard/playground/talk", form | {"prompt": ""})).status_code == 400
+        assert (await owner.post("/dashboard/playground/talk", form | {"max_tokens": "many"})).status_code == 400
+
+    visit(work)
+
+
+def test_the_tail_tells_calls_as_they_end_and_stops_with_the_server(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in()
+        kid = next(row.kid for row in list_keys(house.core.store) if row.name == "web")
+
+        async def call_then_stop() -> None:
+            await asyncio.sleep(2 * LOOK_S)
+            record = CallRecord(
+                id="req_tailed",
+                started_us=1,
+                key_id=kid,
+                surface="s",
+                operation="generate",
+                model=EVIL,
+                is_stream=False,
+            )
+            with house.core.store.write() as connection:
+                calls.add(connection, [(record, msgspec.json.encode(record))])
+            await asyncio.sleep(3 * LOOK_S)
+            house.is_stopping = True
+
+        told, _ = await asyncio.gather(browser.get("/dashboard/tail/stream"), call_then_stop())
+        events = [line.removeprefix("data: ") for line in told.text.splitlines() if line.startswith("data: ")]
+        assert "".join(events).count("/dashboard/requests/req_tailed") == 1
+        assert "/dashboard/requests/req_seed" not in told.text
+        assert faults(f"<table>{''.join(events)}</table>") == []
+
+    visit(work)
+
+
+def test_an_invoice_is_shown_and_can_be_taken_along(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in(house.administrator("viewer"))
+        page = await browser.get("/dashboard/teams")
+        assert "Northwind / Search" in words_of(page)
+        assert "Contoso" not in page.text
+        at = re.findall(r'href="(/dashboard/invoices/org_[^"]*)"', page.text)[0]
+        invoice = await browser.get(at)
+        assert "search-api" in words_of(invoice)
+        assert faults(invoice.text) == []
+        assert (await browser.get(f"{at}?format=csv")).headers["content-type"].startswith("text/csv")
+        with house.core.store.read() as connection:
+            other = next(row.id for row in tenants.listed(connection) if row.name == "Contoso")
+        assert (await browser.get(f"/dashboard/invoices/{other}/2026-11")).status_code == 404
+
+    visit(work)
+
+
+def test_costs_are_told_apart_by_whatever_is_asked(visit: Visiting):
+    async def work(house: House) -> None:
+        browser = await house.logged_in()
+        for by, name in (("team", "Support"), ("user", "user-0"), ("upstream", "gpt-4o-mini"), ("key", "search-api")):
+            page = await browser.get(f"/dashboard/costs?period=30d&by={by}")
+            assert name in words_of(page), by
+        assert (await browser.get("/dashboard/costs?by=weather")).status_code == 400
 
     visit(work)
 

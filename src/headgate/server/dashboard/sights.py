@@ -1,11 +1,11 @@
 """What the dashboard is joined to besides what the administration is: handed in by `app`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from headgate.core.record import Attempt
+from headgate.core.record import Attempt, CallRecord
 from headgate.ledger.meter import Cost
 from headgate.policies.roles import Administrator
 from headgate.server.admin.doors import Doors
@@ -44,6 +44,18 @@ class Traffic(Protocol):
         ...
 
 
+class Caller(Protocol):
+    """Who calls in the name of a key, as far as somebody reaches. Raises `NotFound` for a key that is not theirs."""
+
+    async def quote(self, key_id: str, body: bytes, tags: str) -> tuple[int, bytes]:
+        """What `POST /v1/quote` answers: the status, and the quote or an error, as JSON."""
+        ...
+
+    def talk(self, key_id: str, body: bytes) -> AsyncGenerator[bytes]:
+        """A chat completion: a comment with the call's id, then the answer's bytes as they come."""
+        ...
+
+
 class Sights(Struct, frozen=True, kw_only=True):
     """Everything that pages show, as one administrator sees it."""
 
@@ -59,3 +71,11 @@ class Sights(Struct, frozen=True, kw_only=True):
     """The configuration in effect: each setting's path and value, without secrets."""
     alerts: Callable[[], Sequence[Message]]
     """The newest first. Waits for a disk."""
+    tail: Callable[[int | None], tuple[int, Sequence[CallRecord]]]
+    """Calls that were kept after a place, oldest first, and the place to go on from; None: from now on. Waits for a
+    disk."""
+    caller: Caller
+    is_stopping: Callable[[], bool]
+    """Whether what goes on without an end must end."""
+    clients_url: str
+    """Where clients call."""
