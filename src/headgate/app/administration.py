@@ -220,6 +220,7 @@ def _status(core: Core) -> dict[str, object]:
             "lag_s": round(applier.lag_s, 3),
             "calls_cut_short": applier.cut_short,
             "records_rejected": applier.rejected,
+            "other_gateways": core.neighbours,
         },
     }
 

@@ -109,11 +109,10 @@ class Alerting:
 
     def _prices(self, now_us: int) -> dict[str, str]:
         with self._core.store.read() as connection:
-            lines = spend.everything(connection)
-            models = {(place.provider, place.upstream) for place, _ in lines if place.quarter_us > now_us - IN_USE_US}
+            models = spend.models_since(connection, now_us - IN_USE_US)
         found: dict[str, str] = {}
         for provider, model in models:
-            price = self._core.prices.find(provider, model) if provider else None
+            price = self._core.prices.find(provider, model)
             if price is not None:
                 words = ", ".join(f"{name} {usd}" for name, usd in sorted(price.shown().items()))
                 found[f"{provider}/{model}"] = words

@@ -19,6 +19,7 @@ from headgate.app.config import Setup
 from headgate.app.core import open_core
 from headgate.app.crediting import keep_credit
 from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.neighbours import Neighbours, keep_looking
 from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
@@ -69,6 +70,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
+        spawn(keep_looking(Neighbours(core)))
         spawn(keep_credit(core))
         spawn(keep_prices(core))
         if setup.config.probes.every_s:
