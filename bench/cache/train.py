@@ -59,7 +59,6 @@ def main(name: str, path: str, folder: str = "") -> None:
     logit_min = round(math.log(PROBABILITY_MIN / (1 - PROBABILITY_MIN)), 3)
     made = Verifier(name, f"PAWS-Wiki and {OWN_PAIRS} pairs of our own", NAMES, logit_min, base, trees)
     _report(made, vectors, {"PAWS-Wiki, kept aside": aside, "own, kept aside": own[OWN_PAIRS * 4 // 5 :]})
-    vectors.keep()
     (TARGET / f"{name}.json").write_bytes(msgspec.json.encode(made) + b"\n")
 
 
