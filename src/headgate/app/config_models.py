@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from headgate.app.config_cache import FORM, Cache, CacheTerms, mode_alone
 from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
 from headgate.providers.quality import Quality
 from headgate.providers.spec import Scheme
@@ -116,9 +117,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 class Section(BaseModel):
     """What all parts of the file have in common: unknown names are refused, values are not guessed, nothing changes."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
-    )
+    model_config = FORM
 
 
 class Server(Section):
@@ -475,6 +474,8 @@ class RouteEntry(Section):
     on_cut: OnCut = "end"
     """What becomes of a stream that breaks off in the midst of its words: it ends with an error (`end`), or another
     target with the same model finishes it where that can be done (`continue`), or any other (`continue_anywhere`)."""
+    cache: Annotated[CacheTerms | None, BeforeValidator(mode_alone)] = None
+    """How its answers are used again, where not as `cache` says; a bare text is its `mode`."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -522,6 +523,8 @@ class Config(Section):
     """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
     """What to do about models whose price is not known."""
+    cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
+    """Answers that are used again. A bare text is its `mode`."""
     alerts: Annotated[Alerts, BeforeValidator(_section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}

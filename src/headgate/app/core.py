@@ -9,6 +9,7 @@ from pathlib import Path
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
 from headgate.app.config_prices import price_book, unpriced
+from headgate.cache.answers import Answers, Bounds
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
@@ -40,6 +41,11 @@ class Core:
         minted = MintedIds(store)
         self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices), minted)
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
+        cache = setup.config.cache
+        bounds = Bounds(
+            entries_max=cache.entries_max, bytes_max=cache.bytes_max, answer_bytes_max=cache.answer_bytes_max
+        )
+        self.answers = Answers(pepper.digest, bounds)
         self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
         self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
         self.metering.limits = Limits(self.tenancy.limited, self._every_name, tariffs=self.tenancy.tariffs)

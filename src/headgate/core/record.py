@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from headgate.core.caching import Reused
 from headgate.core.minted import Minted
 from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
@@ -157,3 +158,5 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """Method and path below the provider's base, of a call that was sent on as it was."""
     minted: tuple[Minted, ...] = ()
     """What this call had made or deleted at an upstream, by the ids it gave."""
+    reused: Reused | None = None
+    """The answer was another call's; None: it was asked for."""

@@ -5,13 +5,14 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
 from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Problem, UpstreamError
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
-from headgate.dialects.base import Dialect
+from headgate.dialects.base import Dialect, Head
 from headgate.engine.admitting import admitted, foreseen_in_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
@@ -23,6 +24,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
+from headgate.engine.reusing import Reuse
 from headgate.engine.stalling import Flow
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
@@ -80,6 +82,8 @@ class Engine:
         self._means: dict[str, Means] = {}
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
+        self.reuse: Reuse | None = None
+        """The answers that may be used again, where any route wants that."""
         self.own: OwnThings | None = None
         """The files and batches of the gateway itself, where it keeps any."""
         self.transports = transports
@@ -143,10 +147,19 @@ class Engine:
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
         wanted = want(self, call, head)
+        caching = wanted.routes[0].caching
+        question = None if caching is None or self.reuse is None else self.reuse.question(call, head, wanted, caching)
         limits = self.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
             foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
             wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
+        if question is None or self.reuse is None:
+            await self._ask(call, head, wanted, answerer)
+        else:
+            await self.reuse.answer(question, answerer, partial(self._ask, call, head, wanted))
+
+    async def _ask(self, call: Call, head: Head, wanted: Wanted, answerer: Answerer) -> None:
+        """Asks those that may answer."""
         choice, turn = self._at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from headgate.core.caching import Wish
 from headgate.core.principal import Principal
 from headgate.dialects.base import Envelope
 from headgate.server.paths import Endpoint
@@ -73,6 +74,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     cost_nano_usd_max: int | None
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    wish: Wish | None = None
+    """About answers that are kept; None: it says nothing."""
 
 
 class Incoming:

@@ -31,6 +31,7 @@ from headgate.engine.passing import pass_through
 from headgate.engine.quoting import quote
 from headgate.engine.side import operate
 from headgate.server import paths
+from headgate.server.caching import wish_of
 from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listing import Listing
@@ -297,6 +298,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         patience_s=manner.patience_s,
         cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
+        wish=manner.wish,
     )
 
 
@@ -314,6 +316,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         patience_s=patience_of(headers),
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
+        wish=wish_of(headers),
     )
 
 
