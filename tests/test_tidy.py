@@ -5,10 +5,9 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -22,20 +21,20 @@ ENTRY_POINTS = {
 }
 
 
-@cache
-def parsed(text: str) -> ast.Module:
-    return ast.parse(text)
+class File:
+    """A file under check. Its tree is built once, and let go with it: all of them together are large."""
 
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
 
-class File(NamedTuple):
-    """A file under check."""
-
-    path: str
-    text: str
-
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
-        return parsed(self.text)
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
 
     @property
     def room(self) -> str:
@@ -53,7 +52,7 @@ def long_file(file: File) -> Iterator[str]:
 
 
 def functions(file: File) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(file.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in file.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def long_function(file: File) -> Iterator[str]:
@@ -72,11 +71,10 @@ def many_parameters(file: File) -> Iterator[str]:
 
 
 def provider_branch(file: File) -> Iterator[str]:
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn):
-            words = {ast.unparse(node.left).rsplit(".", 1)[-1]}
             has_text = any(isinstance(part, ast.Constant) for side in node.comparators for part in ast.walk(side))
-            if has_text and words & {"provider", "provider_name"}:
+            if has_text and ast.unparse(node.left).rsplit(".", 1)[-1] in {"provider", "provider_name"}:
                 yield f"{file.path}:{node.lineno}: a branch on a provider's name; declare a quirk in its TOML instead"
 
 
@@ -93,13 +91,24 @@ BANNED_IN_PURE_ROOMS = {"time": "take `now` as an argument", "random": "take `di
 
 def banned_call(file: File) -> Iterator[str]:
     modules = BANNED_MODULES | (BANNED_IN_PURE_ROOMS if file.room in PURE_ROOMS else {})
-    for node in ast.walk(file.tree):
-        name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    for node in file.nodes:
+        name = called(node) if isinstance(node, ast.Call) else ""
         if name in BANNED:
             yield f"{file.path}:{node.lineno}: {name}(); {BANNED[name]}"
         for module in sorted(imported(node)):
             if remedy := modules.get(module.split(".")[0]):
                 yield f"{file.path}:{node.lineno}: imports {module}; {remedy}"
+
+
+def called(call: ast.Call) -> str:
+    """The dotted name of what is called; of something else that is called, only its last part."""
+    parts, node = list[str](), call.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return ".".join(reversed(parts))
 
 
 def imported(node: ast.AST) -> set[str]:
@@ -116,7 +125,7 @@ SQL = re.compile(r"^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|PRAGMA|W
 
 
 def formatted_sql(file: File) -> Iterator[str]:
-    for node in ast.walk(file.tree):
+    for node in file.nodes:
         if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
             first = str(node.values[0].value)
             if (
@@ -153,14 +162,16 @@ def title(file: File) -> Iterator[str]:
         yield f"{file.path}: a document opens with its one `# Title`; found {len(titles)}"
 
 
-def unused_modules(files: list[File]) -> list[str]:
+def unused_modules(files: Iterable[File]) -> list[str]:
     used: set[str] = set(ENTRY_POINTS)
+    names: dict[str, str] = {}
     for file in files:
-        for node in ast.walk(file.tree):
+        if not file.path.endswith("__init__.py"):
+            names[module_name(file.path)] = file.path
+        for node in file.nodes:
             used |= imported(node)
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("headgate."):
                 used.add(node.value)  # imported by name, later
-    names = {module_name(file.path): file.path for file in files if not file.path.endswith("__init__.py")}
     return [
         f"{path}: nothing imports it"
         for name, path in sorted(names.items())
@@ -177,32 +188,31 @@ ON_PYTHON: list[Check] = [long_file, long_function, many_parameters]
 ON_ALL: list[Check] = [stray_word]
 
 
-def tracked(*suffixes: str) -> list[File]:
+def paths(*suffixes: str) -> list[Path]:
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
     )
-    paths = [
-        path for path in listing.stdout.decode().splitlines() if path.endswith(suffixes) and (ROOT / path).is_file()
-    ]
-    return [File(path, (ROOT / path).read_text()) for path in sorted(set(paths))]
+    found = sorted({path for path in listing.stdout.decode().splitlines() if path.endswith(suffixes)})
+    return [ROOT / path for path in found if (ROOT / path).is_file()]
 
 
-def python_source() -> list[File]:
-    return [file for file in tracked(".py") if file.path.startswith("src/")]
+def tracked(*suffixes: str) -> list[File]:
+    return [File(str(path.relative_to(ROOT)), path.read_text()) for path in paths(*suffixes)]
 
 
-@pytest.mark.parametrize("check", ON_PYTHON)
-def test_python_is_tidy(check: Check) -> None:
-    assert [fault for file in tracked(".py") for fault in check(file)] == []
+def untidy(path: Path) -> list[str]:
+    file = File(str(path.relative_to(ROOT)), path.read_text())
+    checks = [*ON_PYTHON, *ON_SOURCE] if file.path.startswith("src/") else ON_PYTHON
+    return [fault for check in checks for fault in check(file)]
 
 
-@pytest.mark.parametrize("check", ON_SOURCE)
-def test_source_is_tidy(check: Check) -> None:
-    assert [fault for file in python_source() for fault in check(file)] == []
+def test_python_is_tidy() -> None:
+    assert [fault for path in paths(".py") for fault in untidy(path)] == []
 
 
 def test_no_module_is_dead() -> None:
-    living = [file for file in python_source() if "/migrations/versions/" not in file.path]
+    source = [path for path in paths(".py") if path.is_relative_to(SOURCE)]
+    living = (File(str(path.relative_to(ROOT)), path.read_text()) for path in source if "versions" not in path.parts)
     assert unused_modules(living) == []
 
 
