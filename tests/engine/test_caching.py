@@ -1,6 +1,7 @@
 """Answers that are used again, through the whole gateway: what is asked twice is asked of an upstream once."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from headgate.core.fold import fold
 from headgate.core.problems import Outcome
 from headgate.dialects.registry import DIALECTS as TABLE
-from headgate.transport.fake import CutAfter, Status
+from headgate.transport.fake import CutAfter, Drip, Status
 from headgate.transport.fake.upstream import TEXT
 from tests.engine.harness import DIALECTS, Bench, bench, text_of
 
@@ -172,5 +173,80 @@ def test_only_what_is_kept_if_that_is_wanted(tmp_path: Path):
             await gateway.post("openai_chat", "r_openai_chat")
             gateway.client.headers["cache-control"] = "only-if-cached"
             assert (await gateway.post("openai_chat", "r_openai_chat")).headers["x-headgate-cache"] == "hit"
+
+    asyncio.run(run())
+
+
+BESIDE = {
+    "/v1/embeddings": ({"input": "hi"}, {"input": "ho"}),
+    "/v2/rerank": ({"query": "q", "documents": ["a", "b"]}, {"query": "q", "documents": ["b", "a"]}),
+}
+
+
+@pytest.mark.parametrize("path", BESIDE)
+def test_vectors_and_ranks_are_used_again(tmp_path: Path, path: str):
+    async def run() -> None:
+        routes = {"e": {"targets": ["demo/echo"], "cache": "exact"}}
+        async with bench(tmp_path, "a", routes=routes) as gateway:
+            one, other = ({"model": "e", **body} for body in BESIDE[path])
+            fresh = await gateway.client.post(path, json=one)
+            assert (fresh.status_code, fresh.headers["x-headgate-cache"]) == (200, "miss"), fresh.text
+            again = await gateway.client.post(path, json={**one, "cache": {"s-maxage": 60}})
+            assert (again.headers["x-headgate-cache"], again.content) == ("hit", fresh.content)
+            assert again.headers["content-type"] == fresh.headers["content-type"]
+            record = await gateway.record(again)
+            assert (record.attempts, record.usage, record.cost_nano_usd) == ([], None, 0)
+            assert record.reused is not None
+            assert record.reused.source == fresh.headers["x-headgate-request-id"]
+            assert (await gateway.client.post(path, json=other)).headers["x-headgate-cache"] == "miss"
+            alone = await gateway.client.post(path, json={**one, "cache": {"use-cache": False}})
+            assert (alone.status_code, alone.headers["x-headgate-cache"]) == (200, "bypass")
+
+    asyncio.run(run())
+
+
+def test_identical_vectors_under_way_share_one_call(tmp_path: Path):
+    async def run() -> None:
+        routes = {"e": {"targets": ["demo/echo"], "cache": "exact"}}
+        async with bench(tmp_path, "a", routes=routes) as gateway:
+            calls = [gateway.client.post("/v1/embeddings", json={"model": "e", "input": "hi"}) for _ in range(5)]
+            answers = await asyncio.gather(*calls)
+            assert len({answer.content for answer in answers}) == 1
+            records = [await gateway.record(answer) for answer in answers]
+            assert sum(len(record.attempts) for record in records) == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("kept", "after"), [("database", "hit"), ("memory", "miss")])
+def test_what_a_restart_finds(tmp_path: Path, kept: str, after: str):
+    async def run() -> None:
+        said: list[str] = []
+        for _ in range(2):
+            route = {"r": {"targets": ["demo/echo"], "cache": "exact"}}
+            async with bench(tmp_path, "a", routes=route, kept=kept) as gateway:
+                response, words = await told(gateway, "openai_chat", "r", is_stream=False)
+                said.append(response.headers["x-headgate-cache"])
+                assert "pong" in words
+        assert said == ["miss", after]
+
+    asyncio.run(run())
+
+
+def test_paced_replay_takes_its_time(tmp_path: Path):
+    async def run() -> None:
+        async with bench(tmp_path, "a", cache={**EXACT, "replay": "paced"}) as gateway:
+            gateway.upstreams["a"].fail(Drip(gap_s=0.05))
+            fresh, words = await told(gateway, "openai_chat", "r_openai_chat", is_stream=True)
+            record = await gateway.record(fresh)
+            begun_s = time.monotonic()
+            async with gateway.stream("openai_chat", "r_openai_chat") as response:
+                pieces = [piece async for piece in response.aiter_bytes()]
+            took_s = time.monotonic() - begun_s
+            parser = TABLE["openai_chat"].stream_parser()
+            assert fold([*parser.feed(b"".join(pieces)), *parser.close()]).text == words == TEXT
+            assert response.headers["x-headgate-cache"] == "hit"
+            assert len(pieces) > 3
+            assert took_s >= 0.5 * record.duration_ms / 1e3
 
     asyncio.run(run())

@@ -47,6 +47,9 @@ class CacheTerms(BaseModel):
 class Cache(CacheTerms):
     """Answers that are used again: how, unless a route says otherwise, and where they are kept."""
 
+    kept: Literal["memory", "database"] = "database"
+    """Where: in the `database`, from which a restart takes them up again and which several processes may share, with
+    those of late in memory too; or in `memory` alone."""
     entries_max: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """How many are kept in memory at most."""
     bytes_max: Annotated[int, Field(ge=1024, le=1024**4)] = 256 * 1024 * 1024

@@ -24,8 +24,10 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One answer."""
 
     key: bytes
-    scope: str
-    """Whose it is."""
+    key_id: str
+    """Who asked for it, and to whom they belong."""
+    team: str = ""
+    organisation: str = ""
     namespace: str = ""
     surface: str
     operation: str

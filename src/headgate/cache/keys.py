@@ -6,6 +6,7 @@ the key. Where an answer repeats a member, as the Responses API does with most o
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Final, cast
 
 import msgspec
@@ -94,7 +95,7 @@ def scope_of(scope: Scope, principal: Principal, user: str) -> str:
     """Whose answers a caller gets; empty: it is not known whose."""
     match scope:
         case "user":
-            return f"user:{principal.key_id}\0{user}" if user else ""
+            return f"user:{principal.key_id}/{blake2b(user.encode(), digest_size=16).hexdigest()}" if user else ""
         case "key":
             return f"key:{principal.key_id}"
         case "team":

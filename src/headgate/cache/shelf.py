@@ -27,7 +27,8 @@ class Purge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which answers are to go: those that fit everything said here; nothing said: all."""
 
     key: bytes = b""
-    scope: str = ""
+    tenant: str = ""
+    """An organisation, team or key: what its callers have asked for."""
     tag: str = ""
     model: str = ""
     """As asked for, the provider's own name of it, or both together as `provider/model`."""
@@ -39,7 +40,7 @@ class Purge(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it is meant."""
         return (
             (not self.key or self.key == entry.key)
-            and (not self.scope or self.scope == entry.scope)
+            and (not self.tenant or self.tenant in (entry.key_id, entry.team, entry.organisation))
             and (not self.tag or self.tag in entry.tags)
             and (self.namespace is None or self.namespace == entry.namespace)
             and (not self.before_us or entry.stored_us < self.before_us)

@@ -24,7 +24,7 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
-from headgate.engine.reusing import Reuse
+from headgate.engine.reusing import Question, Reuse
 from headgate.engine.stalling import Flow
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
@@ -147,8 +147,9 @@ class Engine:
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
         wanted = want(self, call, head)
-        caching = wanted.routes[0].caching
-        question = None if caching is None or self.reuse is None else self.reuse.question(call, head, wanted, caching)
+        question: Question | None = None
+        if self.reuse is not None and wanted.routes[0].caching is not None:
+            question = self.reuse.question(call, head, wanted.routes, wanted.deployments)
         limits = self.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
             foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)

@@ -27,11 +27,12 @@ from headgate.dialects.base import Head, ReplyTo
 from headgate.dialects.caching import body_wish, without_cache_member
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import Wanted
 from headgate.engine.effects import has_effects
 from headgate.engine.replaying import replay
 from headgate.engine.sharing import Reader, Shared
 from headgate.ledger.charging import winner
+from headgate.providers.catalog import Deployment
+from headgate.routing.plan import Route
 from headgate.routing.verdicts import RULES
 
 _log = logging.getLogger("headgate")
@@ -55,7 +56,8 @@ class Question(Struct, frozen=True, kw_only=True, gc=False):
     caching: Caching
     wish: Wish
     key: bytes
-    scope: str
+    is_words: bool = True
+    """False: the answer is kept as it is, not in words."""
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -108,9 +110,16 @@ class Reuse:
         self.answers = answers
         self._flights: dict[tuple[object, ...], _Flight] = {}
 
-    def question(self, call: Call, head: Head, wanted: Wanted, caching: Caching) -> Question | None:
-        """What is asked; None: its answer is for this call alone, and is asked for as ever. Raises `InvalidRequest`
-        for a wish that is none."""
+    def question(
+        self, call: Call, head: Head, routes: Sequence[Route], deployments: Sequence[Deployment]
+    ) -> Question | None:
+        """What is asked of these; None: its answer is for this call alone, and is asked for as ever. Raises
+        `InvalidRequest` for a wish that is none."""
+        route = routes[0]
+        caching = route.caching
+        if caching is None:
+            return None
+        is_words = call.record.operation == "generate"
         wish = call.wish or NO_WISH
         if b'"cache"' in call.body:
             wish = body_wish(call.body, wish)
@@ -120,26 +129,25 @@ class Reuse:
         scope = scope_of(caching.scope, call.principal, user)
         reason = "off" if wish.is_off else why_not(caching, request)
         if not reason:
-            reason = "its user is not known" if not scope else _why_alone(call, head, wanted)
+            reason = "its user is not known" if not scope else _why_alone(call, head, routes)
         if reason:
             call.fields += f"x-headgate-cache: bypass\r\nx-headgate-cache-reason: {reason}\r\n"
             return None
-        route = wanted.routes[0]
         call.record.route = "model" if route.is_direct else route.name
         asked = Asked(
             surface=call.dialect.name,
             operation=call.record.operation,
             model=head.model,
-            deployments=[each.id for each in wanted.deployments],
+            deployments=[each.id for each in deployments],
             scope=scope,
             namespace=wish.namespace,
             version=caching.version,
             betas=(call.envelope.version, *call.envelope.betas),
             headers=call.headers,
-            query=call.query,
+            query=call.query if is_words else f"{call.path}?{call.query}",
         )
         key = key_of(self.answers.digest, asked, request)
-        return Question(call=call, head=head, caching=caching, wish=wish, key=key, scope=scope)
+        return Question(call=call, head=head, caching=caching, wish=wish, key=key, is_words=is_words)
 
     async def answer(self, question: Question, answerer: Answerer, ask: Ask) -> None:
         """Answers a call: with what is kept, with what is under way, or with what `ask` brings."""
@@ -206,6 +214,9 @@ class Reuse:
             saved_ms=max(entry.duration_ms - now_ms, 0.0),
         )
         attempt = _no_attempt(entry, call)
+        if entry.content_type:
+            answerer.whole(entry.body, entry.content_type, attempt)
+            return
         if not question.head.is_stream:
             body = self.answers.shelf.tell(held, question.form, partial(_whole, question, entry))
             answerer.whole(body, "application/json", attempt)
@@ -235,7 +246,7 @@ class Reuse:
             if flight.leader is call:
                 self._land(flight, question, is_told=inner.is_committed)
         if flight.leader is call and call.record.status == 200 and call.record.outcome is Outcome.OK:
-            await self._keep(question, shared)
+            self._keep(question, shared)
 
     def _land(self, flight: _Flight, question: Question, *, is_told: bool) -> None:
         """The answer is over. Where its call was stopped before anything was told, another one may ask."""
@@ -272,20 +283,25 @@ class Reuse:
                 cost_nano_usd=answered.cost_nano_usd,
             )
 
-    async def _keep(self, question: Question, shared: Shared) -> None:
+    def _keep(self, question: Question, shared: Shared) -> None:
         call, wish, caching = question.call, question.wish, question.caching
         answered = winner(call.record)
         too_long = shared.bytes > self.answers.bounds.answer_bytes_max
         if not wish.stores or answered is None or too_long:
             return
-        events = _events(question, b"".join(shared.parts))
-        if why_not_kept(events, tools=caching.tools):
-            return
+        body = b"".join(shared.parts)
+        if question.is_words:
+            events = _events(question, body)
+            if why_not_kept(events, tools=caching.tools):
+                return
+            body = told(events)
         now_us, record = self.answers.clock_us(), call.record
         ttl_s = caching.ttl_s if wish.ttl_s is None else min(wish.ttl_s, caching.ttl_s_max)
         entry = Entry(
             key=question.key,
-            scope=question.scope,
+            key_id=call.principal.key_id,
+            team=call.principal.team,
+            organisation=call.principal.organisation,
             namespace=wish.namespace,
             surface=call.dialect.name,
             operation=record.operation,
@@ -302,9 +318,10 @@ class Reuse:
             duration_ms=(time.monotonic() - call.started_s) * 1e3,
             finish_reason=record.finish_reason,
             dropped=tuple(record.dropped),
-            body=told(events),
+            content_type="" if question.is_words else "application/json",
+            body=body,
         )
-        await self.answers.put(entry)
+        self.answers.put(entry)
 
 
 class _Asking(Answerer):
@@ -329,11 +346,11 @@ class _Asking(Answerer):
         super().refuse(problem, attempts=attempts)
 
 
-def _why_alone(call: Call, head: Head, wanted: Wanted) -> str:
+def _why_alone(call: Call, head: Head, routes: Sequence[Route]) -> str:
     """Why an answer cannot stand for another: it is tied to what a provider keeps, or does something besides."""
     if head.refers or head.home or call.keeper:
         return "refers to what its provider keeps"
-    terms = [route.caching for route in wanted.routes]
+    terms = [route.caching for route in routes]
     if None in terms:
         return "one of its models is not cached"
     if head.is_kept and any(each is not None and each.scope == "organisation" for each in terms):

@@ -29,6 +29,8 @@ from headgate.routing.plan import Plan
 
 _NEVER_CHAT: Final = frozenset({"embeddings", "ranking"})
 """No model that calls tools can do these."""
+_KEPT: Final = frozenset({"embeddings", "ranking"})
+"""Whose answers may be used again."""
 _CHEAP: Final = frozenset({"embeddings", "ranking", "moderations"})
 """What may be asked of two at once when one is slow."""
 
@@ -68,14 +70,28 @@ class _Operating:
             keeper = await keeper_of(self._engine, call.principal, asked.refers)
             if keeper:
                 self._choice = kept_at(keeper, self._choice)
+        head = Head(model=asked.model, is_stream=False)
+        question, reuse = None, self._engine.reuse
+        route = self._choice.plan.route
+        if reuse is not None and route.caching is not None and self._side.name in _KEPT:
+            call.body = self._sent.body
+            question = reuse.question(call, head, (route,), self._choice.plan.deployments)
+            self._sent = structs.replace(self._sent, body=call.body)
         limits = self._engine.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
             plan = self._choice.plan
             left = admitted(self._engine, call, limits, plan.deployments, foreseen_beside(asked))
             self._choice = structs.replace(self._choice, plan=structs.replace(plan, deployments=left))
+        if question is None or reuse is None:
+            await self._ask(self._answerer)
+        else:
+            await reuse.answer(question, self._answerer, self._ask)
+
+    async def _ask(self, answerer: Answerer) -> None:
+        asked = self._asked
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
-        self._trying = Trying(self._engine, call, self._answerer, self._choice, head)
+        self._trying = Trying(self._engine, self._call, answerer, self._choice, head)
         await self._trying.run(self)
 
     def may_be_doubled(self) -> bool:

@@ -32,7 +32,7 @@ def answer(reason: StopReason = "stop", text: str = "hi", **more: object) -> lis
 def entry(**more: object) -> Entry:
     usual: dict[str, object] = {
         "key": KEY,
-        "scope": "key:k",
+        "key_id": "k",
         "surface": "openai_chat",
         "operation": "generate",
         "model": "r",
@@ -86,7 +86,7 @@ def test_what_is_told_is_what_was_heard():
         Started(id="x", model="m", created=5, dialect="openai_chat", extras=extras),
         PartStarted(index=0, kind="reasoning", extras=extras),
         PartDelta(0, "\u2028 \x00 héllo 🎉"),
-        PartEnded(index=0, signature=Signature(value="s", dialect="anthropic")),
+        PartEnded(index=0, signature=Signature("anthropic", "s")),
         Opaque(name="citations", raw=Raw(b'{"b":null}'), dialect="anthropic", index=0, slot="s"),
         Finished(reason="stop", usage=Usage(input_tokens=3, output_tokens=4), wire_reason="end_turn"),
     ]

@@ -99,7 +99,12 @@ def test_where_one_part_ends_and_the_next_begins():
 
 @pytest.mark.parametrize(
     ("scope", "found"),
-    [("user", "user:k\0u"), ("key", "key:k"), ("team", "team:t"), ("organisation", "organisation:o")],
+    [
+        ("user", "user:k/13d650693b19482ad7061da30b45bfbc"),
+        ("key", "key:k"),
+        ("team", "team:t"),
+        ("organisation", "organisation:o"),
+    ],
 )
 def test_whose_answers_a_caller_gets(scope: Scope, found: str):
     principal = Principal(key_id="k", name="n", team="t", organisation="o")

@@ -104,7 +104,9 @@ def test_use_does_not_fill_the_queue():
     [
         (Purge(), []),
         (Purge(key=(1).to_bytes(32)), [2, 3]),
-        (Purge(scope="team:b"), [1, 2]),
+        (Purge(tenant="b"), [1, 2]),
+        (Purge(tenant="k"), []),
+        (Purge(tenant="o"), [2, 3]),
         (Purge(tag="t"), [1, 3]),
         (Purge(model="r"), [2]),
         (Purge(model="other/m"), [1, 3]),
@@ -112,13 +114,13 @@ def test_use_does_not_fill_the_queue():
         (Purge(namespace="n"), [1, 2]),
         (Purge(namespace=""), [3]),
         (Purge(before_us=NOW), [1, 2]),
-        (Purge(scope="team:a", tag="t"), [1, 3]),
+        (Purge(tenant="a", tag="t"), [1, 3]),
     ],
 )
 def test_a_purge_takes_what_fits_all_of_it(wanted: Purge, left: list[int]):
     shelf = Shelf(10, 1_000_000)
-    shelf.put(named(1, scope="team:a"))
-    shelf.put(named(2, scope="team:a", tags=("t",), model="q", provider="other"))
-    shelf.put(named(3, scope="team:b", namespace="n", stored_us=NOW - 1))
+    shelf.put(named(1, team="a", organisation="o"))
+    shelf.put(named(2, team="a", tags=("t",), model="q", provider="other"))
+    shelf.put(named(3, team="b", namespace="n", stored_us=NOW - 1))
     assert shelf.purge(wanted) == 3 - len(left)
     assert [number for number in (1, 2, 3) if has(shelf, number) == [True]] == left

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from headgate.store.base import Store
 from headgate.store.tables import METADATA
 
-REVISION = "0006"
+REVISION = "0009"
 """The newest file in `versions`."""
 
 
