@@ -8,6 +8,7 @@ from msgspec import structs
 from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
+from headgate.app.reuse_desk import ReuseDesk
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.forecasting import Forecast
@@ -256,6 +257,7 @@ def admin_doors(core: Core) -> Doors:
             credit=_Credits(core, who),
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
+            reuse=ReuseDesk(core, who),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
             now_us=core.now_us,

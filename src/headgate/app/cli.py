@@ -11,6 +11,7 @@ import typer
 
 from headgate import __version__
 from headgate.app.commands.accounts import add_commands
+from headgate.app.commands.caching import add_cache_commands
 from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
 
@@ -31,6 +32,7 @@ cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
 add_commands(cli)
+add_cache_commands(cli)
 
 
 def main() -> None:

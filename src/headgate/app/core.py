@@ -10,7 +10,7 @@ from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
 from headgate.app.config_prices import price_book, unpriced
 from headgate.cache.answers import Answers, Bounds
-from headgate.cache.database import DatabaseKeeper
+from headgate.cache.database import DatabaseKeeper, Purges
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
@@ -48,6 +48,7 @@ class Core:
         )
         keeper = DatabaseKeeper(store) if cache.kept == "database" and self.compiled.directory.is_cached else None
         self.answers = Answers(pepper.digest, bounds, keeper)
+        self.purges = Purges(store)
         self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
         self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
         self.metering.limits = Limits(self.tenancy.limited, self._every_name, tariffs=self.tenancy.tariffs)

@@ -93,8 +93,9 @@ class Purges:
 def note(store: Store, wanted: Purge) -> None:
     """Tells every process that shares a store what is purged."""
     now_us = time.time_ns() // 1000
+    told = msgspec.structs.replace(wanted, before_us=wanted.before_us or now_us)
     with store.write() as connection:
-        answers.note(connection, msgspec.json.encode(wanted).decode(), now_us)
+        answers.note(connection, msgspec.json.encode(told).decode(), now_us)
         answers.forget_purges(connection, now_us - _HEARD_US)
 
 

@@ -74,6 +74,8 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     cost_nano_usd: int = 0
     is_priced: bool = True
     """False: no price is known for the model, so the cost is not known either (never taken as free)."""
+    prompt_cache_nano_usd: int = 0
+    """What the provider's cache of prompts has saved on it, less what writing to it has cost besides."""
 
 
 class CallStart(Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -18,6 +18,7 @@ from headgate.ledger import segments as types
 from headgate.ledger.charging import spent
 from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
+from headgate.ledger.saving import saved
 from headgate.ledger.segments import (
     OFFSET_BITS,
     OFFSET_MASK,
@@ -28,7 +29,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta, minted, spend, transfers, unbilled
+from headgate.store.queries import calls, meta, minted, savings, spend, transfers, unbilled
 
 CUT_SHORT = "the gateway stopped during this call"
 _CALLS_MAX = 1000
@@ -217,6 +218,7 @@ class Applier:
                 fresh = calls.add(connection, ended)  # a transaction may have been committed whose answer was lost
                 sums = spent(fresh)
                 spend.add(connection, sums)
+                savings.add(connection, saved(fresh))
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))
                 minting = [record for record in fresh if record.minted]

@@ -134,6 +134,7 @@ class Admin:
             credit=None,
             accounting=None,
             calls=self.calls,
+            reuse=None,
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
             now_us=lambda: NOW_US,

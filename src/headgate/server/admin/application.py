@@ -23,6 +23,7 @@ from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
+from headgate.server.admin.reuse import reuse_router
 from headgate.server.admin.tenants import tenants_router
 from headgate.server.admin.views import Refusal
 
@@ -53,6 +54,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
     api.include_router(administrators_router(doors))
+    api.include_router(reuse_router(doors))
     return api
 
 

@@ -5,12 +5,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from headgate.cache.shelf import Purge
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.focus import FocusVersion, Row
 from headgate.ledger.billing.forecasting import Forecast
 from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.credit import Credit, CreditState
+from headgate.ledger.saving import By, Line
 from headgate.limits.terms import Terms
 from headgate.policies.administrators import NewAdministrator
 from headgate.policies.issuing import NewKey
@@ -136,6 +138,22 @@ class Calls(Protocol):
         ...
 
 
+class Reuse(Protocol):
+    """Answers that are used again. Waits for a disk: called in threads."""
+
+    def purge(self, wanted: Purge) -> int:
+        """Takes out what is meant. Returns how many that were. Raises `NotFound` for a tenant that is not."""
+        ...
+
+    def state(self) -> dict[str, int]:
+        """How much is kept."""
+        ...
+
+    def savings(self, by: By, since_us: int, before_us: int) -> Sequence[Line]:
+        """What was saved on the days that begin in a time."""
+        ...
+
+
 class Doors(Struct, frozen=True, kw_only=True):
     """Everything the administration can ask for, as one administrator sees it."""
 
@@ -149,6 +167,7 @@ class Doors(Struct, frozen=True, kw_only=True):
     credit: Credits
     accounting: Accounting
     calls: Calls
+    reuse: Reuse
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""
