@@ -16,6 +16,12 @@ SOURCE = ROOT / "src" / "headgate"
 PURE_ROOMS = ("core", "dialects", "limits", "providers", "routing")
 ENTRY_POINTS = {
     "headgate.app.cli",  # the command
+    "headgate.cache.semantic.index",  # measured by bench/cache
+    "headgate.cache.semantic.judge",  # measured by bench/cache
+    "headgate.cache.semantic.learning",  # measured by bench/cache
+    "headgate.cache.semantic.minilm",  # named in a table of embedders
+    "headgate.cache.semantic.partition",  # the door of the room
+    "headgate.cache.semantic.static",  # named in a table of embedders
     "headgate.store.memory",  # for those who test against a store
     "headgate.store.migrations.env",  # run by Alembic
 }

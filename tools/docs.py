@@ -4,15 +4,16 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import typer.main
 
 from headgate.app.cli import cli
 from headgate.app.config import Config
-from headgate.app.config_models import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
+from headgate.app.config_values import REFERENCE_FORM, REFERENCE_OR_NONE_FORM, USD_FORM
 from headgate.core import problems
 from headgate.core.problems import STATUS_OF_KIND, HeadgateError, Outcome
 from headgate.dialects.base import Dialect
@@ -23,6 +24,21 @@ from headgate.routing.verdicts import RULES
 from headgate.server import paths
 from headgate.server.described import ACTIONS, document
 
+BESIDE = {
+    "embeddings": ("embeddings",),
+    "rerank": ("ranking",),
+    "moderations": ("moderations",),
+    "completions": ("completions",),
+    "images": ("image_generations", "image_edits", "image_variations"),
+    "speech": ("speech",),
+    "transcripts": ("transcriptions", "translations"),
+    "files": ("files",),
+    "batches": ("batches",),
+    "realtime": ("realtime",),
+    "interactions": ("interactions",),
+}
+"""What is beside talking, by its column, with the operations that count for it. Of recorded realtime sessions it is not
+known whose they are, so they prove the relay and no provider."""
 FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs`; change the code it describes instead. -->\n"
@@ -203,13 +219,11 @@ def _verdict(outcome: Outcome) -> str:
 def providers() -> str:
     """Every packaged provider and quirk, from the TOML files, the dialects and what recorded traffic has proved."""
     services = [spec for spec in packaged().values() if spec.tier != "builtin"]
-    proofs: Schema = json.loads((REFERENCE / "proofs.json").read_text())
     quirks = "".join(
         f"* `{name}` ({dialect.name}): {_linked(quirk.source)}\n"
         for dialect in DIALECTS.values()
         for name, quirk in sorted(dialect.quirks.items())
     )
-    recorded = sum(spec.tier == "recorded" for spec in services)
     return f"""# Providers
 
 {_NOTE}
@@ -219,17 +233,7 @@ unchanged. Any of them can be pointed elsewhere with `base_url`, and a service o
 them: see [how to add a provider](../how-to/add-a-provider.md). `headgate providers` says which are configured here and
 what the others need.
 
-## What is proved
-
-● recorded: shown by exchanges with the service itself, for which every property of the conformance suite holds
-({recorded} providers; [proofs.json](proofs.json) has the counts, by dialect, and `tools/proofs.py` makes it from
-recordings). ○ documented: documentation says so, or a public catalogue of models; nobody has compared it with the wire.
-Empty: neither.
-
-| provider | {" | ".join(FEATURES)} |
-|---|{"---|" * len(FEATURES)}
-{"".join(_proof_row(spec, proofs.get(spec.name, {})) for spec in services)}
-## Addresses and keys
+{_proved(services)}## Addresses and keys
 
 The key is the first of the variables that is set, unless the configuration names another. A blank such as `{{region}}`
 is filled by the provider's variable of that name, `{{model}}` by the model of each call.
@@ -262,6 +266,7 @@ A provider with several is given the first whose variable is set; `auth` in its 
 A token is fetched when the first call needs it, kept, and renewed five minutes before it ends, while calls go on with
 the old one. When none can be had, the attempt has failed and the next target is tried.
 
+{_billing_on(services)}
 ## Quirks
 
 A quirk is a named deviation of a service from the dialect it speaks.
@@ -269,12 +274,63 @@ A quirk is a named deviation of a service from the dialect it speaks.
 {quirks}"""
 
 
+def _proved(services: list[ProviderSpec]) -> str:
+    """The two tables of proofs."""
+    proofs: Schema = json.loads((REFERENCE / "proofs.json").read_text())
+    recorded = sum(spec.tier == "recorded" for spec in services)
+    return f"""## What is proved
+
+● recorded: shown by exchanges with the service itself, for which every property of the conformance suite holds
+({recorded} providers; [proofs.json](proofs.json) has the counts, by dialect, and `tools/proofs.py` makes it from
+recordings). ○ documented: documentation says so, or a public catalogue of models; nobody has compared it with the wire.
+Empty: neither.
+
+| provider | {" | ".join(FEATURES)} |
+|---|{"---|" * len(FEATURES)}
+{"".join(_proof_row(spec, proofs.get(spec.name, {})) for spec in services)}
+### Beside talking
+
+In the same way, of what else a service has; documented is what its file of data says of it. Where nothing stands in a
+row, it is not known, and each may be asked for: what the service lacks, it refuses itself. Services that are not listed
+have neither.
+
+| provider | {" | ".join(BESIDE)} |
+|---|{"---|" * len(BESIDE)}
+{"".join(_beside_row(spec, proofs.get(spec.name, {})) for spec in services)}
+"""
+
+
+def _billing_on(services: Sequence[ProviderSpec]) -> str:
+    names = ", ".join(f"`{spec.name}`" for spec in services if spec.bills_on)
+    return f"""## Answers that are billed to their end
+
+Most providers stop, and bill no more, when a connection is closed in the midst of an answer. These do not, as far as is
+known (`bills_on`); an answer of theirs is read to its end when its caller leaves. `bills_on` in a provider's entry
+decides otherwise.
+
+{fill(names, 119, break_on_hyphens=False)}.
+"""
+
+
 def _proof_row(spec: ProviderSpec, proofs: Schema) -> str:
     """● for what any of its doors has proved, ○ for what is documented."""
     proved = {feature for counted in proofs.values() for feature in counted}
-    documented = {"text", "stream", *spec.features}
+    talks = bool(spec.features) or any(door.sides is None for door in spec.speaks)  # else it has what is beside alone
+    documented = {"text", "stream", *spec.features} if talks else set[str]()
     marks = ("●" if name in proved else "○" if name in documented else "" for name in FEATURES)
     return f"| {spec.name} | {' | '.join(marks)} |\n"
+
+
+def _beside_row(spec: ProviderSpec, proofs: Schema) -> str:
+    """The same of what is beside talking; empty: nothing is known of it."""
+    proved = {name for counted in proofs.values() for name in counted}
+    documented = {name for door in spec.speaks for name in door.sides or ()}
+    documented |= ({"files", "batches"} if spec.batches else set()) | ({"realtime"} if spec.realtime else set())
+    marks = [
+        "●" if proved.intersection(names) else "○" if documented.intersection(names) else ""
+        for names in BESIDE.values()
+    ]
+    return f"| {spec.name} | {' | '.join(marks)} |\n" if any(marks) else ""
 
 
 def _address_row(spec: ProviderSpec) -> str:

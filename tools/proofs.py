@@ -20,6 +20,7 @@ from headgate.providers.spec import ProviderSpec, Speaks, packaged
 
 ROOT = Path(__file__).parent.parent
 FACTS = ROOT / "docs" / "reference" / "proofs.json"
+_KEPT = {"/files": "files", "/batches": "batches", "/batch/jobs": "batches", "/messages/batches": "batches"}
 FEATURES = ("text", "stream", "tools", "images", "schema", "reasoning", "cached", "errors")
 
 _ANYBODYS = re.compile(r"demo:|http://(?:localhost|127\.0\.0\.1):(?:3000|4000|8000|8080)/")
@@ -88,11 +89,40 @@ def proofs() -> dict[str, dict[str, dict[str, int]]]:
                 if dialect == exchange.dialect and address.match(plain(exchange.url)):
                     counts.setdefault((provider, dialect), Counter()).update(shown(exchange))
                     break
+    for url, dialect, name in beside():
+        for address, provider, spoken in places:
+            if spoken == dialect and address.match(plain(url)):
+                counts.setdefault((provider, dialect), Counter())[name] += 1
+                break
     table: dict[str, dict[str, dict[str, int]]] = {}
     for (provider, dialect), counted in sorted(counts.items()):
-        if counted["text"] + counted["stream"]:
-            table.setdefault(provider, {})[dialect] = {name: counted[name] for name in FEATURES if counted[name]}
+        names = (*FEATURES, *sorted(counted.keys() - set(FEATURES)))
+        proved = {name: counted[name] for name in names if counted[name]}
+        if proved.keys() - {"errors"}:
+            table.setdefault(provider, {})[dialect] = proved
     return table
+
+
+def beside() -> Iterator[tuple[str, str, str]]:
+    """Every good exchange beside talking that the suite's checks hold for: its URL, its dialect and the operation."""
+    from tests.conformance import test_kept, test_operations, test_sides, traffic  # noqa: PLC0415
+
+    for family in traffic.families():
+        for record in traffic.records(family):
+            if (record.get("status") or 200) >= 400:
+                continue
+            url, found = record["url"], test_operations.operation_of(record)
+            if found is not None:
+                exchange = traffic.read_exchange(record, family, found[0])
+                if test_operations.holds(exchange, found[1]):
+                    yield url, *found
+            elif (name := test_sides.side_of(record)) is not None:
+                if test_sides.holds(record, name):
+                    yield url, test_sides.SIDES[name][0].name, name
+            elif (call := test_kept.call_of(record)) is not None:
+                kept = _KEPT.get(call.place.collection.path)
+                if kept and not any(check(call) for check in test_kept.CHECKS):
+                    yield url, call.place.collection.dialect, kept
 
 
 def shown(exchange: Any) -> Iterator[str]:

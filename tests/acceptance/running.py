@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def gateway(folder: Path, config: Mapping[str, Any], **variables: str) -> Iterator[Gateway]:
+def gateway(
+    folder: Path, config: Mapping[str, Any], command: Sequence[str] = HEADGATE, **variables: str
+) -> Iterator[Gateway]:
     """Starts `headgate serve` with this configuration and data in `folder`, waits until it answers, and stops it."""
     folder.mkdir(parents=True, exist_ok=True)
     port, admin_port = free_port(), free_port()
@@ -83,7 +85,7 @@ def gateway(folder: Path, config: Mapping[str, Any], **variables: str) -> Iterat
         **variables,
     }
     log = (folder / "server.log").open("a")
-    process = subprocess.Popen([*HEADGATE, "serve"], env=environment, stdout=log, stderr=log, text=True)
+    process = subprocess.Popen([*command, "serve"], env=environment, stdout=log, stderr=log, text=True)
     running = Gateway(process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}", environment)
     try:
         _wait_until_ready(running, folder)

@@ -48,22 +48,23 @@ def place_in(record: dict[str, Any]) -> Place | None:
 @cache
 def recorded() -> tuple[Call, ...]:
     """Every call about a thing that is kept."""
-    found: list[Call] = []
-    for family in families():
-        for record in records(family):
-            place = place_in(record)
-            if place is not None:
-                told = record.get("response_body")
-                answer = told if isinstance(told, str) else json.dumps(told)
-                asked = record.get("request_body")
-                path = urlsplit(record["url"]).path
-                request = json.dumps(asked).encode() if isinstance(asked, dict) else b""
-                is_json = record.get("response_encoding") != "base64" and answer[:1] == "{"
-                status = record.get("status") or 200
-                found.append(
-                    Call(record["id"], record["method"], path, place, request, status, answer.encode(), is_json)
-                )
-    return tuple(found)
+    found = (call_of(record) for family in families() for record in records(family))
+    return tuple(call for call in found if call is not None)
+
+
+def call_of(record: dict[str, Any]) -> Call | None:
+    """A call about a thing that is kept; None: it is about none."""
+    place = place_in(record)
+    if place is None:
+        return None
+    told = record.get("response_body")
+    answer = told if isinstance(told, str) else json.dumps(told)
+    asked = record.get("request_body")
+    path = urlsplit(record["url"]).path
+    request = json.dumps(asked).encode() if isinstance(asked, dict) else b""
+    is_json = record.get("response_encoding") != "base64" and answer[:1] == "{"
+    status = record.get("status") or 200
+    return Call(record["id"], record["method"], path, place, request, status, answer.encode(), is_json)
 
 
 def clients_find_it(call: Call) -> str | None:

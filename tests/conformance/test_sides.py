@@ -61,18 +61,31 @@ def _read(family: str) -> Iterator[Call]:
     for record in records(family):
         name = side_of(record)
         if name is not None:
-            asked = {key.lower(): value for key, value in (record["request_headers"] or {}).items()}
-            told = {key.lower(): value for key, value in (record["response_headers"] or {}).items()}
-            yield Call(
-                record["id"],
-                name,
-                asked.get("content-type", ""),
-                _bytes(record["request_body"], record.get("request_encoding")),
-                record["status"],
-                told.get("content-type", ""),
-                _framed(record),
-                bool(record.get("streaming")),
-            )
+            yield _call_of(record, name)
+
+
+def _call_of(record: dict[str, Any], name: str) -> Call:
+    asked = {key.lower(): value for key, value in (record["request_headers"] or {}).items()}
+    told = {key.lower(): value for key, value in (record["response_headers"] or {}).items()}
+    return Call(
+        record["id"],
+        name,
+        asked.get("content-type", ""),
+        _bytes(record["request_body"], record.get("request_encoding")),
+        record["status"],
+        told.get("content-type", ""),
+        _framed(record),
+        bool(record.get("streaming")),
+    )
+
+
+def holds(record: dict[str, Any], name: str) -> bool:
+    """Whether every check of one exchange is passed."""
+    try:
+        _check(_call_of(record, name), *SIDES[name])
+    except Exception:
+        return False
+    return True
 
 
 def _framed(record: dict[str, Any]) -> bytes:

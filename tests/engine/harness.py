@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -41,6 +41,14 @@ class Anyone:
 
     async def identify(self, presented: bytes) -> Principal | None:
         return Principal(key_id="test", name="test")
+
+
+class Keys(Protocol):
+    """Who may call."""
+
+    def recall(self, presented: bytes) -> Principal | None: ...
+
+    async def identify(self, presented: bytes) -> Principal | None: ...
 
 
 class Bench:
@@ -87,6 +95,7 @@ async def bench(
     routes: Mapping[str, Any] | None = None,
     providers: Mapping[str, Any] | None = None,
     kept: str = "database",
+    keys: Keys | None = None,
     **route: Any,
 ) -> AsyncIterator[Bench]:
     """A gateway in front of the upstreams `names`, and of `providers` besides.
@@ -117,7 +126,7 @@ async def bench(
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
         engine.fleet.blame.lag_max_s = 60.0  # whatever else this machine has to do
-        listener = wiring.client_listener(core, engine, Anyone())
+        listener = wiring.client_listener(core, engine, keys or Anyone())
         transport = AsyncTransport(listener, spawn)
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30

@@ -256,6 +256,24 @@ async def test_an_answer_that_is_kept_is_its_callers(tmp_path: Path):
         assert statuses == [200, 404, 404, 200]
 
 
+@pytest.mark.parametrize(("store", "statuses"), [(True, [200, 404, 404]), (False, [404] * 3), (None, [404] * 3)])
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_chat_that_is_stored_is_its_callers(
+    tmp_path: Path, store: bool | None, statuses: list[int], is_stream: bool
+):
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "store": store, "stream": is_stream}
+    async with passing(tmp_path) as at:
+        made = await ask(at, "may", "POST", "/one/v1/chat/completions", json=body)
+        text = made.text.partition("data: ")[2].partition("\n")[0] if is_stream else made.text
+        path = f"/v1/chat/completions/{json.loads(text)['id']}"
+        at.one.reply(b"{}", path=path)
+
+        asked = [await ask(at, *each) for each in (("may", "GET", path), ("other", "GET", path))]
+        passed = await ask(at, "other", "GET", f"/one{path}")
+
+        assert [each.status_code for each in (*asked, passed)] == statuses
+
+
 async def test_an_upstreams_error_is_the_callers(tmp_path: Path):
     async with passing(tmp_path) as at:
         at.one.fail(Status(429))

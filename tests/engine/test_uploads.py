@@ -14,7 +14,7 @@ import pytest
 from headgate.app import wiring
 from headgate.core.record import CallRecord
 from headgate.server.http1 import Connections
-from headgate.server.listener import ClientListener, Doors, Settings
+from headgate.server.listener import ClientListener, Doors, KeyRing, Settings
 from headgate.store.queries.calls import CallFilter
 from tests.engine.test_keepers import Keys, Place, place
 from tests.engine.test_keeping import answer, ask, file
@@ -44,12 +44,12 @@ class At(Place):
 
 
 @asynccontextmanager
-async def listening(folder: Path, **more: Any) -> AsyncIterator[At]:
+async def listening(folder: Path, keys: KeyRing | None = None, **more: Any) -> AsyncIterator[At]:
     async with place(folder, **more) as inside, asyncio.TaskGroup() as group:
         at = At(inside.core, inside.engine, inside.client, inside.one, inside.two)
         doors = Doors(
             engine=at.engine,
-            keys=Keys(),
+            keys=keys or Keys(),
             calls=at.core.calls,
             listing=lambda: at.core.compiled.listing,
             is_ready=lambda: "",

@@ -8,13 +8,14 @@ from msgspec import structs
 from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
+from headgate.app.credit_doors import Coupons, Credits
+from headgate.app.price_keeping import history
 from headgate.app.reuse_desk import ReuseDesk
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.forecasting import Forecast
 from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
-from headgate.ledger.credit import Credit, CreditState, credit_account, credited, grant, used
 from headgate.limits.compiling import BudgetOf
 from headgate.limits.terms import Terms
 from headgate.policies.administrators import NewAdministrator, appoint, dismiss, list_administrators, recognise
@@ -38,12 +39,11 @@ from headgate.policies.organising import (
 from headgate.policies.roles import OPERATOR, Administrator
 from headgate.policies.tenancy import home_of_tenant
 from headgate.server.admin.doors import Doors
-from headgate.store.queries import audit, keys, spend, transfers
+from headgate.store.queries import audit, keys
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
-from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -136,39 +136,6 @@ class _Tenants:
         return [_budget_use(each, now_us) for each in found]
 
 
-class _Credits:
-    """The ledger, likewise."""
-
-    def __init__(self, core: Core, who: Administrator) -> None:
-        self._core = core
-        self._who = who
-
-    def grant(self, credit: Credit) -> None:
-        self._kids(credit.account)
-        grant(self._core.store, credit, actor=self._who.actor)
-        self._core.keys.renew()
-
-    def state(self, account: str) -> CreditState:
-        kids = self._kids(account)
-        self._core.applier.drain()
-        with self._core.store.read() as connection:
-            postings = transfers.of_account(connection, credit_account(account))
-            return CreditState(credited(connection, account), used(connection, kids), postings)
-
-    def spent(self, account: str, since_us: int, before_us: int) -> Sequence[Spent]:
-        kids = self._kids(account)
-        self._core.applier.drain()
-        with self._core.store.read() as connection:
-            found = spend.since(connection, kids, since_us)
-        return [each for each in found if since_us <= each.place.quarter_us < before_us]
-
-    def _kids(self, account: str) -> Sequence[str]:
-        kids = self._core.tenancy.kids(account)
-        place = self._core.tenancy.home(account)
-        self._who.check_reach(f"organisation, team or key {account!r}", place, "account_not_found")
-        return kids
-
-
 class _Accounting(Accounting):
     """What leaves the books, of those whom somebody may see."""
 
@@ -254,10 +221,12 @@ def admin_doors(core: Core) -> Doors:
             administrators=_Administrators(core, who),
             keys=_Keys(core, who),
             tenants=_Tenants(core, who),
-            credit=_Credits(core, who),
+            credit=Credits(core, who),
+            coupons=Coupons(core, who),
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
             reuse=ReuseDesk(core, who),
+            prices=lambda provider, model: history(core.store, provider, model),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
             now_us=core.now_us,

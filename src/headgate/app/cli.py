@@ -12,6 +12,7 @@ import typer
 from headgate import __version__
 from headgate.app.commands.accounts import add_commands
 from headgate.app.commands.caching import add_cache_commands
+from headgate.app.commands.credit import coupons, credit
 from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
 
@@ -31,6 +32,8 @@ db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
+cli.add_typer(credit, name="credit")
+cli.add_typer(coupons, name="coupons")
 add_commands(cli)
 add_cache_commands(cli)
 
@@ -163,22 +166,34 @@ def explain(
 
 @db.command("verify")
 def verify_books(config: ConfigFile = None, json: AsJson = False) -> None:
-    """Add up the ledger, the sums and the calls, and say where they differ, and whether every line of the audit hangs
-    on the one before it. Exit code 1: they differ, or one does not."""
-    from headgate.app.commands.books import audit_broken_at, differences  # noqa: PLC0415
+    """Add up the ledger, the sums, the rollups and the calls, and say where they differ, and whether every line of the
+    audit hangs on the one before it. Exit code 1: they differ, or one does not."""
+    from headgate.app.commands.books import audit_broken_at, differences, rollups_off  # noqa: PLC0415
 
     setup = load_setup(config)
-    found, broken = differences(setup), audit_broken_at(setup)
+    found, off, broken = differences(setup), rollups_off(setup), audit_broken_at(setup)
     if json:
-        print_json([each._asdict() for each in found])
+        print_json([each._asdict() for each in (*found, *off)])
     else:
         for each in found:
             typer.echo(f"{each.what}: {each.ledger} and {each.others} nano-USD")
         typer.echo("the books do not balance" if found else "the books balance")
+        for each in off:
+            typer.echo(f"{each.what}: {each.rollups} in the rollups, {each.calls} in the calls")
+        if off:
+            typer.echo("the rollups are wrong: make them anew with `headgate db rebuild`")
     if broken is not None:
         typer.echo(f"the audit was changed at line {broken} or before it", err=True)
-    if found or broken is not None:
+    if found or off or broken is not None:
         raise typer.Exit(1)
+
+
+@db.command("rebuild")
+def rebuild_rollups(config: ConfigFile = None) -> None:
+    """Make the sums by minute, hour and day anew from the calls. A gateway may run meanwhile."""
+    from headgate.app.commands.books import rebuild  # noqa: PLC0415
+
+    typer.echo(f"the rollups are made of {rebuild(load_setup(config))} calls")
 
 
 @cli.command()

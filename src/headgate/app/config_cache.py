@@ -2,23 +2,16 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from headgate.app.config_values import Section
 from headgate.core.caching import Caching, Replay, Scope, Shares
-
-FORM: Final = ConfigDict(
-    extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
-)
-"""Of every part of the file."""
-
 
 Ttl = Annotated[int, Field(ge=1, le=366 * 86_400)]
 
 
-class CacheTerms(BaseModel):
+class CacheTerms(Section):
     """How answers are used again."""
-
-    model_config = FORM
 
     mode: Literal["off", "exact"] = "off"
     """`off`: never. `exact`: for calls that ask the same, in every parameter that can change the answer."""

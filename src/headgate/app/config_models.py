@@ -4,14 +4,12 @@ The text under a setting is what the reference page and the JSON Schema say of i
 """
 
 import re
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -20,10 +18,26 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from headgate.app.config_cache import FORM, Cache, CacheTerms, mode_alone
-from headgate.app.config_secrets import NO_KEY, BadReference, Secret, Surroundings, resolve
+from headgate.app.config_cache import Cache, CacheTerms, mode_alone
+from headgate.app.config_money import PriceEntry, Prices
+from headgate.app.config_secrets import Secret
+from headgate.app.config_values import (
+    USD_MAX,
+    Bytes,
+    Entry,
+    HeaderValue,
+    Host,
+    Port,
+    Reference,
+    ReferenceOrNone,
+    Seconds,
+    Section,
+    Tag,
+    VariableValue,
+    refusal,
+    section,
+)
 from headgate.providers.quality import Quality
 from headgate.providers.spec import Scheme
 from headgate.routing.affinity import Sticky
@@ -33,91 +47,10 @@ from headgate.routing.strategies import Strategy
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
-USD_MAX = 1_000_000
-USD_FORM = r"^[0-9]+(\.[0-9]{1,6})?$"
-
-
-def refusal(text: str) -> PydanticCustomError:
-    """A fault with its message ready for the operator."""
-    return PydanticCustomError("headgate", "{text}", {"text": text})
-
-
-def _secret(value: object, info: ValidationInfo) -> object:
-    if value is None or isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise refusal("must be text: env:NAME or file:PATH")
-    if value == NO_KEY:
-        return Secret("")
-    around = info.context if isinstance(info.context, Surroundings) else Surroundings({}, Path())
-    try:
-        return resolve(value, around)
-    except BadReference as fault:
-        raise refusal(str(fault)) from None
-
-
-def _header(value: object, info: ValidationInfo) -> object:
-    if isinstance(value, str) and not value.startswith(("env:", "file:")):
-        if not value.isprintable():
-            raise refusal("must be printable text on one line")
-        return Secret(value)
-    return _secret(value, info)
-
-
-def _variable(value: object, info: ValidationInfo) -> object:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return _header(str(value) if is_number else value, info)
-
-
-def _usd(value: object) -> object:
-    """USD per million tokens (or each) as millionths of that, exactly: a pico-USD per token (or a micro-USD)."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise refusal("must be an amount in USD such as 0.15")
-    try:
-        millionths = Decimal(str(value)) * 1_000_000
-        whole = int(millionths)
-    except (InvalidOperation, OverflowError, ValueError):
-        raise refusal(f"must be an amount in USD such as 0.15, not {value!r}") from None
-    if not 0 <= whole <= USD_MAX * 1_000_000:
-        raise refusal(f"must be from 0 to {USD_MAX} USD, not {value!r}")
-    if whole != millionths:
-        raise refusal(f"may have six decimals at most, not {value!r}")
-    return whole
-
-
-def _section(value: object) -> object:
-    return {} if value is None else value
 
 
 def _target(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
-
-
-REFERENCE_FORM = "^(env|file):.+$"
-REFERENCE_OR_NONE_FORM = f"^(env:.+|file:.+|{NO_KEY})$"
-Reference = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": REFERENCE_FORM})]
-ReferenceOrNone = Annotated[
-    Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "pattern": REFERENCE_OR_NONE_FORM})
-]
-HeaderValue = Annotated[Secret, BeforeValidator(_header), WithJsonSchema({"type": "string"})]
-VariableValue = Annotated[Secret, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
-Usd = Annotated[
-    int,
-    BeforeValidator(_usd),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": USD_FORM}, {"type": "number", "minimum": 0}]}),
-]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Host = Annotated[str, Field(min_length=1, max_length=253)]
-Entry = TypeVar("Entry")
-Bytes = Annotated[int, Field(ge=1024, le=1024 * 1024 * 1024)]
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
-
-
-class Section(BaseModel):
-    """What all parts of the file have in common: unknown names are refused, values are not guessed, nothing changes."""
-
-    model_config = FORM
 
 
 class Server(Section):
@@ -192,88 +125,6 @@ class PassThrough(Section):
 
     providers: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Providers that may be called so, by keys that `headgate keys pass-through` lets do it. Empty: none."""
-
-
-class RatesEntry(Section):
-    """What tokens cost, in USD per million, as text or number; a kind left out is billed as what it is part of."""
-
-    input: Usd | None = None
-    """Tokens that go in."""
-    output: Usd | None = None
-    """Tokens that come out."""
-    cached: Usd | None = None
-    """Input read from the prompt cache."""
-    cache_write: Usd | None = None
-    """Input written to the prompt cache."""
-    cache_write_1h: Usd | None = None
-    """Input written to the prompt cache for an hour."""
-    reasoning: Usd | None = None
-    """Output spent on thinking."""
-    audio_input: Usd | None = None
-    """Sound that goes in."""
-    audio_output: Usd | None = None
-    """Sound that comes out."""
-    image_input: Usd | None = None
-    """Pictures that go in."""
-    image_output: Usd | None = None
-    """Pictures that come out."""
-
-
-class TierEntry(RatesEntry):
-    """Rates for the whole of a call whose input is longer."""
-
-    above: Annotated[int, Field(ge=1)]
-    """Input tokens up to which the tier does not hold."""
-
-
-class PriceEntry(RatesEntry):
-    """Your price of a model."""
-
-    request: Usd | None = None
-    """Each request, in USD."""
-    web_search: Usd | None = None
-    """Each web search, in USD."""
-    characters: Usd | None = None
-    """Speech: USD per million characters, instead of tokens."""
-    audio_hour: Usd | None = None
-    """Transcription: USD per hour of sound, instead of tokens."""
-    image: Usd | None = None
-    """Each picture made, in USD, instead of tokens."""
-    search: Usd | None = None
-    """Ranking: each query over up to 100 documents, in USD, instead of tokens."""
-    tiers: Annotated[tuple[TierEntry, ...], Field(strict=False)] = ()
-    """Rates for long input, by `above`, rising."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        fees = (self.characters, self.audio_hour, self.image, self.search)
-        if any(fee is not None for fee in fees) and self.input is None and self.output is None and not self.tiers:
-            return self
-        for rates in (self, *self.tiers):
-            if rates.input is None or rates.output is None:
-                raise refusal("needs both input and output; write 0 for what is free")
-        above = [tier.above for tier in self.tiers]
-        if above != sorted(set(above)):
-            raise refusal("must have its tiers by above, rising")
-        return self
-
-
-class Prices(Section):
-    """Models whose price is not known, and where prices come from."""
-
-    unpriced: Literal["ceiling", "report", "refuse"] = "ceiling"
-    """`ceiling`: hold the ceiling's cost, `report`: hold nothing, `refuse`: answer 400. It is never shown as free."""
-    ceiling: Annotated[RatesEntry, BeforeValidator(_section)] = RatesEntry(input=15, output=75)
-    """USD per million tokens to hold for a model without a price. Not given: 15 for input and 75 for output."""
-    update: bool = False
-    """Fetch current prices every hour while the server runs. Needs `pip install headgate[prices]`."""
-
-    @field_validator("ceiling")
-    @classmethod
-    def _both(cls, rates: RatesEntry) -> RatesEntry:
-        if rates.input is None or rates.output is None:
-            raise refusal("needs both input and output")
-        return rates
 
 
 class Webhook(Section):
@@ -357,12 +208,15 @@ class ProviderEntry(Section):
     """API version to send, for providers that have several. Empty: the usual one."""
     speaks: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Keep only these dialects of its API. Empty: all that the provider speaks."""
-    headers: dict[str, HeaderValue] = {}
+    headers: dict[str, HeaderValue] = Field(default={})
     """Further header fields to send; a value may be `env:NAME` or `file:PATH`."""
     models: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Names of models to list, besides those that are known to run there."""
-    prices: dict[str, PriceEntry] = {}
+    prices: dict[str, PriceEntry] = Field(default={})
     """Your own prices by model; `*` is every other model. `{"*": {input: 0, output: 0}}` makes a local server free."""
+    bills_on: bool | None = None
+    """Whether it bills an answer to its end though the connection is closed before: then the answer is read on when its
+    caller leaves, so that its cost is known. Not given: as is known of the provider."""
     trust: bool = False
     """Send its models anything: do not check first what they are known to be able to do."""
 
@@ -503,31 +357,33 @@ class Config(Section):
     """Folder of everything that is kept. Not given: `$XDG_DATA_HOME/headgate`, else `~/.local/share/headgate`."""
     admin_key: Reference | None = None
     """The key of the administration, at least 32 characters. Not given: the first start makes one, shown once."""
-    server: Annotated[Server, BeforeValidator(_section)] = Server()
+    server: Annotated[Server, BeforeValidator(section)] = Server()
     """Where Headgate listens."""
     store: str = "sqlite:///headgate.db"
     """The database: `sqlite:///` and a path, which starts from `data_dir` unless it is absolute, or
     `postgresql://USER@HOST/DATABASE`, which needs `pip install headgate[postgresql]`."""
     shared: None = None
     """Shared state of several replicas. Not available yet: leave it out."""
-    providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(_section)]], BeforeValidator(_section)] = {}
+    providers: Annotated[dict[str, Annotated[ProviderEntry, BeforeValidator(section)]], BeforeValidator(section)] = (
+        Field(default={})
+    )
     """Where models run. Not given: every packaged provider whose usual variable is set. `demo` is always there.
     Besides the settings below an entry takes the variables of its provider's addresses, such as `resource`."""
-    timeouts: Annotated[Timeouts, BeforeValidator(_section)] = Timeouts()
+    timeouts: Annotated[Timeouts, BeforeValidator(section)] = Timeouts()
     """How long providers may take."""
-    probes: Annotated[Probes, BeforeValidator(_section)] = Probes()
+    probes: Annotated[Probes, BeforeValidator(section)] = Probes()
     """Looking after providers that are out of order."""
-    kept: Annotated[Kept, BeforeValidator(_section)] = Kept()
+    kept: Annotated[Kept, BeforeValidator(section)] = Kept()
     """What providers keep for callers."""
-    pass_through: Annotated[PassThrough, BeforeValidator(_section)] = PassThrough()
+    pass_through: Annotated[PassThrough, BeforeValidator(section)] = PassThrough()
     """What else of a provider's API may be called."""
-    prices: Annotated[Prices, BeforeValidator(_section)] = Prices()
+    prices: Annotated[Prices, BeforeValidator(section)] = Prices()
     """What to do about models whose price is not known."""
     cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
     """Answers that are used again. A bare text is its `mode`."""
-    alerts: Annotated[Alerts, BeforeValidator(_section)] = Alerts()
+    alerts: Annotated[Alerts, BeforeValidator(section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
-    routes: Annotated[dict[str, RouteEntry], BeforeValidator(_section)] = {}
+    routes: Annotated[dict[str, RouteEntry], BeforeValidator(section)] = Field(default={})
     """Model names of your own."""
 
     @field_validator("data_dir")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from headgate.app.config_models import PriceEntry, Prices, ProviderEntry, RatesEntry
-from headgate.ledger.prices import Fees, OwnPrices, Price, PriceBook, Rates, Tier
+from headgate.app.config_models import ProviderEntry
+from headgate.app.config_money import PriceEntry, PriceRatesEntry, Prices, RatesEntry
+from headgate.ledger.prices import DatedPrice, Fees, OwnPrices, Price, PriceBook, Rates, Tier
 from headgate.policies.metering import CEILING_FEES, Unpriced
 from headgate.providers.spec import ProviderSpec, packaged
 
@@ -23,6 +24,7 @@ def own_prices(entries: Mapping[str, ProviderEntry], specs: Mapping[str, Provide
     return {
         own_name(name): OwnPrices(
             models={model.lower(): price(told) for model, told in entry.prices.items()},
+            later={model.lower(): later(told) for model, told in entry.prices.items() if told.later},
             base=specs[entry.like or name].prices or entry.like or name,
         )
         for name, entry in entries.items()
@@ -30,7 +32,7 @@ def own_prices(entries: Mapping[str, ProviderEntry], specs: Mapping[str, Provide
     }
 
 
-def price(told: PriceEntry) -> Price:
+def price(told: PriceRatesEntry) -> Price:
     """Config amounts are millionths of a USD; fees are kept in nano-USD."""
     return Price(
         rates=rates(told),
@@ -41,7 +43,12 @@ def price(told: PriceEntry) -> Price:
     )
 
 
-def fees(told: PriceEntry) -> Fees | None:
+def later(told: PriceEntry) -> tuple[DatedPrice, ...]:
+    """Those that take its place, each from its day on."""
+    return tuple(DatedPrice(price(each), since_s=int(each.since.timestamp())) for each in told.later)
+
+
+def fees(told: PriceRatesEntry) -> Fees | None:
     """What is billed instead of tokens; None: nothing is."""
     amounts = (told.audio_hour, told.image, told.search)
     audio_hour, image, search = (None if amount is None else amount * 1000 for amount in amounts)

@@ -186,7 +186,11 @@ def _missing_key(place: str, name: str, entry: ProviderEntry, auth: Auth | None,
 def _joined(name: str, entry: ProviderEntry, spec: ProviderSpec, environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         name=name,
-        spec=msgspec.structs.replace(spec, models=tuple(dict.fromkeys((*entry.models, *spec.models)))),
+        spec=msgspec.structs.replace(
+            spec,
+            models=tuple(dict.fromkeys((*entry.models, *spec.models))),
+            bills_on=spec.bills_on if entry.bills_on is None else entry.bills_on,
+        ),
         base_url=entry.base_url or (usual_address(spec, environ) if name == spec.name else ""),
         credential=(entry.api_key or Secret("")).reveal(),
         version=entry.version,

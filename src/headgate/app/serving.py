@@ -16,7 +16,9 @@ from headgate.app.alert_channels import channels
 from headgate.app.alerting import Alerting, keep_alerting
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
+from headgate.app.crediting import keep_credit
 from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
 from headgate.app.welcome import Welcome, base_url, lines
@@ -62,6 +64,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
+        spawn(keep_credit(core))
+        spawn(keep_prices(core))
         if setup.config.probes.every_s:
             spawn(keep_probing(engine, setup.config.probes.every_s))
         if setup.config.prices.update:

@@ -1,12 +1,18 @@
 """Who calls: what the rest of the call needs to know of a caller. Must not know keys or how they are checked."""
 
-from typing import NamedTuple, Protocol, Self
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from msgspec import Struct
 
 from headgate.core.usage import Usage
 
 _TEAM = "team:"
+
+Priority = Literal["interactive", "standard", "batch"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("interactive", "standard", "batch")
+"""Classes of calls; where calls have to wait, those of an earlier one go first. A class's number is its place here."""
+STANDARD: Final = PRIORITIES.index("standard")
+BATCH: Final = PRIORITIES.index("batch")
 
 
 class Sold(NamedTuple):
@@ -19,6 +25,8 @@ class Sold(NamedTuple):
     """The provider's own name of the model."""
     usage: Usage
     cost_nano_usd: int
+    at_us: int
+    """When its call began, in Unix microseconds."""
 
 
 class Tariff(Protocol):
@@ -43,6 +51,10 @@ class Principal(Struct, frozen=True, kw_only=True):
     """None: it pays what it costs."""
     organisation: str = ""
     """The id of the one that its key belongs to; empty: none."""
+    priority: int = STANDARD
+    """The class of its calls, which none of them may be above."""
+    weight: float = 1.0
+    """Of its owner, where calls have to wait: twice the weight, twice the tokens."""
 
     @property
     def owner(self) -> str:

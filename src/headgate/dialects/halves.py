@@ -32,6 +32,7 @@ def embeddings_row(
         address=lambda asked, target: halves.address(asked.question, target),
         read=_reader(needed, usage),
         halves=halves,
+        tells=usage,
     )
 
 
@@ -50,6 +51,7 @@ def ranking_row(
         address=lambda asked, target: halves.address(asked.question, target),
         read=_reader(needed, usage),
         halves=halves,
+        tells=usage,
     )
 
 

@@ -45,7 +45,9 @@ COLLECTIONS: Final = {
     each.path: each
     for each in (
         Collection(path="/files", kind="file"),
+        Collection(path="/files/upload", kind="file"),  # Together's door for new ones
         Collection(path="/batches", kind="batch"),
+        Collection(path="/batch/jobs", kind="batch"),  # Mistral's
         Collection(path="/uploads", kind="upload"),
         Collection(path="/responses", kind="response", is_free=False),
         Collection(path="/conversations", kind="conversation"),
@@ -71,6 +73,8 @@ _PREFIX: Final = re.compile(r"^(?:/(?:v1|v1beta|v1alpha|v2|api|openai))*(?=/)")
 _MADE: Final[dict[str, str]] = {
     "output_file_id": "batch_output",
     "error_file_id": "batch_output",
+    "output_file": "batch_output",
+    "error_file": "batch_output",
     "result_files": "file",
     "file_id": "file",
 }
@@ -79,6 +83,7 @@ _MAKING: Final = frozenset({"/remix"})
 """What makes another thing of one."""
 _NAMING: Final = (
     "input_file_id",
+    "input_files",
     "file_id",
     "file_ids",
     "training_file",
@@ -135,8 +140,9 @@ def made_by(place: Place, method: str, answer: Members) -> dict[str, str]:
     """The ids that an answer tells of, each with its kind: the thing itself if it was made just now, and what came of
     it."""
     made: dict[str, str] = {}
-    id = answer.get("id")
-    if method == "POST" and (not place.id or place.rest in _MAKING) and isinstance(id, str) and id:
+    answer = _unwrapped(answer)
+    id = id_of(answer)
+    if method == "POST" and (not place.id or place.rest in _MAKING) and id:
         made[id] = place.collection.kind
     file = answer.get("file")
     if isinstance(file, dict):  # an upload that has been completed
@@ -146,6 +152,18 @@ def made_by(place: Place, method: str, answer: Members) -> dict[str, str]:
         values = cast("list[object]", value) if isinstance(value, list) else [value]
         made.update((each, kind) for each in values if isinstance(each, str) and each)
     return made
+
+
+def id_of(answer: Members) -> str:
+    """The id of what an answer tells of; empty: none."""
+    id = _unwrapped(answer).get("id")
+    return id if isinstance(id, str) else ""
+
+
+def _unwrapped(answer: Members) -> Members:
+    """Together tells of a batch that it has just made as a `job`, beside its warnings."""
+    job = answer.get("job")
+    return cast("Members", job) if isinstance(job, dict) else answer
 
 
 def members_of(body: bytes) -> Members:

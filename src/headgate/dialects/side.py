@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from headgate.core.problems import InvalidRequest, Problem
+from headgate.core.request import Extras
 from headgate.core.usage import Usage
 from headgate.dialects.base import Envelope, Malformed, Operation, Target
 from headgate.dialects.multipart import Part, boundary_of, parts_of, text_of, with_field
@@ -212,6 +213,16 @@ class SideOperation(Struct, frozen=True, kw_only=True):
     kept: Callable[[bytes], Kept | None] | None = None
     """Of a whole answer, what of it the provider keeps; None: nothing ever."""
     halves: Operation[Any, Any] | None = None
+    tells: Callable[[Extras], Usage | None] | None = None
+    """What the members of a body tell of usage, even of one that is an error in place of an answer; None: nothing."""
+
+
+def usage_told(side: SideOperation, body: bytes) -> Usage | None:
+    """What a body tells of usage, whatever else it is."""
+    try:
+        return side.tells(_OBJECT.decode(body)) if side.tells is not None else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def is_form(content_type: str) -> bool:

@@ -56,6 +56,9 @@ class Answerer:
         """A complete answer."""
         self.is_committed = True
         record = self._call.record
+        if self.is_gone:
+            record.status = 499
+            return
         record.status = 200
         record.streamed_bytes = len(body)
         fields = f"{success_fields(record, attempt, content_type)}{self._call.fields}content-length: {len(body)}\r\n"
@@ -63,7 +66,8 @@ class Answerer:
             cost = record.cost_nano_usd - record.extra_nano_usd + attempt.cost_nano_usd
             tariff, usage = self._call.principal.tariff, attempt.usage
             if tariff is not None and usage is not None:  # who pays by prices of its own is not told what it costs
-                cost = tariff.charge(Sold(record.model, attempt.provider, attempt.model, usage, attempt.cost_nano_usd))
+                where = (record.model, attempt.provider, attempt.model)
+                cost = tariff.charge(Sold(*where, usage, attempt.cost_nano_usd, record.started_us))
             fields += f"x-headgate-cost-usd: {usd(cost)}\r\n"
         self._exchange.start(200, fields.encode())
         self._exchange.end(body)
@@ -71,12 +75,17 @@ class Answerer:
     def begin(self, content_type: str, attempt: Attempt) -> None:
         """The head of a stream: from here on the answer is this attempt's."""
         self.is_committed = True
+        if self.is_gone:
+            self._call.record.status = 499
+            return
         self._call.record.status = 200
         fields = success_fields(self._call.record, attempt, content_type) + self._call.fields
         self._exchange.start(200, fields.encode() + _STREAM_FIELDS)
 
     async def more(self, data: bytes) -> None:
         """More of a stream; waits while the client reads slower than we write."""
+        if self.is_gone:
+            return
         self._call.record.streamed_bytes += len(data)
         self._exchange.write(data)
         if self._exchange.is_congested:

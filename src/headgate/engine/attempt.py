@@ -103,7 +103,7 @@ class Attempting(Trial):
         passage = self._passage = self._opened()
         data, events = await self._first_events(flight, passage)
         self._win(self._prepared.dropped)
-        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
+        self._bound(flight)
         if self._head.is_kept and events:
             self._keep(events[0])
         self._answerer.begin(self._stream_type(flight), self.attempt)

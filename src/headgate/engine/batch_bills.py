@@ -13,12 +13,12 @@ from msgspec import Raw, Struct, structs
 from headgate.core.events import Finished
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
+from headgate.dialects.batched import is_over
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import OPENAI
 from headgate.dialects.side import Asked
 from headgate.engine.overhearing import Line
 
-FINAL: Final = frozenset({"completed", "cancelled", "expired", "failed"})
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
@@ -56,7 +56,7 @@ _UNASKED: Final = Asked(model="", measured=Usage())
 def summed_up(batch: Mapping[str, object]) -> list[Line]:
     """The bill of a batch object that tells its usage and will not change any more; empty: it does not."""
     usage, model = batch.get("usage"), batch.get("model")
-    if batch.get("status") not in FINAL or not isinstance(usage, dict):
+    if not is_over(batch) or not isinstance(usage, dict):
         return []
     counts = cast("dict[str, object]", usage)
     found = Usage(

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -17,9 +17,9 @@ from headgate.core.principal import Principal
 from headgate.core.problems import HeadgateError, Outcome, UpstreamError
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Envelope
+from headgate.dialects.batched import has_answers, is_over, results_of
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import Members, Place, members_of, place_of
-from headgate.engine.batch_bills import FINAL
 from headgate.engine.call import Call
 from headgate.engine.exchange import Unattended
 from headgate.engine.fetching import fetch
@@ -131,7 +131,9 @@ class _Look:
         for place in (self._place, *results):
             if not await self._is_billed(self._place, *results) and not await self._ask(place):
                 return False
-        if _has_done_something(told) and not await self._is_billed(self._place, *results):
+        if (self._place.collection.kind != "batch" or has_answers(told)) and not await self._is_billed(
+            self._place, *results
+        ):
             self.give_up("its provider does not tell what it used")
         return True
 
@@ -213,22 +215,4 @@ def goes_on(place: Place, told: Members) -> bool:
     """Whether the provider still works on it."""
     if place.collection.kind in ("response", "interaction"):
         return told.get("status") in PENDING
-    return told.get("processing_status", told.get("status")) not in {*FINAL, "ended"}
-
-
-def results_of(place: Place, told: Members) -> list[Place]:
-    """Where a batch's results are, which tell what each line has used."""
-    if isinstance(told.get("results_url"), str):
-        return [place._replace(rest="/results")]
-    id = told.get("output_file_id")
-    found = place_of(f"/files/{id}/content") if isinstance(id, str) and id else None
-    return [found] if found is not None else []
-
-
-def _has_done_something(told: Members) -> bool:
-    """Whether it can have cost anything: of a batch, whether a line has been answered; of an answer, always."""
-    counts = told.get("request_counts")
-    if not isinstance(counts, dict):
-        return True
-    answered = cast("dict[str, object]", counts)
-    return bool(answered.get("completed", answered.get("succeeded")))
+    return not is_over(told)

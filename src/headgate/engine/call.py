@@ -61,6 +61,8 @@ class Call(Struct, kw_only=True, gc=False):
     """What a target must be marked with to serve it."""
     wish: Wish | None = None
     """What its header says of answers that are kept; None: nothing."""
+    priority: int | None = None
+    """The class that it asks for, where calls have to wait; None: its caller's."""
     upload: Upload | None = None
     """The body, where it is read while it comes."""
     keeper: str = ""

@@ -76,7 +76,7 @@ class Wanted(Struct, frozen=True, gc=False):
         """Without those that are not among these."""
         if len(left) == len(self.deployments):
             return self
-        routes = _left(Named(self.named.model, self.routes, set()), left.__contains__).routes
+        routes = meant_only(Named(self.named.model, self.routes, set()), left.__contains__).routes
         return structs.replace(self, routes=routes)
 
     def choose(self, engine: "Engine") -> Choice:
@@ -103,9 +103,9 @@ def want(engine: "Engine", call: Call, head: Head) -> Wanted:
         call.body = without_wishes(call.body)
     named = meant(engine, call.principal, head.model, wishes, partial(subject_of, call))
     if call.tags:
-        named = _tagged(call.tags, named)
+        named = tagged(call.tags, named)
     if call.keeper:
-        named = _at_keeper(call.keeper, named)
+        named = at_keeper(call.keeper, named)
     if head.home:
         named = at_home(engine, call.dialect.name, head.home, named)
     demand = demand_of(_required(head.needs.abilities, wishes), len(call.body), head.max_tokens)
@@ -163,12 +163,12 @@ def kept_at(keeper: str, choice: Choice) -> Choice:
     return structs.replace(choice, plan=structs.replace(choice.plan, deployments=left))
 
 
-def _at_keeper(keeper: str, named: Named) -> Named:
+def at_keeper(keeper: str, named: Named) -> Named:
     """The same before anything is weighed."""
-    left = _left(named, lambda each: each.provider == keeper)
-    if not left.routes:
+    found = meant_only(named, lambda each: each.provider == keeper)
+    if not found.routes:
         raise _kept_elsewhere(keeper, named.model)
-    return left
+    return found
 
 
 def _kept_elsewhere(keeper: str, model: str) -> InvalidRequest:
@@ -181,7 +181,7 @@ def _kept_elsewhere(keeper: str, model: str) -> InvalidRequest:
 
 def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
     """The choice without what does not speak the caller's dialect, since `member` means nothing elsewhere."""
-    left = _left(named, lambda each: each.door(dialect).dialect == dialect)
+    left = meant_only(named, lambda each: each.door(dialect).dialect == dialect)
     if not left.routes:
         there = sorted(
             name
@@ -198,8 +198,8 @@ def at_home(engine: "Engine", dialect: str, member: str, named: Named) -> Named:
     return left
 
 
-def _tagged(tags: frozenset[str], named: Named) -> Named:
-    """The choice among targets that are marked with everything the call asks for."""
+def tagged(tags: frozenset[str], named: Named) -> Named:
+    """The choice among targets that are marked with everything the call asks for. Raises `InvalidRequest`."""
     left = tuple(route for each in named.routes if (route := marked(each, tags)).targets)
     if not left:
         known = sorted({tag for route in named.routes for each in route.targets for tag in each.tags})
@@ -211,7 +211,7 @@ def _tagged(tags: frozenset[str], named: Named) -> Named:
     return Named(named.model, left, named.dropped)
 
 
-def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
+def meant_only(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
     """Of each model that is named, the targets that are meant."""
     routes = (
         structs.replace(route, targets=tuple(each for each in route.targets if is_meant(each.deployment)))
@@ -222,7 +222,7 @@ def _left(named: Named, is_meant: Callable[[Deployment], bool]) -> Named:
 
 def planned(engine: "Engine", principal: Principal, model: str, wishes: Wishes, input_tokens: int = 0) -> Choice:
     """What the names and the wishes of a call come to, whatever it needs."""
-    named = meant(engine, principal, model, wishes, partial(_subject, principal))
+    named = meant(engine, principal, model, wishes, partial(caller_of, principal))
     asked = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=engine.metering.quote, input_tokens=input_tokens)
     return Choice(named.model, ordered(engine, named.routes, wishes, asked), named.dropped, NO_DEMAND, input_tokens)
 
@@ -237,7 +237,7 @@ def subject_of(call: Call) -> Subject:
     """What conditions may ask about."""
     body, record = _OBJECT(call.body), call.record
     metadata = body.get("metadata")
-    subject = _subject(call.principal).values
+    subject = caller_of(call.principal).values
     return Subject(
         {
             "metadata": cast("dict[str, object]", metadata) if isinstance(metadata, dict) else {},
@@ -249,7 +249,8 @@ def subject_of(call: Call) -> Subject:
     )
 
 
-def _subject(principal: Principal) -> Subject:
+def caller_of(principal: Principal) -> Subject:
+    """The same where only the caller is known."""
     return Subject({"tenant": {"key": principal.key_id, "name": principal.name, "team": principal.team}})
 
 
@@ -259,10 +260,12 @@ def ordered(engine: "Engine", routes: Sequence[Route], wishes: Wishes, asked: As
     look(fleet.sweep(asked.now_s))
     if wishes is NO_WISHES:
         chosen = plan(routes[0], asked, fleet)
-        if chosen.blocked is not None:
-            raise (Full if chosen.blocked.outcome is Outcome.RATE else UpstreamError)(chosen.blocked)
-        return chosen
-    return joined([plan(route, asked, fleet) for route in routes], wishes, partial(provider_slugs, engine.directory))
+    else:
+        plans = [plan(route, asked, fleet) for route in routes]
+        chosen = joined(plans, wishes, partial(provider_slugs, engine.directory))
+    if chosen.blocked is not None:
+        raise (Full if chosen.blocked.outcome is Outcome.RATE else UpstreamError)(chosen.blocked)
+    return chosen
 
 
 def _able(engine: "Engine", principal: Principal, named: Named, demand: Demand) -> tuple[Route, ...]:

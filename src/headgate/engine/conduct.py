@@ -19,6 +19,7 @@ from headgate.engine.attempt import Attempting
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice, Full, Wanted, want
 from headgate.engine.continuing import Breakable
+from headgate.engine.draining import Drains
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
@@ -94,6 +95,8 @@ class Engine:
         """What is known of the deployments in use."""
         self.flows: set[Flow] = set()
         """The streams that clients read just now."""
+        self.drains = Drains()
+        """The answers that are read on though their callers have left."""
         self.lines = Lines(self)
         """Who waits until somebody may be asked."""
 
@@ -161,7 +164,7 @@ class Engine:
 
     async def _ask(self, call: Call, head: Head, wanted: Wanted, answerer: Answerer) -> None:
         """Asks those that may answer."""
-        choice, turn = self._at_once(wanted), None
+        choice, turn = self.at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
         trying = Trying(self, call, answerer, choice, head)
@@ -169,7 +172,7 @@ class Engine:
         if turn is not None:
             turn.done(call.record.usage)
 
-    def _at_once(self, wanted: Wanted) -> Choice | None:
+    def at_once(self, wanted: Wanted) -> Choice | None:
         """The plan of a call that need not wait."""
         if self.lines.has(wanted):
             return None

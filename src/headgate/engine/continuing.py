@@ -4,7 +4,6 @@ The client reads one answer: its id, its form and the place of its words stay th
 on, it ends with the error that it would have ended with anyway.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -206,7 +205,7 @@ class Continuing(Attempting):
         record.outcome, record.error = Outcome.OK, ""
         if self.watch is not None:
             self.watch.stays()
-        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
+        self._bound(flight)
         if self._call.dialect.stream_type.startswith(_SSE) and self._call.framing == "sse":
             await self._answerer.more(b": headgate-continued %b\n\n" % self.deployment.id.encode())
         await self._flow(flight, passage, data, events)

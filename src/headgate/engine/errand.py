@@ -5,16 +5,16 @@ first piece: what breaks after that is told within its stream, or by a connectio
 """
 
 import re
-import time
 
 from msgspec import Struct, structs
 
+from headgate.core.events import Failed
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt
 from headgate.core.usage import Usage
 from headgate.dialects.base import Dialect, Malformed
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.side import CHARS_PER_TOKEN, Asked, Kept, SideOperation, StreamTap, is_json
+from headgate.dialects.side import CHARS_PER_TOKEN, Asked, Kept, SideOperation, StreamTap, is_json, usage_told
 from headgate.engine.keepers import minted, owing
 from headgate.engine.trial import LINGER_S, Told, Trial
 from headgate.engine.trying import Trying
@@ -23,6 +23,7 @@ from headgate.transport.base import Flight, UpstreamRequest
 
 _EVENTS = "text/event-stream"
 _COUNT = re.compile(r"[0-9]{1,15}")
+_NO_WORDS = frozenset({Outcome.PROTOCOL, Outcome.CUT})
 _CUT = "the answer ended before it was whole"
 
 
@@ -42,7 +43,7 @@ class To(Struct, frozen=True, kw_only=True, gc=False):
 class Errand(Trial):
     """The state of one attempt."""
 
-    __slots__ = ("_answerer", "_asked", "_is_verbatim", "_side", "_tap", "_to")
+    __slots__ = ("_answerer", "_asked", "_is_verbatim", "_side", "_tap", "_to", "_told")
 
     def __init__(self, trying: Trying, side: SideOperation, asked: Asked, to: To) -> None:
         is_verbatim = to.side is side
@@ -62,6 +63,8 @@ class Errand(Trial):
         """The row of the client's dialect."""
         self._tap: StreamTap | None = None
         self._to = to
+        self._told: Usage | None = None
+        """What an error in place of a whole answer has told."""
         self.body_bytes = CHARS_PER_TOKEN * asked.measured.input_tokens
 
     @property
@@ -93,7 +96,7 @@ class Errand(Trial):
         if not body:
             raise Malformed("the answer is empty")
         side = self._to.side
-        usage = side.read(body, content_type, self._asked)
+        usage = self._read(body, content_type)
         if usage is None and side.counted_in:
             usage = _counted(flight, side.counted_in)
         self._book(usage)  # whatever becomes of it, it has been used
@@ -103,6 +106,15 @@ class Errand(Trial):
             body, content_type = self._told_home(body, dropped), "application/json"
         self.attempt.ttft_ms = self._win(dropped)
         self._answerer.whole(body, content_type, self.attempt)
+
+    def _read(self, body: bytes, content_type: str) -> Usage | None:
+        """What an answer tells of its usage; an error in its place may tell that too, and is told in its words."""
+        side = self._to.side
+        try:
+            return side.read(body, content_type, self._asked)
+        except Malformed as fault:
+            self._told = usage_told(side, body)
+            raise _error_in(self.dialect, body) or fault from None
 
     def _told_home(self, body: bytes, dropped: set[str]) -> bytes:
         """The answer as the client's dialect has it."""
@@ -185,7 +197,7 @@ class Errand(Trial):
         """The head of the answer: from here on it is this attempt's."""
         self._keep(None if self._tap is None else self._tap.kept)
         self._win(self._to.dropped)
-        flight.limit(self.trying.end_s - time.monotonic(), Outcome.SLOW)
+        self._bound(flight)
         self.attempt.ttft_ms = None if self.watch is None else self.watch.first()
         self._answerer.begin(flight.content_type() or "application/octet-stream", self.attempt)
 
@@ -201,8 +213,9 @@ class Errand(Trial):
         self._book(self._tap.usage if self._tap is not None else None)
 
     def _book_told(self) -> None:
-        if self._tap is not None and self._tap.usage is not None:
-            self._book(self._tap.usage)
+        told = self._told if self._tap is None else self._tap.usage
+        if told is not None:
+            self._book(told)
 
     async def _break_off(self, error: HeadgateError) -> None:
         streaming, problem = self._to.side.streaming, error.problem
@@ -225,6 +238,16 @@ class Errand(Trial):
         attempt.usage = usage
         attempt.usage_source = "counted" if told is None or told.is_estimated else "provider_reported"
         self.trying.engine.metering.settle(attempt, self._to.deployment.prices)
+
+
+def _error_in(dialect: Dialect, body: bytes) -> UpstreamError | None:
+    """The error that a body with a good status is; None: it is none that this dialect has words for."""
+    try:
+        events = dialect.parse_response(body)
+    except HeadgateError:
+        return None
+    problem = next((event.problem for event in events if isinstance(event, Failed)), None)
+    return None if problem is None or problem.outcome in _NO_WORDS else UpstreamError(problem)
 
 
 def _counted(flight: Flight, name: str) -> Usage | None:

@@ -30,6 +30,23 @@ class Whole:
         return body
 
 
+class Stream:
+    """A body that passes while it comes, of whatever kind: nobody looks at it."""
+
+    def __init__(self, source: Upload) -> None:
+        self._source = source
+
+    @property
+    def length(self) -> int:
+        """In bytes; 0: nobody knows."""
+        return self._source.length
+
+    async def passing(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+        while data := await self._source.read():
+            yield data
+
+
 class Form:
     """Made by `open_form`."""
 

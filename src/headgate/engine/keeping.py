@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from headgate.core.minted import BILL, Minted, billed_mark, owed_mark
 from headgate.core.problems import HeadgateError, InvalidRequest
 from headgate.core.record import CallRecord
+from headgate.dialects.batched import output_ids
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import (
     ANTHROPIC,
@@ -210,7 +211,7 @@ class _Keeping:
         if not lines or not await self._claims(self._place.id):
             return []
         errand.bill = lambda: lines
-        marked = [self._place.id, *(id for name in ("output_file_id",) if isinstance(id := batch.get(name), str))]
+        marked = [self._place.id, *output_ids(batch)]
         return [minted(self._call, BILL, billed_mark(id), errand.provider.name) for id in marked]
 
     @property

@@ -172,7 +172,7 @@ def overhear(method: str, path: str, body: bytes, bytes_max: int) -> Overhearing
 def total_of(lines: Iterable[Line]) -> Usage:
     """Everything that was used, of whatever model; the tier is the first one's."""
     all_lines = list(lines)
-    if len(all_lines) == 1 and all_lines[0].count == 1:
+    if len(all_lines) == 1 and all_lines[0].answers == 1:
         return all_lines[0].usage
     sums = {name: sum(getattr(line.usage, name) * line.answers for line in all_lines) for name in _COUNTS}
     return structs.replace(Usage(tier=all_lines[0].usage.tier), **sums)

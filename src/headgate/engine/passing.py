@@ -3,18 +3,19 @@
 What is known of a path is used: things that are kept stay their owners', and usage that the answer tells is priced.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from headgate.core.principal import Principal
-from headgate.core.problems import Forbidden, HeadgateError, NotFound, UnknownId
+from headgate.core.problems import Forbidden, HeadgateError, InvalidRequest, NotFound, UnknownId
 from headgate.dialects.kept import references
 from headgate.dialects.resources import Place, members_of, named_in, place_of
 from headgate.engine.admitting import enter
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
+from headgate.engine.forms import Stream
 from headgate.engine.keepers import keeper_of, minted, unknown_id
 from headgate.engine.keeping import Ask, dialect_of, keep
 from headgate.engine.overhearing import Line, Overhearing, overhear
@@ -27,6 +28,11 @@ from headgate.routing.passing import passed_path, passed_query, passed_url
 _FREE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _GENERATING = frozenset({"response", "chat_completion"})
 """Kinds that an answer of a model is, where it is kept."""
+_STORED: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    "openai_responses": ("response", lambda store: store is not False),
+    "openai_chat": ("chat_completion", lambda store: store is True),
+}
+"""By dialect: what an answer is called where it is kept, and which `store` in the request means that it is."""
 
 
 class Passing(Struct, kw_only=True):
@@ -91,6 +97,8 @@ async def _keep(engine: Engine, call: Call, passing: Passing, place: Place, exch
         found = await engine.metering.minted.find(call.principal.owner, place.id)
         if found is None or found.provider != passing.provider:
             raise unknown_id(place.id)
+    if call.upload is not None and passing.method != "POST":
+        raise InvalidRequest(f"A {passing.method} of what is kept brings JSON, or nothing.", param="content-type")
     ask = Ask(
         place=place,
         method=passing.method,
@@ -118,6 +126,7 @@ async def _errand(engine: Engine, call: Call, passing: Passing, provider: Provid
         url=passed_url(door, path, passed_query(passing.query, door)),
         fields=outgoing(passing.headers, door.headers),
         body=call.body,
+        form=Stream(call.upload) if call.upload is not None else None,
         costs=passing.method not in _FREE,
         overhearing=heard,
         dialect=door.dialect,
@@ -135,7 +144,8 @@ def _door(provider: Provider, heard: Overhearing | None) -> Door:
 
 def _bill(engine: Engine, call: Call, provider: Provider, heard: Overhearing) -> list[Line]:
     """What was used; and an answer that is kept is the caller's."""
-    if heard.id and heard.dialect == "openai_responses" and members_of(call.body).get("store") is not False:
-        call.record.minted = (minted(call, "response", heard.id, provider.name),)
+    kind, is_stored = _STORED.get(heard.dialect, ("", bool))
+    if heard.id and kind and is_stored(members_of(call.body).get("store")):
+        call.record.minted = (minted(call, kind, heard.id, provider.name),)
         engine.metering.minted.remember(call.record.minted)
     return heard.bill()

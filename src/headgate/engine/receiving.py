@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 _FILES: Final[Mapping[tuple[str, str], str]] = {
     ("/files", ""): "file",
+    ("/files/upload", ""): "file",
     ("/uploads", "/parts"): "data",
 }
 """What takes a form and nothing else, by its path and what follows an id: the part that holds the file. (OpenAI's API
-reference, https://platform.openai.com/docs/api-reference/files/create and /uploads/add-part, 2026-11.)"""
-_OURS: Final = frozenset({"/files", "/uploads"})
+reference, https://platform.openai.com/docs/api-reference/files/create and /uploads/add-part;
+https://docs.together.ai/reference/upload-file, 2026-11.)"""
+_OURS: Final = frozenset({"/files", "/files/upload", "/uploads"})
 """Where `model` and `provider` are the gateway's own words and go no further; elsewhere a model is the provider's."""
 _LAX: Final = frozenset({"", "text/plain", "application/x-www-form-urlencoded"})
 """What hand-made calls say of JSON."""
@@ -54,12 +56,16 @@ async def received(call: Call, place: Place, content_type: str) -> Form | None:
         return form
     if file is not None:
         raise _unsupported(content_type, FORM)
-    if call.body:
-        kind = content_type.partition(";")[0].strip().lower()
-        if kind not in _LAX and not is_json(content_type):
+    if call.body or call.upload is not None:
+        if is_no_json(content_type):
             raise _unsupported(content_type, f"application/json or {FORM}")
         _members(call.body)
     return None
+
+
+def is_no_json(content_type: str) -> bool:
+    """Whether a body says that it is something else than JSON."""
+    return content_type.partition(";")[0].strip().lower() not in _LAX and not is_json(content_type)
 
 
 def provider_told(form: Form | None, place: Place) -> str:

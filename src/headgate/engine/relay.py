@@ -18,7 +18,7 @@ from headgate.engine.answer import REQUEST_ID_NAMES, Answerer
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
-from headgate.engine.forms import Form
+from headgate.engine.forms import Form, Stream
 from headgate.engine.overhearing import Ear, Line, total_of
 from headgate.engine.travelling import Fields, returning
 from headgate.engine.trial import CONNECT_S, STOPPED
@@ -39,7 +39,7 @@ class Errand(Struct, kw_only=True, gc=False):
     url: str
     fields: Fields
     body: bytes = b""
-    form: Form | None = None
+    form: Form | Stream | None = None
     """What is sent in place of a body, while it comes."""
     costs: bool = False
     """Whether the provider bills for it: then a cost that nobody can tell is marked as not known."""
@@ -236,7 +236,7 @@ class _Relay:
             attempt.is_priced = False
 
 
-async def _send(flight: Flight, form: Form) -> None:
+async def _send(flight: Flight, form: Form | Stream) -> None:
     """All of a form, or as much as the upstream wants before it answers."""
     async for piece in form.passing():
         if piece and not await flight.send(piece):

@@ -387,9 +387,8 @@ def _price(paid: Call, principal: Principal) -> int | None:
         return None
     if principal.tariff is None:
         return answered.cost_nano_usd
-    return principal.tariff.charge(
-        Sold(paid.record.model, answered.provider, answered.model, usage, answered.cost_nano_usd)
-    )
+    where = paid.record.model, answered.provider, answered.model
+    return principal.tariff.charge(Sold(*where, usage, answered.cost_nano_usd, paid.record.started_us))
 
 
 def _no_attempt(entry: Entry, call: Call) -> Attempt:

@@ -3,7 +3,8 @@
 The table is in the dialects (`dialects/side.py`); here stands what holds for every row of it.
 """
 
-from collections.abc import Sequence
+import time
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -17,15 +18,27 @@ from headgate.dialects.wishes import may_have_wishes, parse_wishes, without_wish
 from headgate.engine.admitting import admitted, foreseen_beside
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.candidates import capped, kept_at, planned
+from headgate.engine.candidates import (
+    NO_DEMAND,
+    Choice,
+    Named,
+    Wanted,
+    at_keeper,
+    caller_of,
+    capped,
+    meant,
+    meant_only,
+    tagged,
+)
 from headgate.engine.conduct import Engine, conducted
 from headgate.engine.errand import Errand, To
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import with_query
+from headgate.engine.reusing import Question
 from headgate.engine.trying import Trying
 from headgate.providers.catalog import Deployment, Door
-from headgate.routing.plan import Plan
+from headgate.routing.plan import Asked as Weighing
 
 _NEVER_CHAT: Final = frozenset({"embeddings", "ranking"})
 """No model that calls tools can do these."""
@@ -56,43 +69,60 @@ class _Operating:
         check_content_type(self._side, content_type)
         self._sent = Sent(body=call.body, envelope=call.envelope, content_type=content_type)
         self._asked = self._side.peek(self._sent)
-        wishes = self._take_wishes()
+        self._wishes = self._take_wishes()
         record = call.record
         record.model, record.is_stream = self._asked.model, self._asked.is_stream
-        tokens = self._asked.measured.input_tokens
-        choice = planned(engine, call.principal, self._asked.model, wishes, tokens)
-        self._choice = structs.replace(choice, plan=self._able(choice.model, choice.plan))
 
     async def run(self) -> None:
         """Attempts until one has answered."""
-        call, asked = self._call, self._asked
-        if asked.refers:
-            keeper = await keeper_of(self._engine, call.principal, asked.refers)
-            if keeper:
-                self._choice = kept_at(keeper, self._choice)
-        head = Head(model=asked.model, is_stream=False)
-        question, reuse = None, self._engine.reuse
-        route = self._choice.plan.route
-        if reuse is not None and route.caching is not None and self._side.name in _KEPT:
-            call.body = self._sent.body
-            question = reuse.question(call, head, (route,), self._choice.plan.deployments)
-            self._sent = structs.replace(self._sent, body=call.body)
-        limits = self._engine.metering.limits.allowance(call.principal.key_id)
-        if limits is not None or call.cost_nano_usd_max is not None:
-            plan = self._choice.plan
-            left = admitted(self._engine, call, limits, plan.deployments, foreseen_beside(asked))
-            self._choice = structs.replace(self._choice, plan=structs.replace(plan, deployments=left))
-        if question is None or reuse is None:
-            await self._ask(self._answerer)
-        else:
-            await reuse.answer(question, self._answerer, self._ask)
-
-    async def _ask(self, answerer: Answerer) -> None:
-        asked = self._asked
+        engine, call, asked = self._engine, self._call, self._asked
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
-        self._trying = Trying(self._engine, self._call, answerer, self._choice, head)
+        wanted = await self._want(head)
+        question: Question | None = None
+        if engine.reuse is not None and wanted.routes[0].caching is not None and self._side.name in _KEPT:
+            call.body = self._sent.body
+            question = engine.reuse.question(call, head, wanted.routes, wanted.deployments)
+            self._sent = structs.replace(self._sent, body=call.body)
+        limits = engine.metering.limits.allowance(call.principal.key_id)
+        if limits is not None or call.cost_nano_usd_max is not None:
+            wanted = wanted.only(admitted(engine, call, limits, wanted.deployments, foreseen_beside(asked)))
+        if question is None or engine.reuse is None:
+            await self._ask(head, wanted, self._answerer)
+        else:
+            await engine.reuse.answer(question, self._answerer, partial(self._ask, head, wanted))
+
+    async def _ask(self, head: Head, wanted: Wanted, answerer: Answerer) -> None:
+        engine, call = self._engine, self._call
+        choice, turn = engine.at_once(wanted), None
+        if choice is None:
+            choice, turn = await engine.lines.wait(call, answerer, wanted)
+        self._choice: Choice = choice
+        self._trying = Trying(engine, call, answerer, choice, head)
         await self._trying.run(self)
+        if turn is not None:
+            turn.done(call.record.usage)
+
+    async def _want(self, head: Head) -> Wanted:
+        """Where it may be asked for. Raises a `ClientError` that says what to change."""
+        engine, call, wishes = self._engine, self._call, self._wishes
+        named = meant(engine, call.principal, head.model, wishes, partial(caller_of, call.principal))
+        if call.tags:
+            named = tagged(call.tags, named)
+        if self._asked.refers:
+            keeper = await keeper_of(engine, call.principal, self._asked.refers)
+            if keeper:
+                named = at_keeper(keeper, named)
+        named = self._able(named)
+        asked = Weighing(
+            now_s=time.monotonic(),
+            dice=engine.dice,
+            quoting=engine.metering.quote,
+            is_stream=head.is_stream,
+            input_tokens=self._asked.measured.input_tokens,
+            max_tokens=head.max_tokens or 0,
+        )
+        return Wanted(named, named.routes, wishes, NO_DEMAND, asked)
 
     def may_be_doubled(self) -> bool:
         """Only what is cheap."""
@@ -111,26 +141,27 @@ class _Operating:
         self._asked = self._side.peek(self._sent)
         return wishes
 
-    def _able(self, name: str, plan: Plan) -> Plan:
-        """The plan without those that do not offer it, or have no price where one is demanded."""
-        offering = tuple(each for each in plan.deployments if self._can(each))
-        if not offering:
+    def _able(self, named: Named) -> Named:
+        """The targets without those that do not offer it, or have no price where one is demanded."""
+        offering = meant_only(named, self._can)
+        if not offering.routes:
             raise MissingAbility(
-                f"The model {name!r} cannot {TITLES[self._side.name]}: not at {_listed(plan.deployments)}. "
+                f"The model {named.model!r} cannot {TITLES[self._side.name]}: not at {_listed(named)}. "
                 f"Ask for a model that can.",
                 param="model",
             )
         metering = self._engine.metering
-        left = offering
-        if metering.refuses_unpriced:
-            left = tuple(each for each in offering if metering.is_priced(each.prices, each.model))
-        if not left:
-            raise Unpriced(
-                f"No price is known for {_listed(offering)}, and this gateway refuses what has none (prices.unpriced: "
-                f"refuse). Set one under providers.{offering[0].provider}.prices, or ask for another model.",
-                param="model",
-            )
-        return plan if left == plan.deployments else Plan(plan.route, left)
+        if not metering.refuses_unpriced:
+            return offering
+        priced = meant_only(offering, lambda each: metering.is_priced(each.prices, each.model))
+        if priced.routes:
+            return priced
+        provider = offering.routes[0].targets[0].deployment.provider
+        raise Unpriced(
+            f"No price is known for {_listed(offering)}, and this gateway refuses what has none (prices.unpriced: "
+            f"refuse). Set one under providers.{provider}.prices, or ask for another model.",
+            param="model",
+        )
 
     def _can(self, deployment: Deployment) -> bool:
         facts = deployment.facts
@@ -200,5 +231,5 @@ def _told_abroad(side: SideOperation, asked: Asked, target: Target, dropped: set
     return body, side.halves.address(asked.question, target), "application/json"
 
 
-def _listed(deployments: Sequence[Deployment]) -> str:
-    return ", ".join(each.id for each in deployments)
+def _listed(named: Named) -> str:
+    return ", ".join(target.deployment.id for route in named.routes for target in route.targets)

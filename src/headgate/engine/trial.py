@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt
 from headgate.dialects.base import Dialect, Malformed
+from headgate.engine.draining import DRAIN_S
 from headgate.providers.catalog import Deployment, Door
+from headgate.routing.quotas import Need
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ MOMENT_S: Final = 0.001
 LINGER_S: Final = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 STOPPED: Final = "Headgate was stopped before the answer had ended."
+READ_ON: Final = "the caller left; the answer was read on, since its provider bills all of it"
 _BILLED: Final = frozenset({Outcome.SLOW, Outcome.STALL, Outcome.CLIENT_GONE})
 """After these a provider may bill what it was asked, though nothing has come of it."""
 
@@ -34,7 +37,18 @@ _BILLED: Final = frozenset({Outcome.SLOW, Outcome.STALL, Outcome.CLIENT_GONE})
 class Trial:
     """The state of one attempt."""
 
-    __slots__ = ("_aborted", "_flight", "_sent_s", "attempt", "body_bytes", "deployment", "door", "trying", "watch")
+    __slots__ = (
+        "_aborted",
+        "_flight",
+        "_is_drained",
+        "_sent_s",
+        "attempt",
+        "body_bytes",
+        "deployment",
+        "door",
+        "trying",
+        "watch",
+    )
 
     def __init__(self, trying: "Trying", attempt: Attempt, deployment: Deployment, door: Door) -> None:
         self.trying = trying
@@ -47,6 +61,7 @@ class Trial:
         self._sent_s = 0.0
         self._flight: Flight | None = None
         self._aborted: Outcome | None = None
+        self._is_drained = False
 
     async def run(self, watch: "Watch", allowance_s: float) -> Problem | None:
         """Makes the attempt, which has been written down. None: the client has its answer; else why not, and nothing
@@ -72,6 +87,8 @@ class Trial:
         finally:
             if self._flight is not None:
                 self._flight.close()
+            if self._is_drained:
+                trying.engine.drains.end()
             self._end()
         return None
 
@@ -80,6 +97,30 @@ class Trial:
         self._aborted = outcome
         if self._flight is not None:
             self._flight.abort(outcome)
+
+    def leave(self, outcome: Outcome) -> None:
+        """The caller has gone. What is billed to its end anyway is read to its end, within bounds, so that what it used
+        is known; everything else ends at once."""
+        flight, trying = self._flight, self.trying
+        if flight is None or not flight.is_sent or not self.deployment.bills_on or self._aborted is not None:
+            self.abort(outcome)
+            return
+        written = 0 if self.watch is None else self.watch.ticket.need.output_tokens
+        quote = trying.engine.metering.quote_or_ceiling(self.deployment)
+        if not trying.engine.drains.begin(int(quote.nano_usd(Need(0, written), 0.0))):
+            self.abort(outcome)
+            return
+        self._is_drained = True
+        record = trying.call.record
+        record.outcome, record.error = outcome, READ_ON
+        trying.end_s = min(trying.end_s, time.monotonic() + DRAIN_S)
+        trying.deadline_s = min(trying.deadline_s, trying.end_s)
+        self._bound(flight)
+
+    def _bound(self, flight: Flight) -> None:
+        """How long an answer may take: what is left of the call."""
+        outcome = Outcome.CLIENT_GONE if self._is_drained else Outcome.SLOW
+        flight.limit(self.trying.end_s - time.monotonic(), outcome)
 
     def extend(self, allowance_s: float) -> None:
         """Nothing else is left to try: it may take so much longer."""
@@ -188,7 +229,8 @@ class Trial:
                 self._book_told()
             return problem
         self._book_part()
-        record.outcome, record.error = problem.outcome, problem.message
+        if not self._is_drained:
+            record.outcome, record.error = problem.outcome, problem.message
         await self._break_off(error)
         return None
 

@@ -284,7 +284,7 @@ class Trying:
     def _late(self, number: int) -> None:
         """An attempt is overdue, or it is time to look at it again."""
         trial, now_s = self._trials.get(number), time.monotonic()
-        if trial is None or trial.watch is None:
+        if trial is None or trial.watch is None or self.answerer.is_gone:
             return
         is_hedgeable = not self.engine.fleet.blame.is_frozen(now_s) and self._asking.may_be_doubled()
         step = self._course.overdue(number, trial.watch.ticket, now_s, is_hedgeable=is_hedgeable)
@@ -304,7 +304,7 @@ class Trying:
     def _gone(self, outcome: Outcome) -> None:
         """The client has left."""
         for trial in list(self._trials.values()):
-            trial.abort(outcome)
+            trial.leave(outcome)
 
     async def _stop(self) -> None:
         """Nothing of the call is left running."""

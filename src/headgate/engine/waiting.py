@@ -50,8 +50,8 @@ class Lines:
         self._lines: dict[str, _Line] = {}
 
     def has(self, wanted: Wanted) -> bool:
-        """Whether others wait already for what this call wants."""
-        return bool(self._lines) and wanted.routes[0].name in self._lines
+        """Whether others wait already for whatever this call wants."""
+        return bool(self._lines) and all(route.name in self._lines for route in wanted.routes)
 
     async def wait(self, call: Call, answerer: Answerer, wanted: Wanted) -> tuple[Choice, Turn]:
         """Waits for its turn. Raises an `UpstreamError` that says when to come back where that would be too late."""
@@ -69,6 +69,9 @@ class Lines:
             input_tokens=wanted.asked.input_tokens,
             output_tokens=wanted.asked.max_tokens or _USUAL_TOKENS,
             deadline_s=now_s + limit_s,
+            priority=call.principal.priority if call.priority is None else call.priority,
+            since_s=now_s,
+            weight=call.principal.weight,
         )
         try:
             return await line.wait(entrant, wanted, answerer), Turn(line.admission, entrant)
@@ -143,7 +146,7 @@ class _Line:
         self._timer = None
         now_s, admission = time.monotonic(), self.admission
         late = admission.late(now_s)
-        entrant = admission.first()
+        entrant = admission.first(now_s)
         wait_s = 0.0
         if entrant is not None:
             future, wanted = self._waiting[entrant.id]

@@ -14,10 +14,12 @@ import msgspec
 
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
+from headgate.ledger import rolling
 from headgate.ledger import segments as types
 from headgate.ledger.charging import spent
 from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
+from headgate.ledger.rejects import put_aside
 from headgate.ledger.saving import saved
 from headgate.ledger.segments import (
     OFFSET_BITS,
@@ -37,6 +39,8 @@ _CALLS_MAX = 1000
 _ROUND_S = 0.1
 _RETRY_S_MAX = 5.0
 _DRAIN_S = 10.0
+_LAST_TRY_S = 1.0
+_FORGET_EVERY_S = 3600.0
 
 _log = logging.getLogger("headgate")
 _decode_start = msgspec.json.Decoder(CallStart).decode
@@ -77,6 +81,7 @@ class Applier:
         self._is_following = True
         """Whether what ends is taken as it ends, not from the segments."""
         self._oldest_segment = 0
+        self._forget_s = 0.0
         self._caught_up_s = time.monotonic()
         self.applied = 0
         """Everything before this lsn is in the store."""
@@ -115,9 +120,9 @@ class Applier:
             return self._turn.wait_for(lambda: self.applied >= wanted, timeout_s)
 
     def close(self) -> None:
-        """Applies what is there, then ends. What the store does not take stays in the journal."""
-        if not self.failure:
-            self.drain()
+        """Applies what is there, then ends. What the store does not take stays in the journal; one that was out of
+        order is asked once more."""
+        self.drain(_LAST_TRY_S if self.failure else _DRAIN_S)
         with self._turn:
             self._is_closing = True
             self._turn.notify_all()
@@ -142,16 +147,15 @@ class Applier:
     def _round(self) -> bool:
         """Applies one batch. False: there is nothing more."""
         if self._kept_before is None:
-            with self._store.read() as connection:
-                self._kept_before = meta.get_number(connection, self._place_name)
+            self._kept_before = self._begin()
         if not self._is_recovered:
             if not self._read_on(self._journal.start):
                 self._keep_cut_short()
-                with self._store.write() as connection:
-                    minted.forget(connection, time.time_ns() // 1000)
                 self._is_recovered = True
                 self._reached(self._journal.start)
             return True
+        if time.monotonic() >= self._forget_s:
+            self._forget()
         if self._is_following:
             return self._follow()
         limit = self._journal.end
@@ -160,6 +164,23 @@ class Applier:
             self._is_following = True
             self._reached(limit)
         return True
+
+    def _begin(self) -> int:
+        """Where the journal was applied up to. A store whose rollups do not count all its calls gets them first."""
+        with self._store.read() as connection:
+            kept_before, is_current = meta.get_number(connection, self._place_name), rolling.is_current(connection)
+        if not is_current:
+            with self._store.write() as connection:
+                rolling.rebuild(connection, time.time_ns() // 1000)
+        return kept_before
+
+    def _forget(self) -> None:
+        """Takes out of the store what is kept for a time only."""
+        now_us = time.time_ns() // 1000
+        with self._store.write() as connection:
+            minted.forget(connection, now_us)
+            rolling.forget(connection, now_us)
+        self._forget_s = time.monotonic() + _FORGET_EVERY_S
 
     def _follow(self) -> bool:
         """Applies what has just ended, without reading it back. What the store does not take, and more than is kept at
@@ -207,9 +228,13 @@ class Applier:
                 case _:  # a filler, or what the journal itself knows of
                     pass
         end = entries[-1].end
+        if rejects:
+            put_aside(
+                self._directory / "rejected.jsonl", rejects
+            )  # before the place is kept: it will not be read again
         self._keep(ended, end)
         if rejects:
-            self._reject(rejects)
+            self._tell_rejected(len(rejects))
         self._reached(end)
 
     def _keep(self, ended: list[tuple[CallRecord, bytes]], end: int) -> None:
@@ -219,6 +244,7 @@ class Applier:
                 sums = spent(fresh)
                 spend.add(connection, sums)
                 savings.add(connection, saved(fresh))
+                rolling.add(connection, fresh)
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))
                 minting = [record for record in fresh if record.minted]
@@ -253,18 +279,15 @@ class Applier:
             self.applied = lsn
             self._turn.notify_all()
 
-    def _reject(self, payloads: list[bytes]) -> None:
-        path = self._directory / "rejected.jsonl"
-        _log.error("event=journal_records_rejected count=%d path=%s", len(payloads), path)
-        with path.open("ab") as rejected:
-            rejected.writelines(payload + b"\n" for payload in payloads)
-        self.rejected += len(payloads)
+    def _tell_rejected(self, count: int) -> None:
+        _log.error("event=journal_records_rejected count=%d path=%s", count, self._directory / "rejected.jsonl")
+        self.rejected += count
 
     def _keep_cut_short(self) -> None:
         records = [_cut_short(call) for call in self._open.values()]
         if records:
             with self._store.write() as connection:
-                calls.add(connection, [(record, _encode(record)) for record in records])
+                rolling.add(connection, calls.add(connection, [(record, _encode(record)) for record in records]))
             self.cut_short = len(records)
             self._open.clear()
 

@@ -48,10 +48,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class JournalFailed(HeadgateError):
-    """The journal cannot be written, so no new call is taken: it could not be accounted for."""
+    """Headgate cannot write its journal just now, and takes no call that it could not account for. Retry later."""
 
     kind: ProblemKind = "overloaded"
     code = "journal_failed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problem = msgspec.structs.replace(self.problem, retry_after_s=_RETRY_S)
 
 
 class JournalInUse(ConfigError):

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from hashlib import sha256
 from importlib import resources
 
 import msgspec
@@ -56,6 +57,9 @@ class Fees(Struct, frozen=True, array_like=True, gc=False):
     """Nano-USD per query over up to 100 documents."""
 
 
+_NO_FEES = Fees()
+
+
 class Price(Struct, frozen=True, array_like=True):
     """What a model costs."""
 
@@ -85,20 +89,26 @@ class Price(Struct, frozen=True, array_like=True):
         return self.tiers_of_service.get(tier) if tier else self
 
     def shown(self) -> dict[str, str]:
-        """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search."""
+        """OpenRouter's price names (`prompt`, `completion`, …), in USD per token, request or search; and our own for
+        what they have no names for."""
         shown = _shown_rates(self.rates)
-        image = self.fees and self.fees.image
-        for name, fee in (("request", self.request), ("web_search", self.search), ("image", image)):
-            if fee is not None:
-                shown[name] = _usd(fee * 1000)
-        return shown
+        fees = self.fees or _NO_FEES
+        named = {
+            "request": self.request,
+            "web_search": self.search,
+            "image": fees.image,
+            "audio_hour": fees.audio_hour,
+            "search_query": fees.search,
+        }
+        shown |= {name: _usd(fee * 1000) for name, fee in named.items() if fee is not None}
+        return shown if fees.character is None else {**shown, "character": _usd(fees.character)}
 
     def shown_tiers(self) -> list[dict[str, object]]:
         """What holds for longer prompts, in the same words."""
         return [{"min_prompt_tokens": tier.above, **_shown_rates(tier.rates)} for tier in self.tiers]
 
 
-class _DatedPrice(Struct, frozen=True, array_like=True):
+class DatedPrice(Struct, frozen=True, array_like=True):
     """A price and when it holds: from a time on, or daily between two minutes of the day (UTC)."""
 
     price: Price
@@ -142,7 +152,7 @@ class _Model(Struct, frozen=True, array_like=True):
     name: str
     context_tokens: int | None
     match: _Clause
-    prices: tuple[_DatedPrice, ...]
+    prices: tuple[DatedPrice, ...]
     is_deprecated: bool = False
 
     def price(self, now_s: float) -> Price | None:
@@ -164,14 +174,15 @@ class _Book(Struct, frozen=True):
     """What else providers go by."""
 
 
+_encode = msgspec.json.Encoder(order="sorted").encode
 _decode_book = msgspec.json.Decoder(_Book).decode
 _decode_provider = msgspec.json.Decoder(_Provider).decode
 
 _DEMO_PRICE = Price(Rates(input=1_000_000, output=2_000_000, cached=100_000))
 _DEMO = _Provider(
     models=(
-        _Model("echo", "Echo", 128_000, _Clause("^", "echo"), (_DatedPrice(_DEMO_PRICE),)),
-        _Model("lorem", "Lorem ipsum", 128_000, _Clause("^", "lorem"), (_DatedPrice(_DEMO_PRICE),)),
+        _Model("echo", "Echo", 128_000, _Clause("^", "echo"), (DatedPrice(_DEMO_PRICE),)),
+        _Model("lorem", "Lorem ipsum", 128_000, _Clause("^", "lorem"), (DatedPrice(_DEMO_PRICE),)),
     )
 )
 """Made up, so that limits, budgets and pages can be tried without any provider: USD 1 and 2 per million tokens."""
@@ -208,6 +219,14 @@ class OwnPrices(Struct, frozen=True):
     models: Mapping[str, Price]
     base: str = ""
     """The name under which the prices of all other models are kept."""
+    later: Mapping[str, tuple[DatedPrice, ...]] = {}
+    """What takes the place of some of them from a time on, rising."""
+
+    def find(self, model: str) -> tuple[DatedPrice, ...]:
+        """A model's, of all times; empty: there is none of its own."""
+        name = model if model in self.models else "*"
+        price = self.models.get(name)
+        return () if price is None else (DatedPrice(price), *self.later.get(name, ()))
 
 
 class PriceBook:
@@ -222,8 +241,14 @@ class PriceBook:
 
     @cached_property
     def version(self) -> str:
-        """The edition of the data: kept with every cost that was computed with it."""
-        return f"{self._book.version}; {self._listed_book.version}"
+        """The edition of the data, and of an operator's own prices: kept with every cost that was computed with it."""
+        own = f"; own {sha256(_encode(self._own)).hexdigest()[:12]}" if self._own else ""
+        return f"{self._book.version}; {self._listed_book.version}{own}"
+
+    def kept(self, provider: str, model: str) -> bytes | None:
+        """All that this edition says of a model's price, with the times at which it holds, as JSON; None: nothing."""
+        known = self._find(provider, model)
+        return _encode(known.prices) if known is not None and known.prices else None
 
     @property
     def providers(self) -> list[str]:
@@ -231,8 +256,11 @@ class PriceBook:
         return list(dict.fromkeys(["demo", *self._book.providers, *self._listed_book.providers]))
 
     def renew(self, data: bytes) -> None:
-        """Takes newer data of the form of `prices.json`. Raises `msgspec.DecodeError`, and keeps what it had."""
+        """Takes newer data of the form of `prices.json`. Raises `msgspec.DecodeError`, and keeps what it had. What
+        says the same as before is no new edition."""
         book = _decode_book(data)
+        if book.providers == self._book.providers:
+            return
         for raw in book.providers.values():
             _decode_provider(raw)
         self._book = book
@@ -242,10 +270,7 @@ class PriceBook:
 
     def find(self, provider: str, model: str) -> Price | None:
         """What `model` costs at `provider` now; dated and aliased names find their model. None: not known."""
-        try:
-            known = self._memo[provider, model]
-        except KeyError:
-            known = self._look_up(provider, model)
+        known = self._find(provider, model)
         if known is None:
             return None
         return known.prices[0].price if len(known.prices) == 1 else known.price(self._clock())
@@ -253,6 +278,12 @@ class PriceBook:
     def models(self, provider: str) -> list[tuple[str, Price | None]]:
         """Every model that has a row at `provider`, with its price now; None: not known, which is not free."""
         return [(model.id, model.price(self._clock())) for model in self._provider(provider).models]
+
+    def _find(self, provider: str, model: str) -> _Model | None:
+        try:
+            return self._memo[provider, model]
+        except KeyError:
+            return self._look_up(provider, model)
 
     @cached_property
     def _book(self) -> _Book:
@@ -276,10 +307,10 @@ class PriceBook:
             self._memo.clear()
         own = self._own.get(provider)
         name = model.lower()
-        price = None if own is None else own.models.get(name) or own.models.get("*")
+        prices = () if own is None else own.find(name)
         known = self._known(own.base if own else provider, name)
-        if price is not None:
-            known = _priced(known, model, price)
+        if prices:
+            known = _priced(known, model, prices)
         self._memo[provider, model] = known
         return known
 
@@ -290,7 +321,9 @@ class PriceBook:
         if known is not None and known.prices:
             return known
         price = _NOT_BY_TOKENS.get(provider, {}).get(name)
-        return self._list_price(provider, name) or (known if price is None else _priced(known, name, price))
+        return self._list_price(provider, name) or (
+            known if price is None else _priced(known, name, (DatedPrice(price),))
+        )
 
     def _list_price(self, provider: str, name: str) -> _Model | None:
         """A price that is only known from a list: those are kept by exact name."""
@@ -310,9 +343,8 @@ class PriceBook:
         return None
 
 
-def _priced(known: _Model | None, id: str, price: Price) -> _Model:
-    """A model at an operator's own price."""
-    prices = (_DatedPrice(price),)
+def _priced(known: _Model | None, id: str, prices: tuple[DatedPrice, ...]) -> _Model:
+    """A model at other prices."""
     if known is None:
         return _Model(id, id, None, _Clause("=", id), prices)
     return structs.replace(known, prices=prices)

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from headgate.core.money import shown_usd
+from headgate.core.principal import PRIORITIES, Priority
 from headgate.core.problems import InvalidRequest
 from headgate.limits.windows import CALENDAR, duration_us, length_us, zone_of
 
@@ -22,6 +23,8 @@ MARKUP_PPM_MAX: Final = 10_000_000
 RATE_MAX: Final = 10**15
 """In the unit of each rate: a million dollars per request or, in pico-USD, a thousand per token."""
 RULES_MAX: Final = 32
+WEIGHT_MIN: Final = 0.01
+WEIGHT_MAX: Final = 100.0
 NAMES_MAX: Final = 1000
 
 
@@ -68,6 +71,8 @@ class PriceTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     write: int | None = None
     request: int | None = None
     """Nano-USD, besides."""
+    since_us: int = 0
+    """For calls that begin from then on, in Unix microseconds; 0: ever since."""
 
 
 class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -90,6 +95,10 @@ class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     """Of an organisation: what it pays where that is not what it costs."""
     pass_through: tuple[str, ...] = ()
     """Providers that may be called as they are."""
+    priority: Priority | None = None
+    """The class of its calls where calls have to wait, which none of them may be above."""
+    weight: float | None = None
+    """Its share of what is served then."""
 
 
 NO_TERMS: Final = Terms()
@@ -109,7 +118,9 @@ def check_terms(terms: Terms, parents: Sequence[tuple[str, Terms]] = ()) -> None
     for number, price in enumerate(terms.prices):
         _check_price(price, f"prices[{number}]")
     networks(terms.addresses or ())
+    _check_weight(terms, parents)
     for name, parent in parents:
+        _check_priority(terms.priority, parent.priority, name)
         _check_names("models", terms.models, parent.models, name)
         _check_names("endpoints", terms.endpoints, parent.endpoints, name)
         _check_addresses(terms.addresses, parent.addresses, name)
@@ -189,6 +200,21 @@ def _check_price(price: PriceTerm, param: str) -> None:
         raise InvalidRequest(f"{param}.markup_percent takes -100 to 1000.", param=f"{param}.markup_percent")
     if not all(0 <= each <= RATE_MAX for each in rates):
         raise InvalidRequest(f"{param} has a rate out of bounds: 0 to 1000000 USD.", param=param)
+
+
+def _check_weight(terms: Terms, parents: Sequence[tuple[str, Terms]]) -> None:
+    if terms.weight is None:
+        return
+    if not WEIGHT_MIN <= terms.weight <= WEIGHT_MAX:
+        raise InvalidRequest(f"weight takes {WEIGHT_MIN:g} to {WEIGHT_MAX:g}.", param="weight")
+    if any(name == "team" for name, _ in parents):
+        raise InvalidRequest("The keys of a team share its weight; set it on the team.", param="weight")
+
+
+def _check_priority(own: Priority | None, theirs: Priority | None, parent: str) -> None:
+    if own is None or theirs is None or PRIORITIES.index(own) >= PRIORITIES.index(theirs):
+        return
+    raise InvalidRequest(f"{own} is above the priority of its {parent}: {theirs}.", param="priority")
 
 
 def _check_names(param: str, own: tuple[str, ...] | None, theirs: tuple[str, ...] | None, parent: str) -> None:

@@ -77,7 +77,7 @@ class Limits:
             return
         if is_empty(record):
             return
-        sold = Sold(record.model, answered.provider, answered.model, usage, answered.cost_nano_usd)
+        sold = Sold(record.model, answered.provider, answered.model, usage, answered.cost_nano_usd, record.started_us)
         record.charge_nano_usd = tariff.charge(sold)
 
     def settle(self, record: CallRecord) -> None:

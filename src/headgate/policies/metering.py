@@ -1,5 +1,6 @@
 """Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
 
+import time
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -115,7 +116,8 @@ class Metering:
         cost_nano_usd = self.most(deployment, usage)
         if principal.tariff is None:
             return cost_nano_usd
-        return principal.tariff.charge(Sold(model, deployment.provider, deployment.model, usage, cost_nano_usd))
+        where, now_us = (model, deployment.provider, deployment.model), time.time_ns() // 1000
+        return principal.tariff.charge(Sold(*where, usage, cost_nano_usd, now_us))
 
     def _cost(self, prices: str, model: str, usage: Usage) -> Total:
         """Of what has no price, what the ceiling holds for it."""

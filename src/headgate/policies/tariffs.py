@@ -1,7 +1,8 @@
 """What an account pays: markup, discount and negotiated rates, compiled once. Pure; must not know who it is.
 
 Of several that hold for a call, the one that says most about it counts: provider and model, then model, then provider,
-then all; of two alike, the first.
+then all; of two alike, the one that holds since later, and of those the first. A call is charged by what held when it
+began.
 """
 
 from typing import Final
@@ -24,10 +25,11 @@ class _Rule(Struct, frozen=True):
     markup_ppm: int
     price: Price | None
     """None: by what it costs."""
+    since_us: int = 0
 
-    def holds(self, provider: str, names: frozenset[str]) -> bool:
+    def holds(self, sold: Sold, names: frozenset[str]) -> bool:
         """Whether it says anything about a call."""
-        is_there = not self.provider or self.provider == provider
+        is_there = self.since_us <= sold.at_us and (not self.provider or self.provider == sold.provider)
         return is_there and (not self.model or self.model in names)
 
 
@@ -42,7 +44,7 @@ class Prices(Struct, frozen=True):
         """In nano-USD."""
         names = self.names(sold.model, sold.provider, sold.upstream)
         for rule in self.rules:
-            if rule.holds(sold.provider, names):
+            if rule.holds(sold, names):
                 if rule.price is not None:
                     return total(rule.price, sold.usage).nano_usd
                 return divided(sold.cost_nano_usd * (PARTS + rule.markup_ppm), PARTS)
@@ -53,8 +55,8 @@ def prices_of(terms: tuple[PriceTerm, ...], names: Names) -> Prices | None:
     """Compiled; None: it pays what it costs."""
     if not terms:
         return None
-    rules = [_Rule(each.model, each.provider, each.markup_ppm, _price(each)) for each in terms]
-    return Prices(names, tuple(sorted(rules, key=lambda rule: (not rule.model, not rule.provider))))
+    rules = [_Rule(each.model, each.provider, each.markup_ppm, _price(each), each.since_us) for each in terms]
+    return Prices(names, tuple(sorted(rules, key=lambda rule: (not rule.model, not rule.provider, -rule.since_us))))
 
 
 def _price(term: PriceTerm) -> Price | None:

@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from headgate.core.principal import Principal, Tariff
+from headgate.core.principal import PRIORITIES, STANDARD, Principal, Tariff
 from headgate.core.problems import ConfigError, NotFound
-from headgate.ledger.credit import credited
+from headgate.ledger.credit import credited, held
 from headgate.limits.amounts import amounts
 from headgate.limits.compiling import BudgetOf, Gauges, Level
 from headgate.limits.gate import Gate, Limited
@@ -141,9 +141,9 @@ class Tenancy:
         return home_of_tenant(row)
 
     def credited(self, id: str) -> int:
-        """The credit that a tenant was ever given."""
+        """The credit that a tenant was ever given, less what is being paid back."""
         with self._store.read() as connection:
-            return credited(connection, id)
+            return credited(connection, id) - held(connection, id)
 
     def users(self, kind: str, id: str) -> Iterable[str]:
         """The end users of a tenant who have used anything."""
@@ -188,7 +188,14 @@ class Tenancy:
             models=_common([row.models, *(terms.models for terms in all_terms)]),
             passing=levels[-1].terms.pass_through,
             organisation=levels[0].id if levels[0].kind == ORGANISATION else "",
+            priority=_priority(all_terms),
+            weight=next((terms.weight for terms in reversed(all_terms) if terms.weight is not None), 1.0),
         )
+
+
+def _priority(all_terms: Iterable[Terms]) -> int:
+    """The lowest class that any level names."""
+    return max((PRIORITIES.index(each.priority) for each in all_terms if each.priority is not None), default=STANDARD)
 
 
 def _common(lists: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:

@@ -86,6 +86,8 @@ class Deployment(Struct, frozen=True):
     """What its model can do; None: not known."""
     realtime: Door | None = None
     """Where it is spoken to live; None: nowhere."""
+    bills_on: bool = False
+    """Whether an answer is billed to its end though its connection is closed before."""
 
     @property
     def id(self) -> str:
@@ -111,10 +113,14 @@ class Provider(Struct, frozen=True):
     """The name that its prices are kept under; empty: the packaged provider's."""
     realtime: Door | None = None
 
+    @property
+    def price_name(self) -> str:
+        """The name that its prices are kept under."""
+        return self.prices or self.spec.prices or self.spec.name
+
     def deployment(self, model: str, facts: Facts | None = None) -> Deployment:
         """That model here; whether it exists is known to the provider alone."""
-        prices = self.prices or self.spec.prices or self.spec.name
-        return Deployment(self.name, model, self.doors, prices, facts, self.realtime)
+        return Deployment(self.name, model, self.doors, self.price_name, facts, self.realtime, self.spec.bills_on)
 
 
 class Settings(Struct, frozen=True, kw_only=True):

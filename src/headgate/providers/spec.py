@@ -14,6 +14,8 @@ Scheme = Literal["bearer", "header", "query", "none", "aws_sigv4", "google_adc",
 SIGNED: Final[frozenset[Scheme]] = frozenset({"aws_sigv4", "google_adc", "entra_id"})
 """Schemes whose credential is fetched or computed just before each call is sent."""
 
+BatchApi = Literal["openai", "anthropic", "mistral", "together"]
+
 Feature = Literal["tools", "images", "schema", "reasoning"]
 
 
@@ -94,8 +96,12 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     batches: tuple[str, ...] = ()
-    """The paths whose calls it takes in batches, at a price of their own: by OpenAI's files and batches, or by
-    Anthropic's message batches."""
+    """The paths whose calls it takes in batches, at a price of their own."""
+    batch_api: BatchApi = "openai"
+    """In whose way it is asked for batches: OpenAI's files and batches, Anthropic's message batches, Mistral's jobs,
+    Together's uploads."""
+    bills_on: bool = False
+    """Whether it goes on with an answer, and bills all of it, though its connection is closed before the end."""
     models: tuple[str, ...] = ()
     """Models to list besides those that the catalogue knows here."""
 

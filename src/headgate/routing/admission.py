@@ -1,9 +1,10 @@
 """Who goes next when nobody may go just now: a queue with deadlines, classes and fairness. Pure: time is an argument.
 
-Classes go strictly before each other. Within one, tenants share by what they have consumed, not by how many requests
-they send: the virtual token counter (Sheng et al., Fairness in Serving Large Language Models, OSDI 2024,
-https://arxiv.org/abs/2401.00588), weighted. Whoever comes back from a pause starts level with the others and not with
-credit. Who cannot be served before the deadline is told at once. Whether the first in line may go is not decided here.
+Classes go strictly before each other, but whoever waits rises by one in each half a minute. Within one, tenants share
+by what they have consumed, not by how many requests they send: the virtual token counter (Sheng et al., Fairness in
+Serving Large Language Models, OSDI 2024, https://arxiv.org/abs/2401.00588), weighted. Whoever comes back from a pause
+starts level with the others and not with credit. Who cannot be served before the deadline is told at once. Whether the
+first in line may go is not decided here.
 """
 
 from collections import deque
@@ -17,6 +18,8 @@ WAITING_MAX: Final = 1000
 TENANT_WAITING_MAX: Final = 100
 """Of one tenant, so that nobody fills the queue alone."""
 TENANTS_MAX: Final = 10_000
+RISE_S: Final = 30.0
+"""Who has waited so long goes with the class above its own, so that nobody is kept waiting for ever."""
 OUTPUT_WEIGHT: Final = 2.0
 """What a token that comes out counts, where one that goes in counts 1."""
 PACE_S_MAX: Final = 1.0
@@ -35,6 +38,8 @@ class Entrant(Struct, frozen=True, kw_only=True, gc=False):
     """After which there is no use in it."""
     priority: int = 0
     """Lower classes go first."""
+    since_s: float = 0.0
+    """When it came."""
     weight: float = 1.0
     """Of the tenant: twice the weight, twice the tokens."""
 
@@ -93,12 +98,15 @@ class Admission:
         self.waiting += 1
         return None
 
-    def first(self) -> Entrant | None:
-        """Who goes next."""
-        if not self.waiting:
-            return None
-        lane = self._lanes[min(self._lanes)]
-        return lane[min(lane, key=lambda name: self._counters.get(name, 0.0))][0]
+    def first(self, now_s: float) -> Entrant | None:
+        """Who goes next: of the best class, who has had least; and whoever came first of one that has had as much."""
+        heads = (own[0] for lane in self._lanes.values() for own in lane.values())
+        counters = self._counters
+        return min(
+            heads,
+            key=lambda each: (_risen(each, now_s), counters.get(each.tenant, 0.0), each.since_s),
+            default=None,
+        )
 
     def go(self, entrant: Entrant, now_s: float) -> None:
         """The first in line goes."""
@@ -170,3 +178,8 @@ class Admission:
             del lane[tenant]
         if not lane:
             del self._lanes[priority]
+
+
+def _risen(entrant: Entrant, now_s: float) -> int:
+    """The class of one that waits, by how long."""
+    return max(entrant.priority - max(int((now_s - entrant.since_s) / RISE_S), 0), 0)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from headgate.core.needs import PriceLimit, Sort, Wishes
-from headgate.core.problems import InvalidRequest, UpstreamError
+from headgate.core.problems import InvalidRequest, Outcome
 from headgate.providers.catalog import Deployment
 from headgate.routing.names import Directory
 from headgate.routing.plan import Plan, Quoting, Route
@@ -85,13 +85,14 @@ def is_within(quote: Quote | None, limit: PriceLimit) -> bool:
 
 
 def joined(plans: Sequence[Plan], wishes: Wishes, slugs: Slugs) -> Plan:
-    """One plan over all models that the call names, each in the order that it wishes. Raises what stands against the
-    first of them when there is nothing to try."""
+    """One plan over all models that the call names, each in the order that it wishes. With nothing to try it is blocked
+    until the first of them wants no rest any more, or by what else stands against them."""
     deployments = tuple(each for plan in plans for each in _first_wished(plan.deployments, wishes, slugs))
     route = plans[0].route
     if not deployments:
         problems = [plan.blocked for plan in plans if plan.blocked is not None]
-        raise UpstreamError(min(problems, key=lambda problem: problem.retry_after_s or 0.0))
+        first = min(problems, key=lambda each: (each.outcome is not Outcome.RATE, each.retry_after_s or 0.0))
+        return Plan(route, (), blocked=first)
     if len(plans) > 1:
         route = structs.replace(route, attempts_max=max(route.attempts_max, len(deployments)))
     return Plan(route, deployments, tuple(each for plan in plans for each in plan.weighed))

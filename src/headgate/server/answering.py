@@ -10,10 +10,11 @@ from headgate.server.listening import Tenant
 if TYPE_CHECKING:
     from headgate.server.http1 import ClientConnection
 
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 STATUS_LINES: Final = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus
+    status: b"HTTP/1.1 %d %b\r\n" % (status, _PHRASES.get(status, "").encode()) for status in range(100, 1000)
 }
-
+"""Of every status: providers have some of their own, such as Anthropic's 529."""
 
 _BODILESS: Final = frozenset({204, 304})
 """Statuses whose answers end with their head: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1"""

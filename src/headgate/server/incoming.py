@@ -76,6 +76,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     """What a target must be marked with to serve it."""
     wish: Wish | None = None
     """About answers that are kept; None: it says nothing."""
+    priority: int | None = None
+    """The class that it asks for; None: its caller's."""
 
 
 class Incoming:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote_plus
 import msgspec
 from msgspec import Struct, structs
 
-from headgate.core.principal import Principal
+from headgate.core.principal import PRIORITIES, Principal
 from headgate.core.problems import HeadgateError, InvalidRequest, NotFound, Problem, TooLarge, Unauthenticated
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Envelope
@@ -29,6 +29,7 @@ from headgate.engine.exchange import Exchange, FromAfar
 from headgate.engine.keeping import keep
 from headgate.engine.passing import pass_through
 from headgate.engine.quoting import quote
+from headgate.engine.receiving import is_no_json
 from headgate.engine.side import operate
 from headgate.server import paths
 from headgate.server.caching import wish_of
@@ -123,7 +124,7 @@ class ClientListener:
             return meaning
         endpoint = incoming.endpoint = meaning.endpoint
         if endpoint.action in _RELAYING:
-            incoming.is_streamed = endpoint.action == "keep" and is_form(text_of(incoming.headers, b"content-type"))
+            incoming.is_streamed = _RELAYING[endpoint.action](text_of(incoming.headers, b"content-type"))
             settings = self._settings
             incoming.body_bytes_max = settings.stream_bytes_max if incoming.is_streamed else settings.relay_bytes_max
         elif endpoint.takes_files:
@@ -299,6 +300,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
         wish=manner.wish,
+        priority=None if manner.priority is None else _permitted(manner.priority, incoming.principal),
     )
 
 
@@ -317,6 +319,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
         wish=wish_of(headers),
+        priority=priority_of(headers),
     )
 
 
@@ -332,7 +335,8 @@ _NO_ENVELOPE = Envelope()
 _NUMBER: Final = re.compile(rb"\d{1,9}(\.\d{1,9})?")
 
 
-_RELAYING: frozenset[paths.Action] = frozenset({"keep", "pass"})
+_RELAYING: dict[paths.Action, Callable[[str], bool]] = {"keep": is_form, "pass": is_no_json}
+"""What sends requests on as they are, and by their content types which bodies it reads while they come."""
 _KEY_HEADERS = (b"x-api-key", b"x-goog-api-key", b"api-key")
 _BROWSERS_KEY = b"openai-insecure-api-key."
 """Among the sub-protocols of a WebSocket, since browsers can set no header field there:
@@ -376,6 +380,28 @@ def tags_of(headers: Headers) -> frozenset[str]:
     if value is None:
         return _NO_TAGS
     return frozenset(tag for part in value.decode("latin-1").split(",") if (tag := part.strip()))
+
+
+def priority_of(headers: Headers) -> int | None:
+    """The class that the client asks for."""
+    value = headers.get(b"x-headgate-priority")
+    if value is None:
+        return None
+    for number, name in enumerate(PRIORITIES):
+        if value == name.encode():
+            return number
+    shown = value[:40].decode("latin-1")
+    told = f"x-headgate-priority is {shown!r}; it takes {', '.join(PRIORITIES)}."
+    raise InvalidRequest(told, param="x-headgate-priority")
+
+
+def _permitted(priority: int, principal: Principal) -> int:
+    """The class, unless it is above the caller's."""
+    if priority >= principal.priority:
+        return priority
+    own = " or ".join(PRIORITIES[principal.priority :])
+    told = f"x-headgate-priority is {PRIORITIES[priority]}; calls of this key may be {own}."
+    raise InvalidRequest(told, param="x-headgate-priority")
 
 
 _NO_TAGS: frozenset[str] = frozenset()

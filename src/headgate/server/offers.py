@@ -134,6 +134,11 @@ def pricing(endpoint: Endpoint, price_of: PriceOf) -> dict[str, object] | None:
     price = price_of(endpoint.provider, endpoint.model)
     if price is None:
         return None
+    served = {name: _shown(tier) for name, tier in price.tiers_of_service.items()}
+    return {**_shown(price), **({"service_tiers": served} if served else {})}
+
+
+def _shown(price: Price) -> dict[str, object]:
     tiers = price.shown_tiers()
     return {**price.shown(), **({"overrides": tiers} if tiers else {})}
 

@@ -105,7 +105,7 @@ _GEMINI = re.compile(r"/(?:v1|v1beta|v1alpha)/models/(?P<model>.+):(?P<verb>[A-Z
 _AZURE = re.compile(r"/openai/deployments/(?P<model>[^/]+)(?P<rest>/.+)")
 _ITEM = re.compile(r"/(?P<version>v1|v1beta)/(?P<kind>models|generations)/(?P<id>.+)")
 _KEPT = re.compile(
-    r"(?:/v1)?(?P<path>/(?:files|batches|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
+    r"(?:/v1)?(?P<path>/(?:files|batches|batch/jobs|uploads|conversations|containers|vector_stores|videos|fine_tuning/jobs|evals|skills"
     r"|assistants|threads|responses|chat/completions|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""

@@ -198,6 +198,61 @@ SPEND = Table(
     sqlite_strict=True,
 )
 
+# How long things took, in bins: everything below the first bound, up to each next one, and beyond the last.
+BOUNDS_MS = tuple(step * 10**power for power in range(1, 5) for step in (1, 1.5, 2.2, 3.3, 4.7, 6.8))
+DURATION_BINS = tuple(f"d{at}" for at in range(len(BOUNDS_MS) + 1))
+TTFT_BINS = tuple(f"t{at}" for at in range(len(BOUNDS_MS) + 1))
+
+ROLLUPS = Table(
+    "rollups",
+    METADATA,
+    Column("grain_s", Integer, primary_key=True, comment="60, 3600 or 86400: how much time a row sums up"),
+    Column("start_us", Number, primary_key=True, comment="when that time begins"),
+    Column("key_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="as asked for"),
+    Column("provider", Text, primary_key=True, comment="the one that answered"),
+    Column("upstream", Text, primary_key=True, comment="that one's name of the model"),
+    Column("route", Text, primary_key=True),
+    Column("calls", Number, nullable=False),
+    Column("failed", Number, nullable=False, comment="for which neither caller nor limits were to blame"),
+    Column("refused", Number, nullable=False, comment="for which they were"),
+    Column("gone", Number, nullable=False, comment="whose client went away"),
+    Column("attempts", Number, nullable=False),
+    Column("failovers", Number, nullable=False, comment="attempts made in place of others"),
+    Column("hedges", Number, nullable=False, comment="attempts made beside slow ones"),
+    Column("input_tokens", Number, nullable=False),
+    Column("cached_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("charge_nano_usd", Number, nullable=False),
+    Column("duration_us", Number, nullable=False),
+    Column("overhead_us", Number, nullable=False, comment="of that, our own"),
+    Column("ttft_us", Number, nullable=False),
+    Column("spoken_tokens", Number, nullable=False, comment="that came after a first one whose time is known"),
+    Column("spoken_us", Number, nullable=False, comment="in so much time"),
+    *(Column(name, Number, nullable=False) for name in (*DURATION_BINS, *TTFT_BINS)),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+ATTEMPT_ROLLUPS = Table(
+    "attempt_rollups",
+    METADATA,
+    Column("grain_s", Integer, primary_key=True),
+    Column("start_us", Number, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("attempts", Number, nullable=False),
+    Column("hedges", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False),
+    Column("duration_us", Number, nullable=False),
+    Column("ttft_us", Number, nullable=False),
+    *(Column(name, Number, nullable=False) for name in TTFT_BINS),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 TRANSFERS = Table(
     "transfers",
     METADATA,
@@ -262,6 +317,84 @@ SAVINGS = Table(
     sqlite_strict=True,
 )
 
+PROPOSALS = Table(
+    "proposals",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="that of the transfer that may come of it"),
+    Column("at_us", Number, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("nano_usd", Number, nullable=False, comment="at most"),
+    Column("kind", Text, nullable=False),
+    Column("expires_us", Number),
+    Column("detail", Text, nullable=False, comment="JSON object"),
+    Index("proposals_by_debit", "debit"),
+    Index("proposals_by_credit", "credit"),
+    sqlite_strict=True,
+)
+
+RESOLUTIONS = Table(
+    "resolutions",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="of a pending transfer: so each is resolved once"),
+    Column("at_us", Number, nullable=False),
+    Column("nano_usd", Number, nullable=False, comment="what was posted; 0: void"),
+    sqlite_strict=True,
+)
+
+PROMOTIONS = Table(
+    "promotions",
+    METADATA,
+    Column("id", Text, primary_key=True, comment="of the transfer that gave it"),
+    Column("account", Text, nullable=False),
+    Column("expires_us", Number, nullable=False),
+    Index("promotions_by_end", "expires_us"),
+    sqlite_strict=True,
+)
+
+COUPONS = Table(
+    "coupons",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="of the code, which is not kept"),
+    Column("nano_usd", Number, nullable=False),
+    Column("uses_max", Number, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number, comment="until when it can be redeemed"),
+    Column("lasts_us", Number, comment="how long the credit lasts that comes of it"),
+    Column("revoked_us", Number),
+    sqlite_strict=True,
+)
+
+COUPON_USES = Table(
+    "coupon_uses",
+    METADATA,
+    Column("coupon", Text, primary_key=True),
+    Column("organisation", Text, primary_key=True, comment="or the account itself, if it belongs to none"),
+    Column("account", Text, nullable=False),
+    Column("at_us", Number, nullable=False),
+    sqlite_strict=True,
+)
+
+PRICE_EDITIONS = Table(
+    "price_editions",
+    METADATA,
+    Column("since_us", Number, primary_key=True),
+    Column("version", Text, nullable=False, comment="as calls name it"),
+    sqlite_strict=True,
+)
+
+PRICES = Table(
+    "prices",
+    METADATA,
+    Column("version", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="the provider's name of it"),
+    Column("price", Text, nullable=False, comment="JSON array: prices and when they hold"),
+    sqlite_strict=True,
+)
+
 _KEEPING = {
     "sqlite": tuple(
         "CREATE TRIGGER {table}_keep_VERB BEFORE VERB ON {table} "
@@ -276,7 +409,7 @@ _KEEPING = {
     ),
 }
 # who must change what is written there drops these first, and is seen to have
-for _table in (AUDIT, AUDIT_LINKS, TRANSFERS):
+for _table in (AUDIT, AUDIT_LINKS, TRANSFERS, PROPOSALS, RESOLUTIONS, COUPON_USES, PRICE_EDITIONS, PRICES):
     for _dialect, _statements in _KEEPING.items():
         for _statement in _statements:
             _ddl = DDL(_statement.format(table=_table.name).replace("%", "%%"))

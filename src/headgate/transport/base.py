@@ -45,6 +45,11 @@ class Flight(Protocol):
     """Known once `head` has returned."""
 
     @property
+    def is_sent(self) -> bool:
+        """Whether the upstream has been told of it."""
+        ...
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """By lower-case name, values stripped; several fields of one name joined by ", "."""
         ...

@@ -74,6 +74,11 @@ class PooledFlight:
         self.unread_bytes = 0
 
     @property
+    def is_sent(self) -> bool:
+        """Whether the upstream has been told of it."""
+        return self.connection is not None or self.has_head
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """By lower-case name, values stripped; several fields of one name joined by ", ". Made when asked for: most
         answers have many and nobody looks at them."""

@@ -175,7 +175,7 @@ def test_little_credit_and_new_prices_are_mailed(tmp_path: Path):
 
         def work(core: Core, alerting: Alerting) -> None:
             key = limited_key(core, 1)
-            grant(core.store, Credit(key, "top-up", 2 * USD, "p1"), actor="t")
+            grant(core.store, Credit(key, "top-up", 2 * USD, "p1"), [key], actor="t")
             alerting.look()
             with core.store.write() as connection:
                 seen = json.loads(meta.get(connection, "alerts.prices"))

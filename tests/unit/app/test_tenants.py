@@ -320,3 +320,29 @@ def test_nobody_gives_credit_to_nobody(tmp_path: Path):
         await office("GET", f"/statements/{id}?month=2026-13", status=400)
 
     run(tmp_path, work)
+
+
+def test_classes_and_weights_reach_the_callers(tmp_path: Path):
+    async def work(office: Office) -> None:
+        organisation = await office.organisation(weight=2.5)
+        team = await office.team(organisation, priority="interactive")
+        made = await office("POST", "/keys", {"name": "k", "team": team, "priority": "standard"})
+        plain = await office("POST", "/keys", {"name": "k"})
+        check = office.core.keys.check
+
+        def told(key: str) -> tuple[int, float]:
+            principal = check(key)
+            return principal.priority, principal.weight
+
+        assert (told(made["key"]), told(plain["key"])) == ((1, 2.5), (1, 1.0))
+        await office("PATCH", f"/keys/{made['id']}", {"priority": None})
+        assert told(made["key"]) == (0, 2.5)
+        await office("PATCH", f"/teams/{team}", {"terms": {"weight": 4}})
+        await office("PATCH", f"/organisations/{organisation}", {"terms": {"priority": "batch"}})
+        assert told(made["key"]) == (2, 4.0)
+        shown = await office("PATCH", f"/keys/{plain['id']}", {"weight": 0.5, "priority": "interactive"})
+        assert (shown["terms"]["weight"], shown["terms"]["priority"]) == (0.5, "interactive")
+        assert told(plain["key"]) == (0, 0.5)
+        await office("PATCH", f"/keys/{made['id']}", {"weight": 2}, status=400)
+
+    run(tmp_path, work)

@@ -8,7 +8,17 @@ from tests.unit.dialects.test_multipart import HEAD, TYPE, form
 from headgate.core.problems import InvalidRequest
 from headgate.dialects.base import Envelope, Target
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.side import Asked, Form, Sent, check_content_type, estimated, is_form, is_json, patched
+from headgate.dialects.side import (
+    Asked,
+    Form,
+    Sent,
+    check_content_type,
+    estimated,
+    is_form,
+    is_json,
+    patched,
+    usage_told,
+)
 
 FILE = '{}; filename="x.bin"'
 
@@ -146,3 +156,25 @@ def test_every_row_stands_in_one_place():
     paths = [path for dialect in DIALECTS.values() for side in dialect.sides.values() for path in side.paths]
     assert len(paths) == len(set(paths))
     assert {"/v1/embeddings", "/v1/rerank", "/v1/responses/compact", "/v2/embed", "/api/embed"} <= set(paths)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "body", "input_tokens"),
+    [
+        ("openai_chat", "completions", b'{"error":{},"usage":{"prompt_tokens":7}}', 7),
+        ("openai_chat", "image_edits", b'{"error":{},"usage":{"input_tokens":7}}', 7),
+        ("openai_chat", "embeddings", b'{"error":{},"usage":{"prompt_tokens":7,"total_tokens":7}}', 7),
+        ("cohere", "embeddings", b'{"message":"no","meta":{"billed_units":{"input_tokens":7}}}', 7),
+        ("openai_responses", "compaction", b'{"error":{},"usage":{"input_tokens":7,"output_tokens":0}}', 7),
+        ("openai_responses", "compaction", b'{"error":{},"usage":null}', None),
+        ("gemini", "interactions", b'{"error":{},"usage":{"total_input_tokens":7}}', 7),
+        ("gemini", "interactions", b'{"error":{}}', None),
+        ("gemini", "interactions", b'{"error":{},"usage":"odd"}', None),
+        ("openai_chat", "moderations", b'{"error":{},"usage":{"prompt_tokens":7}}', None),
+        ("openai_chat", "speech", b"[1]", None),
+        ("openai_chat", "speech", b"\xff", None),
+    ],
+)
+def test_what_a_body_tells_of_usage_whatever_else_it_is(dialect: str, name: str, body: bytes, input_tokens: int | None):
+    told = usage_told(DIALECTS[dialect].sides[name], body)
+    assert (told and told.input_tokens) == input_tokens

@@ -37,6 +37,18 @@ def message(**usage: str) -> dict[str, object]:
     }
 
 
+def spoken(**usage: str) -> dict[str, object]:
+    candidate = {"content": {"role": "model", "parts": [{"text": "a"}]}, "finishReason": "STOP", "index": 0}
+    counts = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2, **usage}
+    return {"candidates": [candidate], "usageMetadata": counts}
+
+
+def conversed(**members: object) -> dict[str, object]:
+    message = {"role": "assistant", "content": [{"text": "a"}]}
+    counts = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+    return {"output": {"message": message}, "stopReason": "end_turn", "usage": counts, **members}
+
+
 @pytest.mark.parametrize(
     ("dialect", "answer", "tier"),
     [
@@ -49,6 +61,13 @@ def message(**usage: str) -> dict[str, object]:
         ("anthropic", message(service_tier="standard"), ""),
         ("anthropic", message(service_tier="batch"), "batch"),
         ("anthropic", message(service_tier="standard", speed="fast"), "fast"),
+        ("gemini", spoken(), ""),
+        ("gemini", spoken(serviceTier="standard"), ""),
+        ("gemini", spoken(serviceTier="PRIORITY"), "priority"),
+        ("gemini", spoken(serviceTier="flex"), "flex"),
+        ("bedrock_converse", conversed(), ""),
+        ("bedrock_converse", conversed(serviceTier={"type": "default"}), ""),
+        ("bedrock_converse", conversed(serviceTier={"type": "flex"}), "flex"),
     ],
 )
 def test_a_whole_answer_tells_its_tier(dialect: str, answer: dict[str, object], tier: str):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headgate.core.usage import Usage
+from headgate.core.usage import Measures, Usage
 from headgate.engine.batch_bills import ResultLines, summed_up
 from headgate.engine.overhearing import Line, total_of
 
@@ -101,3 +101,8 @@ def test_lines_of_other_calls_than_talks_are_billed_too():
         Line("e", Usage(input_tokens=7, tier="batch")),
         Line("t", Usage(input_tokens=3, output_tokens=4, tier="batch")),
     ]
+
+
+def test_a_single_answer_is_told_as_it_is():
+    usage = Usage(input_tokens=3, measures=Measures(images=2), tier="batch")
+    assert total_of([Line("m", usage)]) is usage

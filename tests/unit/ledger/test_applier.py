@@ -268,6 +268,45 @@ def test_a_record_that_cannot_be_read_is_put_aside_and_counted(tmp_path: Path, s
     assert [each.id for each in kept(store)] == ["b"]
 
 
+def test_what_is_put_aside_is_there_once_though_the_commit_fails(tmp_path: Path, store: Store):
+    journal = open_journal(tmp_path)
+    for name in "abc":
+        broken = record(name)
+        broken.duration_ms = float("nan")
+        journal.call_ended(broken)
+    journal.close()
+    journal = open_journal(tmp_path)
+    applier = Applier(journal, Moody(store))
+    assert not applier.drain(timeout_s=0.3)
+    applier.close()
+    journal.close()
+    aside = tmp_path / "rejected.jsonl"
+    told = aside.read_bytes()
+    assert told.count(b"\n") == 3
+
+    aside.write_bytes(told[: len(told) // 2])  # as if the process had ended in the midst of it
+    journal = open_journal(tmp_path)
+    assert apply_all(journal, store).rejected == 3
+    assert aside.read_bytes() == told
+    journal = open_journal(tmp_path)
+    assert apply_all(journal, store).rejected == 0
+    assert aside.read_bytes() == told
+
+
+def test_a_store_that_is_well_again_is_asked_once_more_at_the_end(tmp_path: Path, store: Store):
+    moody = Moody(store)
+    journal = open_journal(tmp_path)
+    applier = Applier(journal, moody)
+    journal.call_ended(record("a"))
+    assert not applier.drain(timeout_s=0.5)  # by now it waits for longer and longer
+    moody.is_out_of_order = False
+
+    applier.close()
+
+    assert [each.id for each in kept(store)] == ["a"]
+    journal.close()
+
+
 def test_numbers_beyond_the_store_are_kept_in_the_record(tmp_path: Path, store: Store):
     huge = record("a")
     huge.usage = Usage(input_tokens=2**70)

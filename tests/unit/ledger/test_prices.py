@@ -203,5 +203,11 @@ def test_what_is_not_sold_by_the_token(provider: str, model: str, price: Price):
     assert PriceBook().find(provider, model) == price
 
 
-def test_the_price_of_a_picture_is_shown():
-    assert Price(Rates(), fees=Fees(image=40_000_000)).shown() == {"image": "0.04"}
+def test_the_prices_of_what_is_no_tokens_are_shown():
+    fees = Fees(image=40_000_000, character=15_000_000, audio_hour=111_000_000, search=2_000_000)
+    assert Price(Rates(), fees=fees).shown() == {
+        "image": "0.04",
+        "character": "0.000015",
+        "audio_hour": "0.111",
+        "search_query": "0.002",
+    }

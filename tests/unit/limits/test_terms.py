@@ -29,6 +29,8 @@ def budget(usd: int = 5, **more: object) -> BudgetTerm:
 @pytest.mark.parametrize(
     ("terms", "param"),
     [
+        (Terms(weight=0.001), "weight"),
+        (Terms(weight=101.0), "weight"),
         (Terms(rates=(rate(0),)), "limits[0].most"),
         (Terms(rates=(rate(-1),)), "limits[0].most"),
         (Terms(rates=(rate(10**15 + 1),)), "limits[0].most"),
@@ -108,3 +110,18 @@ def test_dollars_are_as_short_as_exact():
 
 def test_networks():
     assert [str(each) for each in networks(["192.0.2.7", "2001:db8::/32"])] == ["192.0.2.7/32", "2001:db8::/32"]
+
+
+def test_a_class_is_not_above_a_parents():
+    team = [("organisation", NO_TERMS), ("team", Terms(priority="standard"))]
+    check_terms(Terms(priority="batch"), team)
+    check_terms(Terms(priority="standard"), team)
+    check_terms(Terms(priority="interactive"), [("organisation", NO_TERMS)])
+    with pytest.raises(InvalidRequest, match="interactive is above the priority of its team: standard"):
+        check_terms(Terms(priority="interactive"), team)
+
+
+def test_the_keys_of_a_team_have_its_weight():
+    check_terms(Terms(weight=2.0), [("organisation", Terms(weight=1.0))])
+    with pytest.raises(InvalidRequest, match="set it on the team"):
+        check_terms(Terms(weight=2.0), [("organisation", NO_TERMS), ("team", NO_TERMS)])

@@ -12,10 +12,10 @@ from headgate.policies.tariffs import prices_of
 USAGE = Usage(input_tokens=1000, cached_tokens=400, output_tokens=10)
 
 
-def charge(*terms: PriceTerm, model: str = "smart", provider: str = "lab", cost: int = 1001) -> int:
+def charge(*terms: PriceTerm, model: str = "smart", provider: str = "lab", cost: int = 1001, at_us: int = 10) -> int:
     prices = prices_of(terms, as_told)
     assert prices is not None
-    return prices.charge(Sold(model, provider, "m1", USAGE, cost))
+    return prices.charge(Sold(model, provider, "m1", USAGE, cost, at_us))
 
 
 def test_nothing_agreed_is_no_price() -> None:
@@ -78,3 +78,15 @@ def test_a_price_that_means_nothing_is_refused(term: PriceTerm, told: str) -> No
     with pytest.raises(InvalidRequest, match=told) as caught:
         check_terms(Terms(prices=(PriceTerm(markup_ppm=1), term)))
     assert caught.value.problem.param.startswith("prices[1]")
+
+
+def test_a_price_holds_for_calls_that_begin_from_its_time_on() -> None:
+    terms = (
+        PriceTerm(markup_ppm=100_000),
+        PriceTerm(markup_ppm=200_000, since_us=20),
+        PriceTerm(markup_ppm=300_000, since_us=30),
+        PriceTerm(markup_ppm=400_000, model="m1", since_us=30),
+    )
+    assert [charge(*terms[:3], cost=1000, at_us=at) for at in (19, 20, 29, 30)] == [1100, 1200, 1200, 1300]
+    assert [charge(*terms, cost=1000, at_us=at) for at in (29, 30)] == [1200, 1400]
+    assert charge(PriceTerm(markup_ppm=200_000, since_us=20), cost=1000, at_us=19) == 1000

@@ -21,6 +21,19 @@ def test_it_is_large_and_small_enough():
     assert len(gzip.compress(data)) < BYTES_MAX
 
 
+def test_there_are_enough_of_which_everything_is_known():
+    known = [
+        model
+        for model in CATALOGUE.models
+        if model.context_tokens and model.output_tokens and model.accepts and model.gives and model.can
+    ]
+    offers = [offer for service in CATALOGUE.services if service in packaged() for offer in CATALOGUE.offers(service)]
+
+    assert len(known) >= 171 * 4
+    assert len({model.id.partition("/")[0] for model in known}) >= 14
+    assert len(offers) >= 14 * 171
+
+
 def test_no_two_models_share_a_name():
     names = [model.id for model in CATALOGUE.models]
     names += [f"alias {alias}" for model in CATALOGUE.models for alias in model.aliases]

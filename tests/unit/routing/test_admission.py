@@ -17,7 +17,7 @@ def entrant(id: str, tenant: str = "t", tokens: int = 100, **changes: float) -> 
 
 def goes(queue: Admission, now_s: float = 0.0) -> Entrant:
     """The first in line, which goes."""
-    first = queue.first()
+    first = queue.first(now_s)
     assert first is not None
     queue.go(first, now_s)
     return first
@@ -43,7 +43,7 @@ def test_who_came_first_goes_first():
     queue = line(*(entrant(name) for name in "abc"))
     assert queue.waiting == 3
     assert [goes(queue).id for _ in range(3)] == ["a", "b", "c"]
-    assert queue.first() is None
+    assert queue.first(0.0) is None
     assert queue.soonest_s() == float("inf")
 
 
@@ -69,6 +69,19 @@ def test_shares_are_of_tokens_and_by_weight():
 def test_a_better_class_goes_first():
     queue = line(entrant("slow", priority=5), entrant("fast", priority=1, tokens=9999))
     assert goes(queue).id == "fast"
+
+
+def test_who_waits_long_rises_and_is_not_starved():
+    queue = line(entrant("batch", "b", priority=2), entrant("old", "o", priority=1))
+    for number in range(3):
+        queue.enter(entrant(f"new{number}", f"n{number}", priority=0, since_s=60.0), 0.0, 60.0)
+    assert [goes(queue, 29.0).id for _ in range(1)] == ["new0"]
+    assert [goes(queue, 60.0).id for _ in range(2)] == ["batch", "old"]
+
+
+def test_those_who_have_had_as_much_go_as_they_came():
+    queue = line(entrant("late", "a", since_s=2.0), entrant("early", "b", since_s=1.0))
+    assert goes(queue, 3.0).id == "early"
 
 
 def test_a_pause_earns_no_credit():
@@ -149,7 +162,7 @@ def test_nobody_is_lost_and_nobody_goes_twice(events: list[tuple[str, int, int, 
                 waiting.add(new.id)
         elif kind == "l" and waiting:
             assert queue.leave(waiting.pop())
-        elif kind == "g" and queue.first() is not None:
+        elif kind == "g" and queue.first(now_s) is not None:
             each = goes(queue, now_s)
             assert each.id in waiting
             assert each.id not in gone
@@ -157,4 +170,4 @@ def test_nobody_is_lost_and_nobody_goes_twice(events: list[tuple[str, int, int, 
             gone.add(each.id)
         waiting -= {each.id for each in queue.late(now_s)}
         assert queue.waiting == len(waiting)
-        assert (queue.first() is None) == (not waiting)
+        assert (queue.first(now_s) is None) == (not waiting)

@@ -3,7 +3,7 @@
 import pytest
 
 from headgate.core.needs import PriceLimit, Sort, Wishes
-from headgate.core.problems import InvalidRequest, Outcome, Problem, UpstreamError
+from headgate.core.problems import InvalidRequest, Outcome, Problem
 from headgate.providers.catalog import Deployment, Settings, configure
 from headgate.providers.spec import Auth, ProviderSpec, Speaks
 from headgate.routing.fleet import Fleet
@@ -98,9 +98,11 @@ def test_what_stands_against_all_is_told_by_the_one_that_is_back_first():
     def barred(wait_s: float) -> Plan:
         return Plan(M, (), (), Problem(kind="rate_limit", message="wait", outcome=Outcome.RATE, retry_after_s=wait_s))
 
-    with pytest.raises(UpstreamError) as caught:
-        joined([barred(7.0), barred(3.0)], Wishes(), slugs)
-    assert caught.value.problem.retry_after_s == 3.0
+    broken = Plan(M, (), (), Problem(kind="overloaded", message="out", outcome=Outcome.OVERLOAD, retry_after_s=1.0))
+    told = joined([broken, barred(7.0), barred(3.0)], Wishes(), slugs).blocked
+    assert told is not None
+    assert (told.outcome, told.retry_after_s) == (Outcome.RATE, 3.0)
+    assert joined([broken], Wishes(), slugs).blocked is broken.blocked
     served = joined([barred(7.0), Plan(N, (N.targets[0].deployment,))], Wishes(), slugs)
     assert [each.id for each in served.deployments] == ["b/n"]
 

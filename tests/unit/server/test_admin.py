@@ -188,6 +188,8 @@ NO_TERMS = {
     "users": {"limits": NO_LIMITS, "budgets": []},
     "blocked": False,
     "prepaid": False,
+    "priority": None,
+    "weight": None,
 }
 
 
@@ -322,6 +324,9 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("POST", "/admin/v1/administrators"),
         ("GET", "/admin/v1/administrators"),
         ("DELETE", "/admin/v1/administrators/{kid}"),
+        ("GET", "/admin/v1/cache"),
+        ("DELETE", "/admin/v1/cache"),
+        ("GET", "/admin/v1/savings"),
         ("GET", "/admin/v1/audit"),
     }
     for method, path in [*known - OPEN, ("GET", OPENAPI_PATH), ("GET", "/docs"), ("GET", "/nowhere")]:

@@ -48,6 +48,14 @@ REFUSAL = Reply(401, b"who are you?")
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 12\r\n"
 
 
+class Telling(Echo):
+    """Answers with the status that the path is."""
+
+    async def serve(self, incoming: Incoming, exchange: Http1Exchange) -> None:
+        exchange.start(int(incoming.path[1:]), b"content-length: 2\r\n")
+        exchange.end(b"hm")
+
+
 class Flood(Echo):
     """Answers with very much."""
 
@@ -434,3 +442,14 @@ def test_all_can_be_closed_at_once():
     begun = GOOD.replace(b"host: h\r\n", b"host: h\r\nstranger: welcome\r\n")
     with suppress(ConnectionResetError):
         assert closing([begun], lambda made: made.abort()) == b""
+
+
+@pytest.mark.parametrize("status", [200, 418, 429, 498, 503, 520, 529, 599, 999])
+def test_every_status_can_be_told(status: int):
+    async def run() -> bytes:
+        return await answer_to(b"GET /%d HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n" % status, listener=Telling())
+
+    head, _, body = asyncio.run(run()).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert body == b"hm"

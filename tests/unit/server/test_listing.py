@@ -60,6 +60,7 @@ def test_a_model_is_listed_once_with_all_that_is_known():
     assert {"tools", "json_schema", "image", "pdf"} <= set(entry["capabilities"])
     assert {"tools", "tool_choice", "structured_outputs"} <= set(entry["supported_parameters"])
     assert (entry["pricing"]["prompt"], entry["pricing"]["completion"]) == ("0.0000025", "0.00001")
+    assert entry["pricing"]["service_tiers"]["batch"]["prompt"] == "0.00000125"
     assert entry["released"] == "2024-05-13"
     assert entry["created"] == 1_715_558_400
     assert entry["expiration_date"] is None

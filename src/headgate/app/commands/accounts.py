@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -125,6 +125,28 @@ def reconcile(
         raise typer.Exit(1)
 
 
+def prices(
+    model: Annotated[str, typer.Argument(help="The provider's name of it.", metavar="MODEL")],
+    provider: Annotated[str, typer.Option(help="The provider's name in the configuration. Else all.")] = "",
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Say what a model that was used has cost, by edition of the price book, as `price_version` of a call names it."""
+    from headgate.app.price_keeping import history  # noqa: PLC0415
+    from headgate.ledger.billing.months import shown_time  # noqa: PLC0415
+    from headgate.store.opening import open_store  # noqa: PLC0415
+
+    with open_store(load_setup(config).config.store_url) as store:
+        found = history(store, provider, model)
+    rows = [{**row, "since": shown_time(cast("int", row["since_us"]))} for row in found]
+    if json:
+        print_json(rows)
+        return
+    words = [", ".join(f"{name} {usd}" for name, usd in cast("dict[str, str]", row["usd"]).items()) for row in rows]
+    shown = [{**row, "usd": told} for row, told in zip(rows, words, strict=True)]
+    print_table(shown, ("since", "provider", "usd", "version"))
+
+
 def _share(share: float | None) -> str:
     return "unknown to them" if share is None else f"{share:+.3%}"
 
@@ -135,5 +157,5 @@ def _cents(nano_usd: int) -> str:
 
 def add_commands(cli: typer.Typer) -> None:
     """Adds them to the command line."""
-    for command in (invoices, focus, forecast, reconcile):
+    for command in (invoices, focus, forecast, reconcile, prices):
         cli.command()(command)

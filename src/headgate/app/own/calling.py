@@ -86,7 +86,11 @@ async def call_line(listener: ClientListener, caller: Principal, line: Line, ses
     """Calls until the answer is one to keep. Raises `OSError` when it cannot be kept."""
     for attempt in range(1, TRIES_MAX + 1):
         collected = Collected(line, keep, is_last=attempt == TRIES_MAX)
-        headers = {b"content-type": b"application/json", b"x-headgate-session": session.encode()}
+        headers = {
+            b"content-type": b"application/json",
+            b"x-headgate-session": session.encode(),
+            b"x-headgate-priority": b"batch",
+        }
         await listener.serve(incoming_of(caller, "POST", line.url, line.body, headers), collected)
         if collected.fault is not None:
             raise collected.fault

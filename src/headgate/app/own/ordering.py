@@ -1,8 +1,5 @@
 """A batch's lines as orders at providers that have batches of their own, and what comes back of them. Must not know how
-anything is sent.
-
-OpenAI: https://platform.openai.com/docs/guides/batch, Anthropic:
-https://docs.claude.com/en/docs/build-with-claude/batch-processing (2026-11).
+anything is sent, nor how it is asked for: that is in `shapes`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,14 +10,13 @@ from msgspec import Raw, Struct
 
 from headgate.app.own.lines import Line
 from headgate.app.own.results import Result
+from headgate.app.own.shapes import PREFIX, SHAPES, Shape
+from headgate.providers.spec import BatchApi
 
 ORDER_LINES_MAX: Final = 50_000
 """What OpenAI takes in one batch; Anthropic takes twice as many."""
 ORDER_BYTES_MAX: Final = 32 * 1024 * 1024
 """Far below what providers take, since an order is held in memory while it is sent."""
-MESSAGES: Final = "/v1/messages"
-BOUNDARY: Final = "headgate-batch"
-_PREFIX: Final = "line-"
 _AGAIN: Final = frozenset({0, 408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses of a line that is worth a call at the usual price: nothing was wrong with the line."""
 _STATUSES: Final = {
@@ -31,7 +27,6 @@ _STATUSES: Final = {
     "request_too_large": 413,
 }
 """What Anthropic's kinds of errors have as status where they stand alone."""
-_ENCODE: Final = msgspec.json.Encoder().encode
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -41,6 +36,8 @@ class Order(Struct, frozen=True, kw_only=True):
     model: str
     """The provider's own name of it: an order is for one model."""
     url: str
+    api: BatchApi = "openai"
+    """In whose shape it is asked for."""
     session: str
     """By which the books find what has been made for it."""
     spans: list[tuple[int, int]]
@@ -54,7 +51,12 @@ class Order(Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> str:
         """Where the provider's batch is, below the base of its API."""
-        return f"{'/messages' if self.url == MESSAGES else ''}/batches/{self.id}"
+        return f"{self.shape.path}/{self.id}"
+
+    @property
+    def shape(self) -> Shape:
+        """How its provider is asked."""
+        return SHAPES[self.api]
 
     def has(self, number: int) -> bool:
         """Whether a line is in it."""
@@ -84,33 +86,6 @@ def cut(bodies: list[tuple[Line, bytes]]) -> Iterator[list[tuple[Line, bytes]]]:
         size += len(body)
     if part:
         yield part
-
-
-def input_file(url: str, bodies: Iterable[tuple[Line, bytes]]) -> bytes:
-    """The form that uploads an order's lines to OpenAI's files."""
-    wire = (
-        _ENCODE({"custom_id": f"{_PREFIX}{line.number}", "method": "POST", "url": url, "body": Raw(body)})
-        for line, body in bodies
-    )
-    mark = f"--{BOUNDARY}".encode()
-    return (
-        mark + b'\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
-        + mark + b'\r\ncontent-disposition: form-data; name="file"; filename="headgate.jsonl"\r\n'
-        b"content-type: application/jsonl\r\n\r\n"
-        + b"\n".join(wire) + b"\n\r\n" + mark + b"--\r\n"
-    )  # fmt: skip
-
-
-def batch_of_file(url: str, file_id: str) -> bytes:
-    """What makes a batch of an uploaded file."""
-    return _ENCODE({"input_file_id": file_id, "endpoint": url, "completion_window": "24h"})
-
-
-def message_batch(bodies: Iterable[tuple[Line, bytes]]) -> bytes:
-    """What makes a message batch."""
-    return _ENCODE(
-        {"requests": [{"custom_id": f"{_PREFIX}{line.number}", "params": Raw(body)} for line, body in bodies]}
-    )
 
 
 class _Answer(Struct):
@@ -145,7 +120,7 @@ def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
     None: it is no line of ours, or one that is worth another call."""
     try:
         wire = _WIRE.decode(told)
-        number = int(wire.custom_id.removeprefix(_PREFIX))
+        number = int(wire.custom_id.removeprefix(PREFIX))
         status, body, id = _read(wire)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         return None

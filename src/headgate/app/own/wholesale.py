@@ -14,27 +14,19 @@ from msgspec import structs
 
 from headgate.app.own.calling import incoming_of
 from headgate.app.own.lines import Line
-from headgate.app.own.ordering import (
-    BOUNDARY,
-    MESSAGES,
-    Order,
-    batch_of_file,
-    cut,
-    input_file,
-    message_batch,
-    result_of,
-    spans_of,
-)
+from headgate.app.own.ordering import Order, cut, result_of, spans_of
 from headgate.app.own.results import Results
+from headgate.app.own.shapes import BOUNDARY, Bodies, Made, batch_body, input_file
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import HeadgateError
 from headgate.dialects.base import Envelope, Target
+from headgate.dialects.batched import errors_of, results_of
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.resources import Members, Place, members_of, place_of
+from headgate.dialects.resources import Place, id_of, members_of, place_of
 from headgate.dialects.side import Sent
 from headgate.dialects.wishes import may_have_wishes
-from headgate.engine.billing import goes_on, results_of, told_of
+from headgate.engine.billing import goes_on, told_of
 from headgate.engine.candidates import planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Unattended
@@ -48,14 +40,11 @@ POLL_S_MAX: Final = 300.0
 _TURN_LINES: Final = 64
 _PAGES_MAX: Final = 20
 """How many pages of calls are looked through for one that a kill has parted from its batch."""
-_FILES: Final = "/v1/files"
 _JSON: Final = b"application/json"
 _FORM: Final = f"multipart/form-data; boundary={BOUNDARY}".encode()
-_VERSION: Final = b"2023-06-01"
 _log = logging.getLogger("headgate")
 
 
-Bodies = list[tuple[Line, bytes]]
 Take = Callable[[bytes], None]
 
 
@@ -88,15 +77,17 @@ class Wholesale:
                 groups.setdefault((provider, model, line.url), []).append((line, body))
             if count % _TURN_LINES == 0:
                 await asyncio.sleep(0)  # others have a turn
-        return [(_order_of(buyer, group, part), part) for group, bodies in groups.items() for part in cut(bodies)]
+        return [(self._order(buyer, group, part), part) for group, bodies in groups.items() for part in cut(bodies)]
 
     async def place(self, buyer: Buyer, order: Order, bodies: Bodies) -> Order:
         """The order with the id of its batch, or refused: then its lines are calls like any."""
-        if order.url == MESSAGES:
-            id = await self._make(buyer, order, "/v1/messages/batches", message_batch(bodies))
-        else:
-            file_id = await self._make(buyer, order, _FILES, input_file(order.url, bodies))
-            id = file_id and await self._make(buyer, order, "/v1/batches", batch_of_file(order.url, file_id))
+        shape, id = order.shape, ""
+        made = Made(url=order.url, model=order.model, bodies=bodies)
+        if shape.uploads:
+            form = _Question("POST", shape.uploads, input_file(shape, made), _FORM)
+            made = structs.replace(made, file_id=await self._make(buyer, order, form))
+        if made.file_id or not shape.uploads:
+            id = await self._make(buyer, order, _Question("POST", f"/v1{shape.path}", batch_body(shape, made)))
         if not id:
             _log.warning("event=batch_order_refused batch=%s provider=%s", buyer.batch_id, order.provider)
         return structs.replace(order, id=id, is_refused=not id)
@@ -129,7 +120,7 @@ class Wholesale:
                 results.add(result)
 
         told = members_of((await self._ask(buyer, order, _Question("GET", f"/v1{order.path}"))).body)
-        for place in (*results_of(_place_of(order), told), *_errors_of(told)):
+        for place in (*results_of(_place_of(order), told), *errors_of(told)):
             await self._ask(buyer, order, _Question("GET", f"/v1{place.path}"), take)
 
     def _target(self, caller: Principal, line: Line) -> tuple[str, str, bytes] | None:
@@ -156,19 +147,30 @@ class Wholesale:
             return deployment.provider, deployment.model, body
         return None
 
-    async def _make(self, buyer: Buyer, order: Order, path: str, body: bytes) -> str:
+    def _order(self, buyer: Buyer, group: tuple[str, str, str], part: Bodies) -> Order:
+        provider, model, url = group
+        return Order(
+            provider=provider,
+            model=model,
+            url=url,
+            api=self._engine.directory.providers[provider].spec.batch_api,
+            session=f"{buyer.batch_id}-{secrets.token_hex(4)}",
+            spans=spans_of(line.number for line, _ in part),
+            lines=len(part),
+        )
+
+    async def _make(self, buyer: Buyer, order: Order, question: "_Question") -> str:
         """The id of what has been made; empty: the provider has refused."""
-        answer = await self._ask(buyer, order, _Question("POST", path, body))
-        return answer.id if answer.status == 200 else ""
+        answer = await self._ask(buyer, order, question)
+        return answer.id if 200 <= answer.status < 300 else ""
 
     async def _ask(self, buyer: Buyer, order: Order, question: "_Question", take: Take | None = None) -> "_Answer":
         headers = {
             b"content-type": question.content_type,
             b"x-headgate-session": order.session.encode(),
             b"x-headgate-provider": order.provider.encode(),
+            **order.shape.headers,
         }
-        if order.url == MESSAGES:
-            headers[b"anthropic-version"] = _VERSION
         answer = _Answer(take)
         incoming = incoming_of(buyer.caller, question.method, question.path, question.body, headers)
         await self._listener.serve(incoming, answer)
@@ -183,11 +185,7 @@ class _Question(NamedTuple):
     method: str
     path: str
     body: bytes = b""
-
-    @property
-    def content_type(self) -> bytes:
-        """What kind of body it is."""
-        return _FORM if self.path == _FILES else _JSON
+    content_type: bytes = _JSON
 
 
 class _Answer(Unattended):
@@ -209,8 +207,7 @@ class _Answer(Unattended):
     @property
     def id(self) -> str:
         """Of what it tells of."""
-        id = members_of(self.body).get("id")
-        return id if isinstance(id, str) else ""
+        return id_of(members_of(self.body))
 
     def write(self, data: bytes) -> None:
         """More of the body."""
@@ -235,18 +232,6 @@ class _Answer(Unattended):
             self.fault = fault
 
 
-def _order_of(buyer: Buyer, group: tuple[str, str, str], part: Bodies) -> Order:
-    provider, model, url = group
-    return Order(
-        provider=provider,
-        model=model,
-        url=url,
-        session=f"{buyer.batch_id}-{secrets.token_hex(4)}",
-        spans=spans_of(line.number for line, _ in part),
-        lines=len(part),
-    )
-
-
 async def batch_made_for(calls: Calls, order: Order) -> str:
     """The id of the provider's batch that was made for an order before a kill; empty: the books know of none."""
     after = ""
@@ -268,10 +253,3 @@ def _place_of(order: Order) -> Place:
     if place is None:  # an id that cannot be one: nobody could ask for it
         raise ValueError(f"{order.provider} has made a batch with the id {order.id!r}, which is none")
     return place
-
-
-def _errors_of(told: Members) -> list[Place]:
-    """Where OpenAI's API tells of the lines that failed."""
-    id = told.get("error_file_id")
-    found = place_of(f"/files/{id}/content") if isinstance(id, str) and id else None
-    return [found] if found is not None else []

@@ -132,7 +132,8 @@ class Reader:
     def count(self, members: Members) -> None:
         """What the answer took, and what is told with it."""
         if (usage := members.get("usage")) is not None and not is_null(usage):
-            self.usage = usage_of(members_in(usage))
+            tier = text_in(members_in(members.get("serviceTier")).get("type"))
+            self.usage = usage_of(members_in(usage), tier)
         self._note(members, "usage")
 
     def _note(self, members: Members, known: str) -> None:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.h
 
 from typing import Final
 
-from headgate.core.usage import Usage
+from headgate.core.usage import Usage, tier_of
 from headgate.dialects.bedrock_converse.wire import Members, count_in, items_in, members_in, text_in
 
 _READ: Final = ("cacheReadInputTokens", "cacheReadInputTokenCount")
@@ -13,8 +13,8 @@ _WRITTEN: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 """Two spellings of one count: Converse tells both, the models' own bodies only the second."""
 
 
-def usage_of(members: Members) -> Usage:
-    """The counts of a usage object."""
+def usage_of(members: Members, tier: str = "") -> Usage:
+    """The counts of a usage object; `tier`: as which the call was served."""
     cached, written = _first(members, _READ), _first(members, _WRITTEN)
     details = [members_in(item) for item in items_in(members.get("cacheDetails"))]
     long = sum(count_in(detail.get("inputTokens")) for detail in details if text_in(detail.get("ttl")) == "1h")
@@ -24,6 +24,7 @@ def usage_of(members: Members) -> Usage:
         cache_write_tokens=written,
         cache_write_1h_tokens=min(written, long),
         output_tokens=count_in(members.get("outputTokens")),
+        tier=tier_of(tier),
         extras=members,
     )
 

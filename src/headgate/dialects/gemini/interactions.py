@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from headgate.core.problems import InvalidRequest, Outcome, Problem
+from headgate.core.request import Extras
 from headgate.core.usage import Usage, tier_of
 from headgate.dialects.base import Malformed, Target
 from headgate.dialects.gemini.errors import error_event, parse_error
@@ -88,6 +89,7 @@ class _Told(Struct):
 
 
 _WHOLE: Final = msgspec.json.Decoder(_Interaction)
+_USAGE: Final = msgspec.json.Decoder(_Usage | None)
 _TOLD: Final = msgspec.json.Decoder(_Told)
 
 
@@ -177,6 +179,10 @@ def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
     return Usage() if usage is None and told.status in PENDING else usage
 
 
+def _told_in(members: Extras) -> Usage | None:
+    return _usage_of(_USAGE.decode(members["usage"])) if "usage" in members else None
+
+
 def _kept(body: bytes) -> Kept | None:
     told = _interaction(body)
     return Kept(told.id, is_pending=told.status in PENDING) if told.id else None
@@ -235,6 +241,7 @@ INTERACTIONS: Final = SideOperation(
     patch=_patch,
     address=lambda _asked, _target: "/interactions",
     read=_read,
+    tells=_told_in,
     kept=_kept,
     streaming=Streaming(tap=InteractionTap, filter=_whole_events, fail=_fail),
 )

@@ -49,7 +49,7 @@ class _Usage(Struct, gc=False, forbid_unknown_fields=True):
     candidatesTokensDetails: Raw = Raw()
     cacheTokensDetails: Raw = Raw()
     trafficType: Raw = Raw()
-    serviceTier: Raw = Raw()
+    serviceTier: Literal["standard"] | None = None
 
 
 class _Answer(Struct, gc=False):

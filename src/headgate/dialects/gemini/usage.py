@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from msgspec import Raw
 
-from headgate.core.usage import Usage
+from headgate.core.usage import ServiceTier, Usage, tier_of
 from headgate.dialects.gemini.wire import OBJECT, is_list, value_of
 
 _WORDS: Final[dict[object, str]] = {"IMAGE": "image", "AUDIO": "audio", 2: "image", 4: "audio"}
@@ -28,6 +28,7 @@ def parse_usage(raw: Raw) -> Usage:
     is_inside = thoughts <= answer and _count(members, "totalTokenCount") == spent_in + answer
     heard = _details(members, "promptTokensDetails", "toolUsePromptTokensDetails")
     made = _details(members, "candidatesTokensDetails", "responseTokensDetails")
+    cached = _details(members, "cacheTokensDetails")
     return Usage(
         input_tokens=spent_in,
         cached_tokens=_count(members, "cachedContentTokenCount"),
@@ -37,6 +38,9 @@ def parse_usage(raw: Raw) -> Usage:
         input_image_tokens=heard.get("image", 0),
         output_audio_tokens=made.get("audio", 0),
         output_image_tokens=made.get("image", 0),
+        cached_audio_tokens=cached.get("audio", 0),
+        cached_image_tokens=cached.get("image", 0),
+        tier=_tier(members),
         extras=members,
     )
 
@@ -48,6 +52,12 @@ def _count(members: dict[str, Raw], name: str) -> int:
 
 def _number(value: object) -> int:
     return min(max(0, int(value)), 2**53) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def _tier(members: dict[str, Raw]) -> ServiceTier:
+    """How the call was processed: https://ai.google.dev/gemini-api/docs/flex-inference (2026-11)."""
+    told = value_of(members.get("serviceTier", Raw(b"null")))
+    return tier_of(told.lower()) if isinstance(told, str) else ""
 
 
 def _details(members: dict[str, Raw], *names: str) -> dict[str, int]:
@@ -79,6 +89,10 @@ def render_usage(usage: Usage, *, is_home: bool) -> dict[str, object]:
     if usage.input_audio_tokens or usage.input_image_tokens:
         out["promptTokensDetails"] = _render_details(
             usage.input_tokens, usage.input_audio_tokens, usage.input_image_tokens
+        )
+    if usage.cached_audio_tokens or usage.cached_image_tokens:
+        out["cacheTokensDetails"] = _render_details(
+            usage.cached_tokens, usage.cached_audio_tokens, usage.cached_image_tokens
         )
     if usage.output_audio_tokens or usage.output_image_tokens:
         out["candidatesTokensDetails"] = _render_details(

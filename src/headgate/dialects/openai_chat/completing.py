@@ -3,13 +3,12 @@
 from typing import Final, cast
 
 import msgspec
-from msgspec import Raw
 
 from headgate.core.problems import InvalidRequest
 from headgate.core.usage import Usage
 from headgate.dialects.base import Target
 from headgate.dialects.members import Members, read_body
-from headgate.dialects.openai_chat.consumed import consumed
+from headgate.dialects.openai_chat.consumed import consumed_in
 from headgate.dialects.openai_chat.events import EventTap, error_event
 from headgate.dialects.openai_chat.verbatim import UsageFilter, asking
 from headgate.dialects.openai_chat.wire import ENCODE, OBJECT
@@ -77,7 +76,7 @@ def _patch(sent: Sent, asked: Asked, target: Target) -> bytes:
 
 
 def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
-    return consumed(answer_members(body, ("choices",)).get("usage", Raw(b"null")))
+    return consumed_in(answer_members(body, ("choices",)))
 
 
 def _filter(asked: Asked) -> Filter:
@@ -91,5 +90,6 @@ COMPLETIONS: Final = SideOperation(
     patch=_patch,
     address=lambda _asked, _target: "/completions",
     read=_read,
+    tells=consumed_in,
     streaming=Streaming(tap=EventTap, filter=_filter, fail=error_event),
 )

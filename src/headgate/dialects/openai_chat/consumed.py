@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.request import Extras
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.openai_chat.usage import read_usage
 from headgate.dialects.openai_chat.wire import OBJECT
@@ -34,6 +35,11 @@ class _Usage(Struct):
 _USAGE: Final = msgspec.json.Decoder(_Usage)
 _NO_DETAILS: Final = _Details()
 _NULL: Final = Raw(b"null")
+
+
+def consumed_in(members: Extras) -> Usage | None:
+    """The counts that an object of any of these endpoints tells, be it an error."""
+    return consumed(members.get("usage", _NULL))
 
 
 def consumed(raw: Raw = _NULL) -> Usage | None:

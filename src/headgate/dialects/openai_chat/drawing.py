@@ -8,7 +8,7 @@ from msgspec import Raw, structs
 from headgate.core.problems import InvalidRequest
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.members import read_body
-from headgate.dialects.openai_chat.consumed import consumed
+from headgate.dialects.openai_chat.consumed import consumed_in
 from headgate.dialects.openai_chat.events import streaming
 from headgate.dialects.side import FORM, Asked, Form, Sent, SideOperation, is_form, patched
 from headgate.dialects.vectors import answer_members
@@ -55,7 +55,7 @@ def _peek_form(sent: Sent, *, needs_prompt: bool) -> Asked:
 
 def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
     members = answer_members(body, ("data",))
-    usage = consumed(members.get("usage", Raw(b"null"))) or Usage()
+    usage = consumed_in(members) or Usage()
     try:
         count = len(_ITEMS.decode(members["data"]))
     except (msgspec.DecodeError, KeyError):
@@ -70,6 +70,7 @@ GENERATIONS: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/images/generations",
     read=_read,
+    tells=consumed_in,
     streaming=streaming(),
 )
 
@@ -82,6 +83,7 @@ EDITS: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/images/edits",
     read=_read,
+    tells=consumed_in,
     bodies=(FORM, "application/json"),
     streaming=streaming(),
 )
@@ -93,5 +95,6 @@ VARIATIONS: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/images/variations",
     read=_read,
+    tells=consumed_in,
     bodies=(FORM,),
 )

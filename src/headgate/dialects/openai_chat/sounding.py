@@ -10,7 +10,7 @@ from headgate.core.problems import InvalidRequest
 from headgate.core.usage import Measures, Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.members import read_body
-from headgate.dialects.openai_chat.consumed import consumed
+from headgate.dialects.openai_chat.consumed import consumed, consumed_in
 from headgate.dialects.openai_chat.events import streaming
 from headgate.dialects.side import (
     CHARS_PER_TOKEN,
@@ -81,7 +81,7 @@ def _read_speech(body: bytes, content_type: str, _asked: Asked) -> Usage | None:
     """An answer that is JSON: the sound within it (Mistral), or an error."""
     if not is_json(content_type):
         raise Malformed(f"the provider's answer is no sound: {content_type[:80]}")
-    return consumed(answer_members(body, ("audio_data", "audio", "data")).get("usage", Raw(b"null")))
+    return consumed_in(answer_members(body, ("audio_data", "audio", "data")))
 
 
 SPEECH: Final = SideOperation(
@@ -91,6 +91,7 @@ SPEECH: Final = SideOperation(
     patch=patched,
     address=lambda _asked, _target: "/audio/speech",
     read=_read_speech,
+    tells=consumed_in,
     is_binary=True,
     streaming=streaming(),
 )
@@ -178,6 +179,7 @@ def _hearing(name: Name, path: str) -> SideOperation:
         patch=patched,
         address=lambda _asked, _target: path,
         read=_read_transcript,
+        tells=consumed_in,
         bodies=(FORM,),
         streaming=streaming(),
     )

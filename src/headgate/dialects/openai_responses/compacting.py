@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.request import Extras
 from headgate.core.usage import Usage
 from headgate.dialects.base import Malformed
 from headgate.dialects.kept import references
@@ -38,7 +39,12 @@ def _read(body: bytes, _content_type: str, _asked: Asked) -> Usage | None:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"the answer is no compacted conversation: {error}") from None
-    return parse_usage(answer.usage, {}, 0) if answer.usage != NULL else None
+    return _told({"usage": answer.usage})
+
+
+def _told(members: Extras) -> Usage | None:
+    usage = members.get("usage", NULL)
+    return parse_usage(usage, {}, 0) if usage != NULL else None
 
 
 SIDES: Final = by_name(
@@ -50,6 +56,7 @@ SIDES: Final = by_name(
             patch=patched,
             address=lambda _asked, _target: "/responses/compact",
             read=_read,
+            tells=_told,
         ),
     )
 )

@@ -19,6 +19,7 @@ from headgate.server.admin.access import check_access
 from headgate.server.admin.accounting import accounting_router
 from headgate.server.admin.administrators import administrators_router
 from headgate.server.admin.calls import calls_router
+from headgate.server.admin.coupons import coupons_router
 from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
@@ -51,6 +52,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(keys_router(doors))
     api.include_router(tenants_router(doors))
     api.include_router(credit_router(doors))
+    api.include_router(coupons_router(doors))
     api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
     api.include_router(administrators_router(doors))

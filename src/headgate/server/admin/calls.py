@@ -1,7 +1,7 @@
 """`/admin/v1/calls`, `/providers` and `/models`: what happened, where things run, what can be asked for."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -11,6 +11,7 @@ from headgate.core.record import CallRecord
 from headgate.policies.roles import Administrator
 from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
+from headgate.server.admin.expiry import shown_time
 from headgate.server.admin.views import CallQuery
 from headgate.server.listing import Listing
 from headgate.store.queries.calls import CallFilter
@@ -43,11 +44,16 @@ def calls_router(doors: Doors) -> APIRouter:
     def providers() -> Response:
         return _json({"data": doors.providers()})
 
+    @router.get("/admin/v1/prices", summary="What a model has cost, by edition of the price book", tags=["models"])
+    def prices(model: str, provider: str = "") -> Response:
+        rows = doors.prices(provider, model)
+        return _json({"data": [{**row, "since": shown_time(cast("int", row["since_us"]))} for row in rows]})
+
     @router.get("/admin/v1/models", summary="The names that may be asked for", tags=["models"])
     def models() -> Response:
         return Response(doors.models(), media_type="application/json")
 
-    _ = live, list_calls, one_call, providers, models  # the router has them
+    _ = live, list_calls, one_call, providers, prices, models  # the router has them
     return router
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +13,13 @@ from headgate.ledger.billing.sheets import csv_text
 from headgate.ledger.credit import Credit, CreditKind
 from headgate.server.admin.access import Who
 from headgate.server.admin.doors import Doors
-from headgate.server.admin.expiry import shown_time
+from headgate.server.admin.expiry import parse_expiry, shown_time
 from headgate.server.admin.terms import NANO_PER_USD
+from headgate.store.queries.proposals import Proposal
 from headgate.store.queries.spend import Spent
 from headgate.store.queries.transfers import Transfer
+
+YEAR_S: Final = 366 * 86_400
 
 
 class CreditBody(BaseModel):
@@ -31,6 +34,26 @@ class CreditBody(BaseModel):
         Field(min_length=1, max_length=200, strict=True, description="Such as a payment's number: posted once."),
     ]
     note: Annotated[str, Field(max_length=500, strict=True)] = ""
+    expires: Annotated[str | None, Field(max_length=40, description="Of a promotion: 30d, or a date.")] = None
+    pending: Annotated[
+        bool, Field(strict=True, description="Only held, until it is posted or void: a payment that may come.")
+    ] = False
+    lasts_s: Annotated[
+        int | None, Field(ge=60, le=YEAR_S, strict=True, description="When what is pending is void by itself.")
+    ] = None
+
+
+class DecisionBody(BaseModel):
+    """Which pending transfer is meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["top-up", "refund"] = "top-up"
+    reference: Annotated[str, Field(min_length=1, max_length=200, strict=True)]
+    usd: Annotated[
+        Decimal | None,
+        Field(gt=0, le=1_000_000, max_digits=16, decimal_places=9, description="How much to post; null: all of it."),
+    ] = None
 
 
 class Posting(BaseModel):
@@ -44,14 +67,28 @@ class Posting(BaseModel):
     credit: str
 
 
+class Part(BaseModel):
+    """One credit, and what is left of it."""
+
+    id: str
+    left_usd: str
+    paid: bool
+    expires: str | None
+
+
 class Account(BaseModel):
-    """An account's credit: `balance` is what was credited less what its keys have used. Exact dollars, as text."""
+    """An account's credit: `balance` is what was credited less what its keys have used, `held` what is being paid back,
+    `available` the rest. Exact dollars, as text."""
 
     id: str
     credited_usd: str
     used_usd: str
     balance_usd: str
+    held_usd: str
+    available_usd: str
     postings: list[Posting]
+    pending: list[Posting]
+    parts: list[Part]
 
 
 class Line(BaseModel):
@@ -86,9 +123,27 @@ def credit_router(doors: Doors) -> APIRouter:
 
     @router.post("/credit/{account}", status_code=201, summary="Give credit, or pay it back")
     def give(who: Who, account: str, body: CreditBody) -> Account:
+        seen = doors.seen_by(who)
+        expires_us = 0 if body.expires is None else parse_expiry(body.expires, doors.now_us())
         amount = int(body.usd * NANO_PER_USD)
-        doors.seen_by(who).credit.grant(Credit(account, body.kind, amount, body.reference, body.note))
-        return _account(doors.seen_by(who), account)
+        credit = Credit(account, body.kind, amount, body.reference, body.note, expires_us)
+        if body.pending:
+            seen.credit.propose(credit, None if body.lasts_s is None else body.lasts_s * 1_000_000)
+        else:
+            seen.credit.grant(credit)
+        return _account(seen, account)
+
+    @router.post("/credit/{account}/post", summary="Post what is pending")
+    def post(who: Who, account: str, body: DecisionBody) -> Account:
+        seen = doors.seen_by(who)
+        seen.credit.post(Credit(account, body.kind, int((body.usd or 0) * NANO_PER_USD), body.reference))
+        return _account(seen, account)
+
+    @router.post("/credit/{account}/void", summary="Let what is pending come to nothing")
+    def void(who: Who, account: str, body: DecisionBody) -> Account:
+        seen = doors.seen_by(who)
+        seen.credit.void(Credit(account, body.kind, 0, body.reference))
+        return _account(seen, account)
 
     @router.get("/statements/{account}", summary="What an account has used in a month", response_model=Statement)
     def statement(who: Who, account: str, month: str, format: Literal["json", "csv"] = "json") -> Statement | Response:
@@ -101,7 +156,7 @@ def credit_router(doors: Doors) -> APIRouter:
         told = [line for line, _ in lines]
         return Statement(account=account, month=month, lines=told, charge_usd=shown_usd(total))
 
-    _ = show, give, statement
+    _ = show, give, post, void, statement
     return router
 
 
@@ -112,11 +167,24 @@ def _account(doors: Doors, account: str) -> Account:
         credited_usd=shown_usd(state.credited),
         used_usd=shown_usd(state.used),
         balance_usd=shown_usd(state.credited - state.used),
+        held_usd=shown_usd(state.held),
+        available_usd=shown_usd(state.credited - state.used - state.held),
         postings=[_posting(each) for each in state.postings],
+        pending=[_posting(each) for each in state.pending],
+        parts=[
+            Part(
+                id=each.id,
+                left_usd=shown_usd(each.left),
+                paid=each.is_paid,
+                expires=shown_time(each.expires_us or None),
+            )
+            for each in state.parts
+            if each.left
+        ],
     )
 
 
-def _posting(transfer: Transfer) -> Posting:
+def _posting(transfer: Transfer | Proposal) -> Posting:
     return Posting(
         id=transfer.id,
         at=shown_time(transfer.at_us),

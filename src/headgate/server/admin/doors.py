@@ -11,6 +11,7 @@ from headgate.ledger.billing.focus import FocusVersion, Row
 from headgate.ledger.billing.forecasting import Forecast
 from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
+from headgate.ledger.coupons import NewCoupon
 from headgate.ledger.credit import Credit, CreditState
 from headgate.ledger.saving import By, Line
 from headgate.limits.terms import Terms
@@ -21,6 +22,7 @@ from headgate.policies.roles import Administrator
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.calls import CallFilter
+from headgate.store.queries.coupons import CouponRow
 from headgate.store.queries.keys import KeyRow
 from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
@@ -77,12 +79,44 @@ class Credits(Protocol):
         """Posts it, once for each reference. Raises `NotFound` if there is no such account."""
         ...
 
+    def propose(self, credit: Credit, lasts_us: int | None) -> None:
+        """Makes it pending, for so long (None: until it is decided)."""
+        ...
+
+    def post(self, credit: Credit) -> None:
+        """Posts what is pending, as much as `credit` says; 0: all of it."""
+        ...
+
+    def void(self, credit: Credit) -> None:
+        """Lets what is pending come to nothing."""
+        ...
+
     def state(self, account: str) -> CreditState:
         """How the account of an organisation, team or key stands."""
         ...
 
     def spent(self, account: str, since_us: int, before_us: int) -> Sequence[Spent]:
         """What its keys have used within a time that begins and ends with quarters of an hour."""
+        ...
+
+
+class Coupons(Protocol):
+    """Codes that credit is given for. Waits for a disk: called in threads."""
+
+    def create(self, wanted: NewCoupon) -> tuple[str, CouponRow]:
+        """A new one's code, in plain for this once, and what is kept of it."""
+        ...
+
+    def list(self) -> Sequence[tuple[CouponRow, int]]:
+        """All of them, ended ones too, oldest first, and how often each was redeemed."""
+        ...
+
+    def revoke(self, id: str) -> tuple[CouponRow, int]:
+        """Ends one. Raises `NotFound`."""
+        ...
+
+    def redeem(self, code: str, account: str) -> CouponRow:
+        """Credits an account with what it is worth. Raises `InvalidRequest`, and `NotFound` for the account."""
         ...
 
 
@@ -165,9 +199,12 @@ class Doors(Struct, frozen=True, kw_only=True):
     keys: Keys
     tenants: Tenants
     credit: Credits
+    coupons: Coupons
     accounting: Accounting
     calls: Calls
     reuse: Reuse
+    prices: Callable[[str, str], Sequence[dict[str, object]]]
+    """What any edition of the price book said of a provider's (empty: any one's) model. Waits for a disk."""
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""

@@ -18,7 +18,7 @@ def parse_expiry(text: str, now_us: int) -> int:
     if moment_us is None:
         raise InvalidRequest(f"{text!r} is no time; write 30d, 12h, 2027-01-31 or 2027-01-31T12:00Z", param="expires")
     if moment_us <= now_us:
-        raise InvalidRequest(f"{text!r} has passed already; a key ends in the future", param="expires")
+        raise InvalidRequest(f"{text!r} has passed already; write a time in the future", param="expires")
     return moment_us
 
 

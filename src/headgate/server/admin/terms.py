@@ -1,13 +1,15 @@
 """Terms as the administration takes and shows them: limits in the field's short words, money in dollars."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.core.money import shown_usd
+from headgate.core.principal import Priority
 from headgate.core.problems import InvalidRequest
-from headgate.limits.terms import AMOUNT_MAX, BudgetTerm, Counted, PriceTerm, RateTerm, Terms
+from headgate.limits.terms import AMOUNT_MAX, WEIGHT_MAX, WEIGHT_MIN, BudgetTerm, Counted, PriceTerm, RateTerm, Terms
 
 NANO_PER_USD: Final = 1_000_000_000
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=1000)]
@@ -84,6 +86,14 @@ class TermsBody(BaseModel):
     users: EachUser = EachUser()
     blocked: Annotated[bool, Field(strict=True, description="Refuses every call, until it is lifted.")] = False
     prepaid: Annotated[bool, Field(strict=True, description="Serves only as long as its credit lasts.")] = False
+    priority: Annotated[
+        Priority | None,
+        Field(description="The class of its calls where calls wait, and the best they may ask for; null: standard."),
+    ] = None
+    weight: Annotated[
+        float | None,
+        Field(ge=WEIGHT_MIN, le=WEIGHT_MAX, description="Its share of what is served while calls wait; null: 1."),
+    ] = None
 
 
 class Price(BaseModel):
@@ -100,6 +110,7 @@ class Price(BaseModel):
     cached: UsdPerMillion = None
     cache_write: UsdPerMillion = None
     request: Annotated[Decimal | None, Field(ge=0, le=1_000_000, max_digits=16, decimal_places=9)] = None
+    since: Annotated[datetime | None, Field(description="For calls that begin from then on; no zone: UTC.")] = None
 
 
 class AccountTerms(TermsBody):
@@ -123,6 +134,9 @@ def changed_terms(old: Terms, body: TermsBody) -> Terms:
     if "users" in said:
         values["each_user_rates"] = _rates(body.users.limits)
         values["each_user_budgets"] = _budgets(body.users.budgets, "users.budgets")
+    for name in ("priority", "weight"):
+        if name in said:
+            values[name] = getattr(body, name)
     if "blocked" in said:
         values["is_blocked"] = body.blocked
     if "prepaid" in said:
@@ -146,6 +160,8 @@ def shown_terms(terms: Terms) -> TermsBody:
         ),
         blocked=terms.is_blocked,
         prepaid=terms.is_prepaid,
+        priority=terms.priority,
+        weight=terms.weight,
     )
 
 
@@ -161,8 +177,15 @@ def _price(price: Price) -> PriceTerm:
         provider=price.provider,
         markup_ppm=int((price.markup_percent or 0) * _PPM_PER_PERCENT),
         request=None if price.request is None else int(price.request * NANO_PER_USD),
+        since_us=_moment_us(price.since),
         **{ours: int(told * _PICO_PER_USD) for ours, told in rates.items()},
     )
+
+
+def _moment_us(moment: datetime | None) -> int:
+    if moment is None:
+        return 0
+    return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000)
 
 
 def _shown_price(term: PriceTerm) -> Price:
@@ -172,6 +195,7 @@ def _shown_price(term: PriceTerm) -> Price:
         provider=term.provider,
         markup_percent=Decimal(term.markup_ppm) / _PPM_PER_PERCENT if term.markup_ppm else None,
         request=None if term.request is None else Decimal(shown_usd(term.request)),
+        since=datetime.fromtimestamp(term.since_us / 1_000_000, UTC) if term.since_us else None,
         **{name: None if rate is None else Decimal(rate) / _PICO_PER_USD for name, rate in rates.items()},
     )
 

@@ -83,6 +83,12 @@ def total(connection: Connection, kids: Sequence[str], since_us: int = 0, before
     return sums
 
 
+def models_since(connection: Connection, since_us: int) -> list[tuple[str, str]]:
+    """The providers, and their names of models, that were used in the quarters since a moment."""
+    query = select(SPEND.c.provider, SPEND.c.upstream).where(SPEND.c.quarter_us > since_us - QUARTER_US).distinct()
+    return [(provider, upstream) for provider, upstream in connection.execute(query) if provider]
+
+
 def everything(connection: Connection) -> Iterator[Spent]:
     """Every line."""
     for row in connection.execute(select(SPEND)):

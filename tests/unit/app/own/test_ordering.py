@@ -8,9 +8,8 @@ from msgspec import Raw
 
 from headgate.app.own import ordering
 from headgate.app.own.lines import Line
-from headgate.app.own.ordering import Order, cut, input_file, message_batch, result_of, spans_of
+from headgate.app.own.ordering import Order, cut, result_of, spans_of
 from headgate.app.own.results import Result
-from headgate.dialects.multipart import parts_of
 
 NAMES = {1: "a", 7: "b"}
 
@@ -25,7 +24,16 @@ def line(number: int) -> Line:
 )
 def test_numbers_are_kept_as_runs(numbers: list[int], spans: list[tuple[int, int]]):
     assert spans_of(numbers) == spans
-    order = Order(provider="p", model="m", url="/v1/messages", session="s", spans=spans, lines=len(numbers), id="x")
+    order = Order(
+        provider="p",
+        model="m",
+        url="/v1/messages",
+        api="anthropic",
+        session="s",
+        spans=spans,
+        lines=len(numbers),
+        id="x",
+    )
     assert [number for number in range(12) if order.has(number)] == numbers
     assert order.path == "/messages/batches/x"
 
@@ -37,23 +45,6 @@ def test_orders_are_no_longer_than_is_taken(monkeypatch: pytest.MonkeyPatch):
 
     assert [[each.number for each, _ in part] for part in cut(bodies)] == [[0, 1], [2, 3], [4], [5], [6]]
     assert list(cut([])) == []
-
-
-def test_a_file_of_lines_in_a_form():
-    form = input_file("/v1/embeddings", [(line(1), b'{"model":"m"}'), (line(7), b"{}")])
-
-    purpose, file = parts_of(form, f"multipart/form-data; boundary={ordering.BOUNDARY}")
-    assert (purpose.name, form[purpose.start : purpose.end]) == ("purpose", b"batch")
-    assert [json.loads(each) for each in form[file.start : file.end].splitlines()] == [
-        {"custom_id": "line-1", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m"}},
-        {"custom_id": "line-7", "method": "POST", "url": "/v1/embeddings", "body": {}},
-    ]
-
-
-def test_a_batch_of_messages():
-    assert json.loads(message_batch([(line(7), b'{"a":1}')])) == {
-        "requests": [{"custom_id": "line-7", "params": {"a": 1}}]
-    }
 
 
 def response(status: int, body: Any) -> dict[str, Any]:

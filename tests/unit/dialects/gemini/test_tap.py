@@ -41,6 +41,7 @@ ORDINARY: list[dict[str, Any]] = [
     of(content={}),
     {"candidates": [{"finishReason": "STOP"}]},
     {"usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}},
+    {"usageMetadata": {**USAGE, "serviceTier": "standard"}},
 ]
 ODD: list[dict[str, Any]] = [
     of(finishReason=None),
@@ -57,6 +58,7 @@ ODD: list[dict[str, Any]] = [
     {"candidates": None, "error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}},
     {"usageMetadata": None},
     {"usageMetadata": {**USAGE, "candidatesTokenCount": 8}},
+    {"usageMetadata": {**USAGE, "serviceTier": "priority"}},
     {"usageMetadata": {**USAGE, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 6}]}},
     {"usageMetadata": {**USAGE, "newTokenCount": 1}},
 ]

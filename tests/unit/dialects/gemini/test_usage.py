@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from headgate.core.usage import Usage
-from headgate.dialects.gemini.usage import parse_usage
+from headgate.dialects.gemini.usage import parse_usage, render_usage
 
 
 def counts(usage: Usage) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ def test_modalities_are_read_and_the_wire_is_kept():
     raw = Raw(
         b'{"promptTokensDetails":[{"modality":"AUDIO","tokenCount":2},{"modality":2,"tokenCount":3},7,{"modality":[]}],'
         b'"toolUsePromptTokensDetails":[{"modality":"AUDIO","tokenCount":1}],"candidatesTokensDetails":'
-        b'[{"modality":"IMAGE","tokenCount":5},{"modality":"AUDIO","tokenCount":6}],"cacheTokensDetails":null}'
+        b'[{"modality":"IMAGE","tokenCount":5},{"modality":"AUDIO","tokenCount":6}],"cacheTokensDetails":null,"serviceTier":3}'
     )
 
     usage = parse_usage(raw)
@@ -48,3 +48,16 @@ def test_modalities_are_read_and_the_wire_is_kept():
     assert (usage.input_audio_tokens, usage.input_image_tokens) == (3, 3)
     assert (usage.output_image_tokens, usage.output_audio_tokens) == (5, 6)
     assert usage.extras["cacheTokensDetails"] == Raw(b"null")
+    assert usage.tier == ""
+
+
+def test_cached_sound_and_pictures_are_told_apart_and_told_on():
+    details = [{"modality": "TEXT", "tokenCount": 1}, {"modality": "AUDIO", "tokenCount": 118}]
+    usage = parse_usage(Raw(json.dumps({"cachedContentTokenCount": 126, "cacheTokensDetails": details}).encode()))
+
+    assert (usage.cached_tokens, usage.cached_audio_tokens, usage.cached_image_tokens) == (126, 118, 0)
+    told = render_usage(Usage(input_tokens=9, cached_tokens=7, cached_image_tokens=5), is_home=False)
+    assert told["cacheTokensDetails"] == [
+        {"modality": "TEXT", "tokenCount": 2},
+        {"modality": "IMAGE", "tokenCount": 5},
+    ]
