@@ -17,6 +17,7 @@ from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.engine.conduct import Engine
 from headgate.server.listener import ClientListener
+from headgate.server.listening import Spawn
 from headgate.transport.fake import FakeUpstream
 
 PROVIDERS = {
@@ -61,12 +62,14 @@ class Bench:
         listener: ClientListener,
         client: httpx2.AsyncClient,
         upstreams: Mapping[str, FakeUpstream],
+        spawn: Spawn,
     ) -> None:
         self.core = core
         self.engine = engine
         self.listener = listener
         self.client = client
         self.upstreams = upstreams
+        self.spawn = spawn
 
     async def post(self, dialect: str, model: str, **members: Any) -> httpx2.Response:
         """A whole call in a dialect."""
@@ -131,7 +134,7 @@ async def bench(
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
         )
-        yield Bench(core, engine, listener, await stack.enter_async_context(client), upstreams)
+        yield Bench(core, engine, listener, await stack.enter_async_context(client), upstreams, spawn)
 
 
 def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:

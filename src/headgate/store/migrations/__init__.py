@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from headgate.store.base import Store
 from headgate.store.tables import METADATA
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest file in `versions`."""
 
 
