@@ -33,6 +33,10 @@ class CacheTerms(Section):
     """Let identical calls under way share one answer."""
     shares: Shares = "first"
     """Who pays for a shared answer: the `first` who asked, or all of them an `equal` share."""
+    prompts: Literal["off", "5m", "1h"] = "off"
+    """Have the provider's own cache keep prompts so long, whatever the `mode`: where a caller has not done so itself,
+    `cache_control` is placed for Anthropic, `prompt_cache_key` is sent to OpenAI, and calls with the same beginning go
+    to the same target (`sticky: prompt`, unless it says otherwise)."""
     version: Annotated[str, Field(max_length=64)] = ""
     """A word of your own; what was kept under another one is not used."""
 
@@ -58,7 +62,7 @@ def mode_alone(value: object) -> object:
     return {"mode": value} if isinstance(value, str) else value
 
 
-_TERMS: Final = frozenset(CacheTerms.model_fields) - {"mode"}
+_TERMS: Final = frozenset(CacheTerms.model_fields) - {"mode", "prompts"}
 
 
 def caching_of(usual: CacheTerms, own: CacheTerms | None) -> Caching | None:
@@ -68,3 +72,9 @@ def caching_of(usual: CacheTerms, own: CacheTerms | None) -> Caching | None:
     if terms.pop("mode") == "off":
         return None
     return Caching(**{name: value for name, value in terms.items() if name in _TERMS})
+
+
+def prompts_of(usual: CacheTerms, own: CacheTerms | None) -> Literal["", "5m", "1h"]:
+    """How long providers are to keep the prompts of a route that says `own`; empty: nobody is told."""
+    said = own.prompts if own is not None and "prompts" in own.model_fields_set else usual.prompts
+    return "" if said == "off" else said

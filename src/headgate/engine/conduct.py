@@ -12,7 +12,7 @@ from msgspec import Struct
 from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Problem, UpstreamError
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
-from headgate.dialects.base import Dialect, Head
+from headgate.dialects.base import Dialect, Head, PromptMark
 from headgate.engine.admitting import admitted, foreseen_in_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
@@ -23,11 +23,12 @@ from headgate.engine.draining import Drains
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
-from headgate.engine.lanes import Way, prepare, way
+from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.engine.own import OwnThings
 from headgate.engine.plain import PlainCalls
 from headgate.engine.reusing import Question, Reuse
 from headgate.engine.stalling import Flow
+from headgate.engine.sticking import shared_prompt_key
 from headgate.engine.straight import Straight
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
@@ -241,6 +242,8 @@ class _Talking:
             self._request = call.dialect.parse_request(call.body, call.envelope)
         continues = self._continues(is_stream=is_stream)
         prepared = prepare(call, way, None if same and not continues else self._request)
+        if self._choice.plan.route.prompt_cache and way.door.marks_prompts:
+            self._mark(prepared, self._choice.plan.route.prompt_cache)
         if prepared.dropped and self._choice.plan.route.on_loss == "refuse":
             lost = ", ".join(sorted(prepared.dropped))
             raise InvalidRequest(
@@ -249,6 +252,12 @@ class _Talking:
             )
         prepared.dropped |= self._choice.dropped
         return Breakable(trying, prepared, self._choice.plan.route) if continues else Attempting(trying, prepared)
+
+    def _mark(self, prepared: Prepared, ttl: str) -> None:
+        """Tells the provider's cache of prompts what the caller has not."""
+        mark, call = prepared.way.dialect.mark_prompt, self._trying.call
+        if mark is not None:
+            prepared.body = mark(prepared.body, PromptMark(ttl=ttl, key=shared_prompt_key(call)))
 
     def _continues(self, *, is_stream: bool) -> bool:
         """Whether another deployment may finish the answer if it breaks off. Then it is told in words in either lane:

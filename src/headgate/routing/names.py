@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
@@ -72,6 +72,8 @@ class Directory(Struct, frozen=True, kw_only=True):
     """Every other name of a model, in lower case: its id. A provider's own name of it is one of them."""
     caching: Caching | None = None
     """How the answers of models are used again that are asked for by their own names."""
+    prompt_cache: Literal["", "5m", "1h"] = ""
+    """Likewise, how long their providers are to keep prompts."""
 
     @property
     def is_cached(self) -> bool:
@@ -105,7 +107,10 @@ def find_route(directory: Directory, name: str) -> Route:
             return structs.replace(find_route(directory, base), strategy=SUFFIXES[suffix])
         raise UnknownModel(_unknown(directory, name), param="model")
     targets = tuple(Target(deployment_of(directory, hosting)) for hosting in hostings)
-    return Route(name=name, strategy="ordered", targets=targets, caching=directory.caching, is_direct=True)
+    route = Route(name=name, strategy="ordered", targets=targets, caching=directory.caching, is_direct=True)
+    if directory.prompt_cache:
+        route = structs.replace(route, prompt_cache=directory.prompt_cache, sticky="prompt")
+    return route
 
 
 def deployment_of(directory: Directory, hosting: Hosting) -> Deployment:

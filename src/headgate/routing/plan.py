@@ -79,6 +79,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """What makes calls go to the same target as long as it is well and not too busy."""
     caching: Caching | None = None
     """How its answers are used again; None: they are not."""
+    prompt_cache: Literal["", "5m", "1h"] = ""
+    """How long a provider's cache is to keep prompts that their callers have not marked; empty: nothing is marked."""
     is_direct: bool = False
     """Made on the fly from a model's name, not configured."""
 
