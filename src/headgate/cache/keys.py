@@ -27,6 +27,8 @@ _SILENT: Final[Mapping[str, frozenset[str]]] = {
     "ollama": frozenset({"stream", "keep_alive"}),
 }
 """By surface: members that do not change the answer, nor stand in it."""
+_INNER: Final = ("generationConfig", "generation_config", "options")
+"""Where knobs stand, if not at the top."""
 _NONE: Final[frozenset[str]] = frozenset()
 _REMOTE: Final = re.compile(
     rb'"(?:url|image_url|file_url|audio_url|video_url|uri|file_uri|fileUri|document_url)":"(?!data:)[A-Za-z][\w+.-]*:'
@@ -127,9 +129,9 @@ def why_not(caching: Caching, request: Request) -> str:
 
 
 def _temperature(members: Mapping[str, object]) -> float:
-    for name in ("generationConfig", "generation_config", "options"):
+    value = members.get("temperature")
+    for name in _INNER if value is None else ():
         inner = members.get(name)
         if isinstance(inner, dict):
-            members = {**cast("dict[str, object]", inner), **members}
-    value = members.get("temperature")
+            value = cast("dict[str, object]", inner).get("temperature", value)
     return float(value) if isinstance(value, int | float) else 0.0

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from headgate.cache.answers import Answers
 from headgate.cache.entries import Entry, says_twice, told, why_not_kept
-from headgate.cache.keys import Asked, key_of, read, scope_of, user_of, why_not
+from headgate.cache.keys import Asked, Request, key_of, read, scope_of, user_of, why_not
 from headgate.cache.shelf import Held
 from headgate.core.caching import NO_WISH, Caching, Reused, Wish
 from headgate.core.events import Event, Finished
@@ -27,7 +27,7 @@ from headgate.dialects.base import Head, ReplyTo
 from headgate.dialects.caching import body_wish, without_cache_member
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
-from headgate.engine.effects import has_effects
+from headgate.engine.effects import does_more
 from headgate.engine.replaying import replay
 from headgate.engine.sharing import Reader, Shared
 from headgate.ledger.charging import winner
@@ -129,7 +129,7 @@ class Reuse:
         scope = scope_of(caching.scope, call.principal, user)
         reason = "off" if wish.is_off else why_not(caching, request)
         if not reason:
-            reason = "its user is not known" if not scope else _why_alone(call, head, routes)
+            reason = "its user is not known" if not scope else _why_alone(call, head, routes, request)
         if reason:
             call.fields += f"x-headgate-cache: bypass\r\nx-headgate-cache-reason: {reason}\r\n"
             return None
@@ -346,7 +346,7 @@ class _Asking(Answerer):
         super().refuse(problem, attempts=attempts)
 
 
-def _why_alone(call: Call, head: Head, routes: Sequence[Route]) -> str:
+def _why_alone(call: Call, head: Head, routes: Sequence[Route], request: Request) -> str:
     """Why an answer cannot stand for another: it is tied to what a provider keeps, or does something besides."""
     if head.refers or head.home or call.keeper:
         return "refers to what its provider keeps"
@@ -355,7 +355,7 @@ def _why_alone(call: Call, head: Head, routes: Sequence[Route]) -> str:
         return "one of its models is not cached"
     if head.is_kept and any(each is not None and each.scope == "organisation" for each in terms):
         return "kept by its provider"
-    return "has effects besides its answer" if has_effects(call.body) else ""
+    return "has effects besides its answer" if does_more(request.members) else ""
 
 
 def _retold(flight: _Flight, reader: str, data: bytes) -> bytes:
