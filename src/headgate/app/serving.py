@@ -24,6 +24,7 @@ from headgate.app.neighbours import Neighbours, keep_looking
 from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
+from headgate.app.till import Till, open_till
 from headgate.app.welcome import Welcome, base_url, lines
 from headgate.core.problems import ConfigError
 from headgate.engine.billing import Biller
@@ -73,7 +74,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         spawn(core.keys.keep_fresh())
         spawn(keep_looking(Neighbours(core)))
         spawn(keep_room(DiskRoom(core.metering.limits, partial(room_at, core.setup.config.data_dir))))
-        spawn(keep_credit(core))
+        till = open_till(core)
+        spawn(keep_credit(core, till))
         spawn(keep_prices(core))
         if setup.config.probes.every_s:
             spawn(keep_probing(engine, setup.config.probes.every_s))
@@ -88,7 +90,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            administration = await asyncio.to_thread(_administration, core, made)
+            administration = await asyncio.to_thread(_administration, core, made, till)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await stop.wait()
 
@@ -99,7 +101,7 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys) -> AsgiListener:
+def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
@@ -108,7 +110,7 @@ def _administration(core: Core, made: FirstKeys) -> AsgiListener:
     from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
     server = core.setup.config.server
-    doors = admin_doors(core)
+    doors = admin_doors(core, till)
     administration = create_admin(doors, made.admin, server.admin_names)
     entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
     application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)

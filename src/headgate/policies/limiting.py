@@ -108,7 +108,7 @@ class Limits:
             allowance = self.allowance(record.key_id)
             if allowance is None or record.usage is None:
                 return
-            hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user))
+            hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user, record.tags))
         usage, used, place = record.usage, Amounts(requests=1), None
         if usage is not None:
             used = amounts(usage.input_tokens, usage.output_tokens, charge_of(record))
