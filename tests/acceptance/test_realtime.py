@@ -77,6 +77,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         routes = {
             "voice": {"targets": ["up/gpt-realtime"]},
             "safe-voice": {"targets": ["up/gpt-realtime", "second/gpt-realtime"]},
+            "worn-voice": {"targets": ["up/gpt-realtime-mini", "second/gpt-realtime-mini"]},
+            "rested-voice": {"targets": ["up/gpt-4o-realtime-preview"]},
             "mute": {"targets": ["mute/claude-sonnet-4-5"]},
         }
         config = {"providers": providers, "routes": routes, "server": {"body_bytes_max": 1_000_000}}
@@ -228,6 +230,25 @@ def test_the_next_provider_is_tried_before_the_session_begins(scene: Scene, sinc
     (session,) = scene.calls(since)
     shown = [(each["provider"], each["outcome"]) for each in _detail(scene, session["id"])["attempts"]]
     assert shown == [("up", "overload"), ("second", "ok")]
+
+
+def test_a_provider_whose_sessions_fail_is_left_and_one_that_wants_rest_is_waited_for(scene: Scene, since: set[str]):
+    for _ in range(6):
+        scene.upstream.fail(Status(503), times=2)
+        with scene.open("/v1/realtime?model=worn-voice") as client:
+            assert json.loads(client.recv(timeout=5))["type"] == "session.created"
+    scene.upstream.heal()
+    with scene.open("/v1/realtime?model=worn-voice") as client:
+        assert client.response is not None
+        assert client.response.headers["x-headgate-attempts"] == "1"
+        assert client.response.headers["x-headgate-provider"] == "second"
+    scene.upstream.fail(Status(429, retry_after_s=1), times=1)
+    assert refusal(scene, "/v1/realtime?model=rested-voice")[0] == 429
+    with scene.open("/v1/realtime?model=rested-voice") as client:
+        assert json.loads(client.recv(timeout=5))["type"] == "session.created"
+    waited = [each["queued_ms"] for each in scene.calls(since) if each.get("queued_ms")]
+    assert len(waited) == 1
+    assert 500 < waited[0] < 1100
 
 
 def _detail(scene: Scene, call_id: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.engine.conduct import Engine
 from headgate.server.listener import ClientListener
+from headgate.server.listening import Spawn
 from headgate.transport.fake import FakeUpstream
 
 PROVIDERS = {
@@ -53,6 +54,8 @@ class Keys(Protocol):
 
 class Bench:
     """A running gateway and its upstreams `a`, `b`, …, as providers `a_<dialect>` with the model `m`."""
+
+    spawn: Spawn
 
     def __init__(
         self,
@@ -129,7 +132,9 @@ async def bench(
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
         )
-        yield Bench(core, engine, listener, await stack.enter_async_context(client), upstreams)
+        gateway = Bench(core, engine, listener, await stack.enter_async_context(client), upstreams)
+        gateway.spawn = spawn
+        yield gateway
 
 
 def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:

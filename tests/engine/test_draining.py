@@ -74,7 +74,7 @@ async def test_only_so_many_at_once_and_only_so_long(tmp_path: Path):
         async with bench(tmp_path, "b", route, billing_on(upstream)) as gateway:
             upstream.fail(Drip(gap_s=0.2))
             record = await left(gateway, "openai_chat", "brief")
-            assert upstream.log[0].closed_early
+            await until(lambda: upstream.log[0].closed_early)
             assert (record.outcome, record.usage_source) == (Outcome.CLIENT_GONE, "counted")
             assert gateway.engine.fleet.member(gateway.engine.route("on/m").targets[0].deployment).health.bad == 0.0
             gateway.engine.drains.under_way = DRAINS_MAX

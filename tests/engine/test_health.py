@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate.transport.fake import BlackHole, Status
-from tests.engine.harness import bench
+from headgate.transport.fake import BlackHole, Refuse, Status
+from tests.engine.harness import Bench, bench
 
 pytestmark = pytest.mark.anyio
 CHAT = "openai_chat"
@@ -60,3 +60,40 @@ async def test_a_silent_deployment_is_left_before_any_timeout(tmp_path: Path):
     assert 0.2 < taken_s < 3.0
     assert after == (200, "b_openai_chat")
     assert len(a.log) > 64
+
+
+async def counted(gateway: Bench, model: str = "r_anthropic") -> dict[str, str]:
+    """The header fields of the answer to a count."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hello there"}]}
+    answer = await gateway.client.post("/v1/messages/count_tokens", json=body)
+    assert (answer.status_code, answer.json()["input_tokens"] > 0) == (200, True)
+    return dict(answer.headers)
+
+
+async def test_a_count_tells_and_is_told_who_is_out_of_order(tmp_path: Path):
+    async with bench(tmp_path, "ab") as gateway:
+        a, b = gateway.upstreams.values()
+        a.fail(Refuse())
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            assert "x-headgate-estimated" in await counted(gateway, "a_anthropic/m")
+        answer = await gateway.post("anthropic", "r_anthropic")
+        record = await gateway.record(answer)
+        assert [(each.deployment, each.why) for each in record.weighed] == [
+            ("a_anthropic/m", "open"),
+            ("b_anthropic/m", "chosen"),
+        ]
+        b.reply(b'{"input_tokens":7}', path="/v1/messages/count_tokens")
+        assert (await counted(gateway))["x-headgate-provider"] == "b_anthropic"
+        b.fail(Status(status=401))
+        for _ in range(5):
+            assert "x-headgate-estimated" in await counted(gateway)
+        assert len(b.log) <= 4
+
+
+async def test_a_count_that_is_a_providers_mistake_says_nothing_of_its_models(tmp_path: Path):
+    async with bench(tmp_path, "a") as gateway:
+        gateway.upstreams["a"].fail(Status(status=500))
+        for _ in range(6):
+            assert "x-headgate-estimated" in await counted(gateway)
+        assert all(member.is_plain for member in gateway.engine.fleet.members())

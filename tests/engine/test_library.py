@@ -29,7 +29,7 @@ STALL = StallAfter(bytes=900)
 def settings(folder: Path, url: str = "http://127.0.0.1:9") -> dict[str, Any]:
     """Providers named after their dialect, at one address."""
     providers = {
-        dialect: {"like": like, "base_url": url, "speaks": [dialect], "api_key": "none"}
+        dialect: {"like": like, "base_url": url, "speaks": [dialect], "api_key": "none", "bills_on": False}
         for dialect, like in LIKES.items()
     }
     return {"data_dir": str(folder), "providers": providers}

@@ -1,5 +1,6 @@
 """The gateway's own batches at providers whose batches are asked for in ways of their own."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from headgate.transport.fake import FakeUpstream
 from tests.engine.test_keepers import place
 from tests.engine.test_keeping import answer, ask, record_of
-from tests.engine.test_wholesale import CHAT, asked, completion, lines, shop
+from tests.engine.test_wholesale import CALLER, CHAT, asked, completion, lines, shop, until
 
 pytestmark = pytest.mark.anyio
 ROUTES = {"smart": {"targets": ["one/mistral-small-latest"]}}
@@ -132,3 +133,93 @@ async def test_together_is_sent_its_file_where_it_takes_files(tmp_path: Path):
             "endpoint": CHAT,
             "completion_window": "24h",
         }
+
+
+MAKES = "/v1beta/models/gemini-2.5-flash:batchGenerateContent"
+NAME = "batches/31u18uq6"
+STATE = {"state": "BATCH_STATE_RUNNING", "batchStats": {"requestCount": "2"}}
+RUNNING: dict[str, Any] = {"name": NAME, "metadata": STATE}
+
+
+def generated(number: int) -> dict[str, Any]:
+    content = {"role": "model", "parts": [{"text": "batched"}]}
+    usage = {"promptTokenCount": 1_000_000, "candidatesTokenCount": 0, "totalTokenCount": 1_000_000}
+    answered = {
+        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": usage,
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "r",
+    }
+    return {"response": answered, "metadata": {"key": f"line-{number}"}}
+
+
+def ended(*results: dict[str, Any], state: str = "SUCCEEDED") -> dict[str, Any]:
+    stats = {"requestCount": "2", "successfulRequestCount": str(len(results))}
+    return {
+        "name": NAME,
+        "metadata": {"state": f"BATCH_STATE_{state}", "batchStats": stats},
+        "done": True,
+        "response": {"inlinedResponses": {"inlinedResponses": list(results)}},
+    }
+
+
+@pytest.mark.parametrize("url", [CHAT, "/v1beta/models/smart:generateContent"])
+async def test_gemini_is_given_the_requests_in_the_batch(tmp_path: Path, url: str):
+    routes = {"smart": {"targets": ["one/gemini-2.5-flash"]}}
+    async with shop(tmp_path, like="gemini", routes=routes) as at:
+        at.one.reply(answer(RUNNING), path=MAKES)
+        at.one.reply(answer(RUNNING), path=f"/v1beta/{NAME}", times=1)
+        failed = {"error": {"code": 3, "message": "too odd"}, "metadata": {"key": "line-2"}}
+        at.one.reply(answer(ended(generated(1), failed)), path=f"/v1beta/{NAME}")
+        bodies = [{"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}] * 2
+        own = [{"custom_id": f"c{n}", "url": url, "body": body} for n, body in enumerate(bodies, 1)]
+        content = lines("smart", "smart") if url == CHAT else b"\n".join(map(answer, own))
+        batch = await at.desk.batches.run(await at.batch(content))
+
+        assert (batch.shown.headgate.batched, batch.shown.headgate.called) == (2, 0)
+        assert asked(at.one) == [f"POST {MAKES}", *[f"GET /v1beta/{NAME}"] * 3]
+        requests = json.loads(at.one.log[0].body)["batch"]["inputConfig"]["requests"]["requests"]
+        assert [each["metadata"] for each in requests] == [{"key": "line-1"}, {"key": "line-2"}]
+        assert [each["request"]["contents"][0]["parts"] for each in requests] == [[{"text": "hi"}]] * 2
+        results = await at.results(batch)
+        assert [status for status, _ in results.values()] == [200, 400]
+        told = results["c1"][1]
+        text = told["choices"][0]["message"]["content"] if url == CHAT else told["candidates"][0]["content"]["parts"]
+        assert text == ("batched" if url == CHAT else [{"text": "batched"}])
+        assert results["c2"][1]["error"]["message"] == "too odd"
+        # a million tokens at USD 0.30, and half of that
+        assert sum(record.cost_nano_usd for record in await at.records()) == 150_000_000
+
+
+async def test_a_batch_of_geminis_is_ended_with_ours(tmp_path: Path):
+    routes = {"smart": {"targets": ["one/gemini-2.5-flash"]}}
+    async with shop(tmp_path, like="gemini", routes=routes) as at:
+        at.one.reply(answer(RUNNING), path=MAKES)
+        at.one.reply(answer(RUNNING), path=f"/v1beta/{NAME}", times=3)
+        at.one.reply(b"{}", path=f"/v1beta/{NAME}:cancel")
+        at.one.reply(answer(ended(state="CANCELLED")), path=f"/v1beta/{NAME}")
+        batch = await at.batch(lines("smart"))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(at.desk.batches.run(batch))
+            await until(lambda: len(at.one.log) >= 2)
+            await at.desk.batches.cancel(CALLER.owner, batch.shown.id)
+
+        assert running.result().shown.status == "cancelled"
+        assert asked(at.one).count(f"POST /v1beta/{NAME}:cancel") == 1
+
+
+async def test_a_clients_own_batch_of_geminis_stays_its_own_and_is_paid_once(tmp_path: Path):
+    async with place(tmp_path, like="gemini") as at:
+        at.one.reply(answer(RUNNING), path=MAKES)
+        body = {"batch": {"displayName": "x", "inputConfig": {"requests": {"requests": []}}}}
+        made = await ask(at, "a", "POST", f"{MAKES}?provider=one", json=body)
+        at.one.reply(answer(ended(generated(1))), path=f"/v1beta/{NAME}")
+        looks = [await ask(at, "a", "GET", f"/v1beta/{NAME}") for _ in range(2)]
+        asks = (("GET", f"/v1beta/{NAME}"), ("POST", f"/v1beta/{NAME}:cancel"))
+        others = [await ask(at, "b", *each) for each in asks]
+
+        assert made.json() == RUNNING
+        assert [each.json() for each in looks] == [ended(generated(1))] * 2
+        assert [(await record_of(at, each)).cost_nano_usd for each in looks] == [150_000_000, 0]
+        assert [each.status_code for each in others] == [404, 404]
+        assert (await ask(at, "a", "GET", "/v1beta/batches")).status_code == 404

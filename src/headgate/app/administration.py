@@ -216,6 +216,21 @@ def _alerts(core: Core, limit: int, before: tuple[int, str] | None) -> Sequence[
         return outbox.newest(connection, limit, before)
 
 
+def _status(core: Core) -> dict[str, object]:
+    """Empty texts: all is well. `lag_s`: how long ago the database had everything."""
+    journal, applier = core.journal, core.applier
+    return {
+        "journal": {"failure": journal.failure, "calls_unwritten": journal.unwritten},
+        "database": {
+            "failure": applier.failure,
+            "lag_bytes": applier.lag_bytes,
+            "lag_s": round(applier.lag_s, 3),
+            "calls_cut_short": applier.cut_short,
+            "records_rejected": applier.rejected,
+        },
+    }
+
+
 def admin_doors(core: Core, till: Till | None = None) -> Doors:
     """What the administration shows and changes, as the operator sees it."""
     rows = provider_rows(core.setup, os.environ)
@@ -237,6 +252,7 @@ def admin_doors(core: Core, till: Till | None = None) -> Doors:
             alerts=lambda limit, before: _alerts(core, limit, before),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
+            status=lambda: _status(core),
             now_us=core.now_us,
         )
 

@@ -31,6 +31,8 @@ db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
 batch = typer.Typer(help="Run files of calls.", no_args_is_help=True)
 cli.add_typer(batch, name="batch")
+demo = typer.Typer(help="Try things out.", no_args_is_help=True)
+cli.add_typer(demo, name="demo")
 cli.add_typer(credit, name="credit")
 cli.add_typer(coupons, name="coupons")
 add_commands(cli)
@@ -192,6 +194,20 @@ def rebuild_rollups(config: ConfigFile = None) -> None:
     from headgate.app.commands.books import rebuild  # noqa: PLC0415
 
     typer.echo(f"the rollups are made of {rebuild(load_setup(config))} calls")
+
+
+@demo.command("seed")
+def seed_demo(
+    calls: Annotated[int, typer.Option(help="How many calls there shall be.", min=1)] = 20_000,
+    days: Annotated[int, typer.Option(help="Of how many days.", min=1, max=3650)] = 30,
+    config: ConfigFile = None,
+) -> None:
+    """Fill the store with made-up teams, keys and calls, to look at the dashboard with. Use a store of its own for it;
+    stopped, and given again, it goes on where it was."""
+    from headgate.app.commands.seeding import seed  # noqa: PLC0415
+
+    state = seed(load_setup(config), calls, days, lambda line: typer.echo(line, err=True))
+    typer.echo(f"the store has {state.done} made-up calls")
 
 
 @cli.command()

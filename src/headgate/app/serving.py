@@ -43,12 +43,16 @@ Announce = Callable[[Sequence[str]], None]
 """Gets the lines to print, once, as soon as clients can call."""
 
 
-def run_until_stopped(setup: Setup, announce: Announce) -> None:
-    """Serves on a loop of its own until SIGINT or SIGTERM."""
-    # What is there after the start stays, and calls leave no cycles behind: there is little to look for.
+def tidy_memory() -> None:
+    """What is there after the start stays, and calls leave no cycles behind: there is little to look for."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def run_until_stopped(setup: Setup, announce: Announce) -> None:
+    """Serves on a loop of its own until SIGINT or SIGTERM."""
+    tidy_memory()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(setup, announce))
@@ -95,10 +99,16 @@ async def _fail_calls(engine: Engine) -> None:
 def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
+    from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
+    from headgate.server.dashboard.application import Dashboard, Entrance  # noqa: PLC0415
+    from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
     server = core.setup.config.server
-    application = create_admin(admin_doors(core, till), made.admin, server.admin_names)
+    doors = admin_doors(core, till)
+    administration = create_admin(doors, made.admin, server.admin_names)
+    entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
+    application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 

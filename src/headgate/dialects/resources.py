@@ -33,7 +33,7 @@ class Place(NamedTuple):
     collection: Collection
     id: str = ""
     rest: str = ""
-    """What follows the id, with its slash."""
+    """What follows the id, with its slash or, at Google, its colon; without an id, where Google makes one."""
 
     @property
     def path(self) -> str:
@@ -62,11 +62,15 @@ COLLECTIONS: Final = {
         Collection(path="/chat/completions", kind="chat_completion", is_free=False),
         Collection(path="/messages/batches", kind="batch", dialect=ANTHROPIC),
         Collection(path="/interactions", kind="interaction", is_free=False, dialect=GEMINI),
+        Collection(path="/v1beta/batches", kind="batch", dialect=GEMINI),  # others have `/batches` at the same place
     )
 }
 SHARED: Final = frozenset({"/files", "/skills"})
 """Paths that both APIs have: which is meant, the header fields tell."""
 
+_NAMED: Final = "batches/"
+_MADE_AT: Final = re.compile(r"/v1beta(?P<where>/models/[A-Za-z0-9_.\-]{1,128}:batchGenerateContent)")
+"""Where Google makes batches."""
 _ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,256}")
 _PREFIX: Final = re.compile(r"^(?:/(?:v1|v1beta|v1alpha|v2|api|openai))*(?=/)")
 """What services have before the paths that all of them share."""
@@ -110,7 +114,10 @@ _ITEM: Final = msgspec.json.Decoder(_Item)
 def place_of(path: str) -> Place | None:
     """What a path below a provider's base names, whatever stands before it; None: nothing that is kept. Its
     segments may be escaped. Raises `ValueError` for one that cannot be an id or a name."""
-    path = _PREFIX.sub("", "/" + path.strip("/"), count=1)
+    path = "/" + path.strip("/")
+    if match := _MADE_AT.fullmatch(path):
+        return Place(COLLECTIONS["/v1beta/batches"], rest=match["where"])
+    path = path if path.startswith("/v1beta/batches/") else _PREFIX.sub("", path, count=1)
     parts = path[1:].split("/")
     for length in (2, 1):
         collection = COLLECTIONS.get("/" + "/".join(parts[:length]))
@@ -119,7 +126,11 @@ def place_of(path: str) -> Place | None:
         below = [unquote(part) for part in parts[length:]]
         if not all(_ID.fullmatch(part) and set(part) != {"."} for part in below):
             raise ValueError(path)
-        return Place(collection, "".join(below[:1]), "".join(f"/{part}" for part in below[1:]))
+        id, rest = "".join(below[:1]), "".join(f"/{part}" for part in below[1:])
+        if collection.dialect == GEMINI and ":" in id:
+            id, _, verb = id.partition(":")
+            rest = f":{verb}{rest}"
+        return Place(collection, id, rest)
     return None
 
 
@@ -155,8 +166,11 @@ def made_by(place: Place, method: str, answer: Members) -> dict[str, str]:
 
 
 def id_of(answer: Members) -> str:
-    """The id of what an answer tells of; empty: none."""
-    id = _unwrapped(answer).get("id")
+    """The id of what an answer tells of; empty: none. Google has names, with the collection's before them."""
+    answer = _unwrapped(answer)
+    id, name = answer.get("id"), answer.get("name")
+    if not isinstance(id, str) and isinstance(name, str) and name.startswith(_NAMED):
+        id = name.removeprefix(_NAMED)
     return id if isinstance(id, str) else ""
 
 

@@ -33,9 +33,9 @@ class Attempting(Trial):
 
     __slots__ = ("_answerer", "_call", "_head", "_last", "_longest_s", "_passage", "_prepared", "said_s")
 
-    def __init__(self, trying: Trying, prepared: Prepared) -> None:
+    def __init__(self, trying: Trying, prepared: Prepared, begun: Attempt | None = None) -> None:
         way = prepared.way
-        attempt = Attempt(
+        attempt = begun or Attempt(
             number=0,
             provider=way.deployment.provider,
             model=way.deployment.model,

@@ -10,12 +10,12 @@ from typing import Final, cast
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from headgate.core.events import Finished
+from headgate.core.events import Finished, Started
 from headgate.core.problems import HeadgateError
 from headgate.core.usage import Usage
-from headgate.dialects.batched import is_over
+from headgate.dialects.batched import inlined, is_over
 from headgate.dialects.registry import DIALECTS
-from headgate.dialects.resources import OPENAI
+from headgate.dialects.resources import GEMINI, OPENAI
 from headgate.dialects.side import Asked
 from headgate.engine.overhearing import Line
 
@@ -55,6 +55,8 @@ _UNASKED: Final = Asked(model="", measured=Usage())
 
 def summed_up(batch: Mapping[str, object]) -> list[Line]:
     """The bill of a batch object that tells its usage and will not change any more; empty: it does not."""
+    if is_over(batch) and (answers := inlined(batch)):
+        return [line for each in answers if (line := _inline_line(each.get("response"))) is not None]
     usage, model = batch.get("usage"), batch.get("model")
     if not is_over(batch) or not isinstance(usage, dict):
         return []
@@ -69,6 +71,17 @@ def summed_up(batch: Mapping[str, object]) -> list[Line]:
     if not found.total_tokens:
         return []
     return _shared_out(model if isinstance(model, str) else "", found, _count(batch.get("request_counts"), "completed"))
+
+
+def _inline_line(answer: object) -> Line | None:
+    """What one answer of Google's has used that stands in its batch."""
+    try:
+        events = DIALECTS[GEMINI].parse_response(msgspec.json.encode(answer))
+    except HeadgateError:
+        return None
+    model = next((event.model for event in events if isinstance(event, Started)), "")
+    usage = next((event.usage for event in events if isinstance(event, Finished)), None)
+    return None if usage is None else Line(model, structs.replace(usage, tier="batch", extras={}))
 
 
 def _shared_out(model: str, usage: Usage, answers: int) -> list[Line]:

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
-from headgate.dialects.base import Dialect, Envelope
+from headgate.dialects.base import Dialect, Envelope, Head
 
 if TYPE_CHECKING:
     from headgate.engine.admitting import Holding
@@ -62,5 +62,7 @@ class Call(Struct, kw_only=True, gc=False):
     """The class that it asks for, where calls have to wait; None: its caller's."""
     upload: Upload | None = None
     """The body, where it is read while it comes."""
+    head: Head | None = None
+    """What is known of its body, once somebody has looked."""
     keeper: str = ""
     """The only provider that can serve it, since that keeps what the call refers to; empty: any."""

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -24,7 +25,9 @@ from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import Way, prepare, way
 from headgate.engine.own import OwnThings
+from headgate.engine.plain import PlainCalls
 from headgate.engine.stalling import Flow
+from headgate.engine.straight import Straight
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
 from headgate.engine.waiting import Lines
@@ -91,6 +94,7 @@ class Engine:
         """What is known of the deployments in use."""
         self.flows: set[Flow] = set()
         """The streams that clients read just now."""
+        self.plain = PlainCalls(self)
         self.drains = Drains()
         """The answers that are read on though their callers have left."""
         self.lines = Lines(self)
@@ -141,7 +145,7 @@ class Engine:
         await conducted(self, call, exchange, self._talk)
 
     async def _talk(self, call: Call, answerer: Answerer) -> None:
-        head = call.dialect.peek(call.body, call.envelope)
+        head = call.head or call.dialect.peek(call.body, call.envelope)
         call.record.model, call.record.is_stream = head.model, head.is_stream
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
@@ -153,10 +157,23 @@ class Engine:
         choice, turn = self.at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
+        else:
+            self.plain.remember(call, head, wanted, choice)
         trying = Trying(self, call, answerer, choice, head)
         await trying.run(_Talking(trying, choice))
         if turn is not None:
             turn.done(call.record.usage)
+
+    async def carry_on(self, straight: Straight, call: Call, exchange: Exchange) -> None:
+        """Answers a call that was begun on the straight way. Never raises."""
+        await conducted(self, call, exchange, partial(self._take_over, straight))
+
+    async def _take_over(self, straight: Straight, call: Call, answerer: Answerer) -> None:
+        choice = straight.choice()
+        trying = Trying(self, call, answerer, choice, straight.head)
+        trial = Attempting(trying, straight.prepared, straight.attempt)
+        trial.take_over(straight.watch, straight.flight)
+        await trying.run(_Talking(trying, choice), (trial, straight.watch))
 
     def at_once(self, wanted: Wanted) -> Choice | None:
         """The plan of a call that need not wait."""

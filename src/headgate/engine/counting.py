@@ -1,9 +1,10 @@
 """Counting the tokens of a request without making it: asked of the upstream where it can tell, estimated where not."""
 
 import time
+from collections.abc import Sequence
 
-from headgate.core.needs import NO_WISHES
-from headgate.core.problems import HeadgateError, NotFound, UpstreamError
+from headgate.core.needs import NO_WISHES, Wishes
+from headgate.core.problems import HeadgateError, NotFound, Outcome, UpstreamError
 from headgate.dialects.base import Counting, Dialect, Malformed, Target
 from headgate.dialects.kept import may_refer, references
 from headgate.dialects.registry import DIALECTS
@@ -14,8 +15,10 @@ from headgate.engine.candidates import capped, kept_at, planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
+from headgate.engine.watching import report
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment
+from headgate.routing.fleet import Heard
 from headgate.routing.verdicts import RULES
 from headgate.transport.base import Timeouts, UpstreamRequest
 
@@ -50,21 +53,36 @@ async def _counted(engine: Engine, call: Call) -> tuple[bytes, bytes]:
     wishes = NO_WISHES
     if may_have_wishes(call.body):
         wishes, call.body = capped(call, parse_wishes(call.body)), without_wishes(call.body)
-    choice = planned(engine, call.principal, request.model, wishes)
     refers = references(call.body) if may_refer(call.body, *_REFERRING) else ()
     keeper = await keeper_of(engine, call.principal, refers) if refers else ""
-    for deployment in (kept_at(keeper, choice) if keeper else choice).plan.deployments:
+    for deployment in _places(engine, call, request.model, wishes, keeper):
+        sent_s = time.monotonic()
         try:
             tokens = await _ask(engine, call, deployment)
         except (UpstreamError, Malformed) as error:
-            is_absent = error.problem.status in counting.absent
-            if RULES[error.problem.outcome].is_callers and not is_absent:
+            problem = error.problem
+            is_absent = problem.status in counting.absent
+            if not is_absent:
+                told = Heard(outcome=problem.outcome, sent_s=sent_s, problem=problem, is_models=False)
+                report(engine, deployment, told)
+            if RULES[problem.outcome].is_callers and not is_absent:
                 raise
             continue
+        if tokens is not None:
+            report(engine, deployment, Heard(outcome=Outcome.OK, sent_s=sent_s, is_models=False))
         if tokens is not None:
             return counting.render_response(tokens), b"x-headgate-provider: %b\r\n" % deployment.provider.encode()
     estimated = max(1, len(call.body) // CHARS_PER_TOKEN)
     return counting.render_response(estimated), b"x-headgate-estimated: input_tokens\r\n"
+
+
+def _places(engine: Engine, call: Call, model: str, wishes: Wishes, keeper: str) -> Sequence[Deployment]:
+    """Where to ask, in order; nowhere while all of them are out of order or want rest."""
+    try:
+        choice = planned(engine, call.principal, model, wishes)
+    except UpstreamError:
+        return ()
+    return (kept_at(keeper, choice) if keeper else choice).plan.deployments
 
 
 async def _ask(engine: Engine, call: Call, deployment: Deployment) -> int | None:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from headgate.core.problems import UpstreamError
 from headgate.dialects.registry import DIALECTS
+from headgate.engine.timing import CONNECT_S
 from headgate.engine.travelling import Fields
-from headgate.engine.trial import CONNECT_S
 from headgate.providers.catalog import Door
 from headgate.transport.base import Timeouts, UpstreamRequest
 

@@ -319,6 +319,8 @@ class _Keeping:
 
 def address_of(dialect: str, place: Place) -> str:
     """Where a thing is, below the base URL of a provider's door."""
+    if dialect == GEMINI:  # whose base has the version in it
+        return place.path.removeprefix("/v1beta") if place.id else place.rest or place.path
     return f"/v1{place.path}" if dialect == ANTHROPIC else place.path
 
 

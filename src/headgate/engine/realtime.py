@@ -8,6 +8,7 @@ once, however the session ends. Must not know how a client's socket came to be.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -23,12 +24,14 @@ from headgate.dialects.base import Malformed
 from headgate.dialects.registry import DIALECTS
 from headgate.engine.admitting import enter
 from headgate.engine.call import Call
-from headgate.engine.candidates import planned
+from headgate.engine.candidates import NO_DEMAND, Wanted, caller_of, meant, meant_only
 from headgate.engine.trial import STOPPED
 from headgate.engine.trying import attempt_lines
+from headgate.engine.watching import report
 from headgate.policies.metering import CHARS_PER_TOKEN
 from headgate.providers.catalog import Deployment, Door
-from headgate.routing.plan import Plan
+from headgate.routing.fleet import Heard
+from headgate.routing.plan import Asked
 from headgate.routing.verdicts import RULES, summary
 from headgate.transport.base import Timeouts, UpstreamRequest
 from headgate.transport.sockets import Refusal
@@ -106,18 +109,20 @@ class Session:
         """Opens the provider's side. Raises `ClientError`, or `UpstreamError` when every provider has failed."""
         record, problems = self._call.record, list[Problem]()
         enter(self._engine, self._call)
-        for number, deployment in enumerate(self._candidates(), 1):
+        for number, deployment in enumerate(await self._candidates(), 1):
             attempt = self._begin(number, deployment)
             try:
                 self._upstream = await self._opened(deployment, attempt)
             except (UpstreamError, ClientError) as error:
                 problem = error.problem
                 attempt.outcome, attempt.message = problem.outcome, problem.message
+                self._report(problem)
                 self._close_attempt()
                 problems.append(problem)
                 if RULES[problem.outcome].is_callers:
                     break
                 continue
+            self._report()
             if self._wish.session:
                 self._upstream.send(Message(self._wish.session))
             return
@@ -125,9 +130,14 @@ class Session:
         metadata: dict[str, object] = {"request_id": record.id, "attempts": list(attempt_lines(record))}
         raise UpstreamError(structs.replace(problem, metadata=metadata, raw=b""))
 
-    def _candidates(self) -> tuple[Deployment, ...]:
-        record = self._call.record
-        chosen = live_plan(self._engine, self._call.principal, self._wish.model)
+    async def _candidates(self) -> tuple[Deployment, ...]:
+        """In order. Waits its turn where all of them want rest."""
+        engine, record = self._engine, self._call.record
+        wanted = live_wanted(engine, self._call.principal, self._wish.model)
+        choice = engine.at_once(wanted)
+        if choice is None:
+            choice, _ = await engine.lines.wait(self._call, None, wanted)
+        chosen = choice.plan
         record.route = "model" if chosen.route.is_direct else chosen.route.name
         record.strategy = chosen.route.strategy
         record.candidates = [each.id for each in chosen.deployments]
@@ -215,6 +225,8 @@ class Session:
                 client.close(POLICY_VIOLATION, "the key is not good any more, or its budget is used up")
         if not client.is_over:
             self._conclude(*_by_upstream(upstream))
+            if record.outcome is not Outcome.OK:
+                self._report(Problem(kind="upstream", message=record.error, outcome=record.outcome))
             reason = upstream.close_reason or ("the provider's connection ended" if upstream.close_code == CUT else "")
             client.close(upstream.close_code, reason)
 
@@ -224,6 +236,12 @@ class Session:
         record.outcome, record.error = outcome, words or record.error
         if attempt is not None:
             attempt.outcome, attempt.message = outcome, words
+
+    def _report(self, problem: Problem | None = None) -> None:
+        """What came of asking for a session, or of the session, for whoever chooses where the next ones go."""
+        if self._deployment is not None:
+            outcome = Outcome.OK if problem is None else problem.outcome
+            report(self._engine, self._deployment, Heard(outcome=outcome, sent_s=self._began_s, problem=problem))
 
     # Accounting
 
@@ -371,21 +389,22 @@ class Session:
         metering.call_ended(record)
 
 
-def live_plan(engine: "Engine", principal: Principal, model: str) -> Plan:
+def live_wanted(engine: "Engine", principal: Principal, model: str) -> Wanted:
     """Where a model can be spoken to live. Raises a `ClientError` that says what to change."""
-    plan = planned(engine, principal, model, NO_WISHES).plan
-    able = tuple(each for each in plan.deployments if each.realtime is not None)
-    if not able:
+    named = meant(engine, principal, model, NO_WISHES, partial(caller_of, principal))
+    able = meant_only(named, lambda each: each.realtime is not None)
+    if not able.routes:
         there = sorted(name for name, each in engine.directory.providers.items() if each.realtime is not None)
         told = f"Realtime is spoken by {', '.join(there)}" if there else "No provider with realtime is configured"
-        asked = ", ".join(each.id for each in plan.deployments)
+        asked = ", ".join(target.deployment.id for route in named.routes for target in route.targets)
         raise MissingAbility(f"{asked} cannot be spoken to live. {told}.", param="model")
     metering = engine.metering
     if metering.refuses_unpriced:
-        able = tuple(each for each in able if metering.is_priced(each.prices, each.model))
-        if not able:
+        able = meant_only(able, lambda each: metering.is_priced(each.prices, each.model))
+        if not able.routes:
             raise Unpriced(param="model")
-    return Plan(plan.route, able)
+    asked_now = Asked(now_s=time.monotonic(), dice=engine.dice, quoting=metering.quote, is_stream=True)
+    return Wanted(able, able.routes, NO_WISHES, NO_DEMAND, asked_now)
 
 
 def address(door: Door, model: str, intent: str) -> str:

@@ -20,8 +20,9 @@ from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
 from headgate.engine.forms import Form, Stream
 from headgate.engine.overhearing import Ear, Line, total_of
+from headgate.engine.timing import CONNECT_S
 from headgate.engine.travelling import Fields, returning
-from headgate.engine.trial import CONNECT_S, STOPPED
+from headgate.engine.trial import STOPPED
 from headgate.providers.catalog import Door, Provider
 from headgate.transport.base import Flight, Timeouts, UpstreamRequest
 

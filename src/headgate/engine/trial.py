@@ -14,18 +14,15 @@ from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamErro
 from headgate.core.record import Attempt
 from headgate.dialects.base import Dialect, Malformed
 from headgate.engine.draining import DRAIN_S
+from headgate.engine.timing import timeouts
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.quotas import Need
-from headgate.transport.base import Flight, Timeouts, UpstreamRequest
+from headgate.transport.base import Flight, UpstreamRequest
 
 if TYPE_CHECKING:
     from headgate.engine.trying import Trying
     from headgate.engine.watching import Watch
 
-CONNECT_S: Final = 3.0
-"""How long opening a connection may take."""
-MOMENT_S: Final = 0.001
-"""What a call whose time is up still gets, so that it fails as late and not as a mistake."""
 LINGER_S: Final = 1.0
 """How long a stream may stay open after its last event before its connection is given up."""
 STOPPED: Final = "Headgate was stopped before the answer had ended."
@@ -69,7 +66,7 @@ class Trial:
         trying, attempt = self.trying, self.attempt
         self.watch, self._sent_s = watch, watch.ticket.sent_s
         try:
-            flight = await self._start(allowance_s)
+            flight = self._flight or await self._start(allowance_s)
             await flight.head()
             attempt.status = flight.status
             watch.head(flight)
@@ -91,6 +88,12 @@ class Trial:
                 trying.engine.drains.end()
             self._end()
         return None
+
+    def take_over(self, watch: "Watch", flight: Flight | None) -> None:
+        """Its request is on its way already, or even answered. None: it could not be sent."""
+        self.watch, self._flight = watch, flight
+        if self.trying.answerer.is_gone:
+            self.leave(Outcome.CLIENT_GONE)
 
     def abort(self, outcome: Outcome) -> None:
         """Ends it as soon as can be: `run` returns."""
@@ -178,20 +181,12 @@ class Trial:
     async def _start(self, allowance_s: float) -> Flight:
         """Puts the request on its way. Only the whole is bound by the allowance, so that it can be extended."""
         trying, engine = self.trying, self.trying.engine
-        whole_s = allowance_s if allowance_s > MOMENT_S else MOMENT_S
         rest_s = trying.deadline_s - self._sent_s
-        if rest_s < MOMENT_S:
-            rest_s = MOMENT_S
-        timeouts = Timeouts(
-            connect_s=whole_s if whole_s < CONNECT_S else CONNECT_S,
-            head_s=rest_s,
-            idle_s=engine.settings.idle_s if self._passes_on else rest_s,
-            whole_s=whole_s,
-        )
+        limits = timeouts(allowance_s, rest_s, engine.settings.idle_s if self._passes_on else rest_s)
         request = self._request()
         if self.door.signer:
-            request = await engine.signed(request, self.door.signer, whole_s)
-        flight = self._flight = engine.transports[request.url.partition(":")[0]].start(request, timeouts)
+            request = await engine.signed(request, self.door.signer, limits.whole_s)
+        flight = self._flight = engine.transports[request.url.partition(":")[0]].start(request, limits)
         if self._aborted is not None or trying.answerer.is_gone:
             flight.abort(self._aborted or Outcome.CLIENT_GONE)
         return flight

@@ -16,6 +16,7 @@ from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice
+from headgate.engine.timing import allowance_s, ends_s
 from headgate.engine.trial import Trial
 from headgate.engine.watching import Watch
 from headgate.providers.catalog import Deployment
@@ -87,12 +88,9 @@ class Trying:
         """The number of the attempt whose answer is the call's."""
         self.after: Callable[[], Awaitable[None]] | None = None
         """What is left to do when that attempt is over."""
-        route, timeout_s = choice.plan.route, call.timeout_s
-        whole_s = route.timeout_s if timeout_s is None or timeout_s > route.timeout_s else timeout_s
-        self.end_s = self.deadline_s = call.started_s + whole_s
-        """When the call has to be over, and when its answer has to have begun."""
-        if call.patience_s is not None and call.patience_s < whole_s:
-            self.deadline_s = call.started_s + call.patience_s
+        route = choice.plan.route
+        self.deadline_s, self.end_s = ends_s(call, route)
+        """When the call's answer has to have begun, and when the call has to be over."""
         self._choice = choice
         self._deployments = list(choice.plan.deployments)
         terms = Terms(self.deadline_s, route.attempts_max, route.retry_same_first)
@@ -104,8 +102,8 @@ class Trying:
         self._beside: asyncio.Task[Send | GiveUp | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, asking: Asking) -> None:
-        """Attempts until one has answered; else tells the client what to know."""
+    async def run(self, asking: Asking, begun: tuple[Trial, Watch] | None = None) -> None:
+        """Attempts until one has answered; else tells the client what to know. `begun`: the first is made already."""
         self._asking = asking
         plan, record = self._choice.plan, self.call.record
         record.model = self._choice.model
@@ -117,7 +115,8 @@ class Trying:
         try:
             step = self._course.begin(time.monotonic())
             while type(step) is Send:
-                step = await self._attempt(step)
+                step = await (self._attempt(step) if begun is None else self._see(step, *begun))
+                begun = None
                 while step is None and self._beside is not None:
                     beside, self._beside = self._beside, None
                     step = await beside
@@ -194,20 +193,26 @@ class Trying:
         return await self._make(send, trial, deployment)
 
     async def _make(self, send: Send, trial: Trial, deployment: Deployment) -> Send | GiveUp | None:
-        number, more, attempt, sent_s = send.number, self._course.more, trial.attempt, time.monotonic()
-        attempt.number, attempt.why = number, send.why
+        attempt, sent_s = trial.attempt, time.monotonic()
+        attempt.number, attempt.why = send.number, send.why
         attempt.started_ms = (sent_s - self.call.started_s) * 1e3
         self.engine.metering.begin(self.call.record, attempt)
-        watch = Watch(self.engine, deployment, trial.body_bytes, self.head, sent_s)
+        return await self._see(send, trial, Watch(self.engine, deployment, trial.body_bytes, self.head, sent_s))
+
+    async def _see(self, send: Send, trial: Trial, watch: Watch) -> Send | GiveUp | None:
+        """Sees an attempt through, and says what follows."""
+        number, more, ticket = send.number, self._course.more, watch.ticket
         self._trials[number] = trial
-        allowance_s = self._allowance_s(more, watch.ticket)
+        allowed_s = allowance_s(self.engine, ticket, self.deadline_s - ticket.sent_s, more)
         try:
             if more > 0:
-                watch.ticket.on_late = partial(self._late, number)
-                self._look_early(watch.ticket, number, allowance_s)
-            problem = await trial.run(watch, allowance_s)
+                ticket.on_late = partial(self._late, number)
+                self._look_early(ticket, number, allowed_s)
+                if ticket.is_overdue:
+                    self._late(number)
+            problem = await trial.run(watch, allowed_s)
         finally:
-            watch.ended(attempt)
+            watch.ended(trial.attempt)
             del self._trials[number]
         return None if problem is None else self._after(send, problem)
 
@@ -251,17 +256,6 @@ class Trying:
         member = self.engine.fleet.member(deployment)
         need = Need(self._choice.input_tokens, int(member.output_tokens))
         return member.quota.wait_s(need, time.monotonic()) > 0.0
-
-    def _allowance_s(self, more: int, ticket: Ticket) -> float:
-        """How long an attempt may keep the client waiting: all that is left for the last candidate, else a share, and
-        not much longer than its deployment ever takes."""
-        remaining_s = self.deadline_s - ticket.sent_s
-        if more <= 0:
-            return remaining_s
-        engine, is_stream = self.engine, self.head.is_stream
-        usual_s = engine.settings.head_s if is_stream else engine.settings.whole_s
-        move_s = engine.fleet.move_s(ticket.member, ticket.need.input_tokens, is_stream=is_stream)
-        return min(usual_s, remaining_s / (more + 1), move_s)
 
     # what is late
 

@@ -49,12 +49,18 @@ class Lines:
         self._engine = engine
         self._lines: dict[str, _Line] = {}
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._lines)
+
     def has(self, wanted: Wanted) -> bool:
         """Whether others wait already for whatever this call wants."""
         return bool(self._lines) and all(route.name in self._lines for route in wanted.routes)
 
-    async def wait(self, call: Call, answerer: Answerer, wanted: Wanted) -> tuple[Choice, Turn]:
-        """Waits for its turn. Raises an `UpstreamError` that says when to come back where that would be too late."""
+    async def wait(self, call: Call, answerer: Answerer | None, wanted: Wanted) -> tuple[Choice, Turn]:
+        """Waits for its turn, or until `answerer` knows that its caller has left. Raises an `UpstreamError` that says
+        when to come back where that would be too late."""
         route, now_s = wanted.routes[0], time.monotonic()
         line = self._lines.get(route.name)
         if line is None:
@@ -103,7 +109,7 @@ class _Line:
             self._timer.cancel()
             self._timer = None
 
-    async def wait(self, entrant: Entrant, wanted: Wanted, answerer: Answerer) -> Choice:
+    async def wait(self, entrant: Entrant, wanted: Wanted, answerer: Answerer | None) -> Choice:
         """Until it may go."""
         problem = self._why_not(wanted)
         wait_s = 0.0 if problem is None else problem.retry_after_s or 0.0
@@ -119,11 +125,13 @@ class _Line:
             if not future.done():
                 future.set_exception(UpstreamError(_GONE))
 
-        answerer.watch(gone)
+        if answerer is not None:
+            answerer.watch(gone)
         try:
             return await future
         finally:
-            answerer.watch(None)
+            if answerer is not None:
+                answerer.watch(None)
             del self._waiting[entrant.id]
             self.admission.leave(entrant.id)
 

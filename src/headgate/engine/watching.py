@@ -11,7 +11,7 @@ from headgate.core.record import Attempt
 from headgate.dialects.base import Head
 from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL
-from headgate.routing.fleet import LIMIT_MARK, Fleet, Ticket
+from headgate.routing.fleet import LIMIT_MARK, Fleet, Heard, Ticket
 from headgate.routing.quotas import Need
 from headgate.transport.base import Flight
 
@@ -60,6 +60,12 @@ class Watch:
         if attempt.usage is not None and attempt.outcome is Outcome.OK:
             fleet.used(self.ticket, attempt.usage, now_s)
         fleet.ended(self.ticket, attempt.outcome, now_s, self._dice(), self._problem)
+
+
+def report(engine: "Engine", deployment: Deployment, heard: Heard) -> None:
+    """Tells of what was asked of a deployment beside calls."""
+    fleet = engine.fleet
+    fleet.heard(fleet.member(deployment), heard, time.monotonic(), engine.dice())
 
 
 WATCH_INTERVAL_S: Final = 0.05

@@ -88,7 +88,7 @@ class Gauges:
     def compile(self, levels: Sequence[Level]) -> Allowance | None:
         """What limits a caller with these levels, widest first; None: nothing does."""
         scoped: list[Scoped] = []
-        shown: dict[int, tuple[Gauge, ...]] = {}
+        shown: dict[int, tuple[Rate, ...]] = {}
         for level in levels:
             scoped += self._all_of(level)
             if level.terms.is_prepaid:
@@ -96,8 +96,8 @@ class Gauges:
                 told = Told(self._books.credited(level.id), (level.kind, CREDIT_WORDS), is_soft=False)
                 scoped.append(Scoped(self._kept(whose, CREDIT, told, is_new=False)))
             for rate in level.terms.rates:
-                if rate.of != "concurrency" and not rate.model and not rate.tag:
-                    gauge = self._rate(level, "", rate)
+                gauge = self._rate(level, "", rate)
+                if isinstance(gauge, Rate) and not rate.model and not rate.tag:
                     shown[gauge.unit] = (*shown.get(gauge.unit, ()), gauge)
         with_users = [each for each in levels if each.terms.each_user_rates or each.terms.each_user_budgets]
         if not scoped and not with_users:

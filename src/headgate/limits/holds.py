@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from headgate.limits.amounts import Amounts, Denial, Gauge, plus
+from headgate.limits.rates import Rate
 
 
 class Place(NamedTuple):
@@ -60,7 +61,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """The gauges of an end user. None: they have none."""
     has_tags: bool = False
     """Whether the tags of a call matter."""
-    shown: Mapping[int, tuple[Gauge, ...]] = field(default_factory=dict[int, tuple[Gauge, ...]])
+    shown: Mapping[int, tuple[Rate, ...]] = field(default_factory=dict[int, tuple[Rate, ...]])
     """The rates that header fields tell, by unit."""
 
     @property
@@ -123,6 +124,11 @@ class Hold:
         # nothing is held of these, but a call belongs to the window that it began in wherever it comes to run
         self._elsewhere = [(each, each.gauge.take(now_us, 0)) for each in scoped if each not in meant]
         self.is_settled = False
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether it matters where the call ran."""
+        return bool(self._scoped or self._elsewhere)
 
     def grow(self, now_us: int, more: Amounts) -> Denial | None:
         """Holds more, at every level or at none."""

@@ -88,12 +88,10 @@ class Limits:
             if allowance is None or record.usage is None:
                 return
             hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user, record.tags))
-        usage, answered = record.usage, winner(record)
-        used = Amounts(requests=1)
+        usage, used, place = record.usage, Amounts(requests=1), None
         if usage is not None:
             used = amounts(usage.input_tokens, usage.output_tokens, charge_of(record))
-        place = None
-        if answered is not None:
+        if hold.is_scoped and (answered := winner(record)) is not None:
             names = self.names(record.model, answered.provider, answered.model)
             place = Place(answered.provider, names)
         hold.settle(record.started_us + int(record.duration_ms * 1000), used, place)

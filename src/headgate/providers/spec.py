@@ -14,7 +14,7 @@ Scheme = Literal["bearer", "header", "query", "none", "aws_sigv4", "google_adc",
 SIGNED: Final[frozenset[Scheme]] = frozenset({"aws_sigv4", "google_adc", "entra_id"})
 """Schemes whose credential is fetched or computed just before each call is sent."""
 
-BatchApi = Literal["openai", "anthropic", "mistral", "together"]
+BatchApi = Literal["openai", "anthropic", "mistral", "together", "gemini"]
 
 Feature = Literal["tools", "images", "schema", "reasoning"]
 
@@ -96,10 +96,10 @@ class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):
     prices: str = ""
     """The name to look up prices under; empty: its own."""
     batches: tuple[str, ...] = ()
-    """The paths whose calls it takes in batches, at a price of their own."""
+    """The paths whose calls it takes in batches, at a price of their own; `{model}` stands in them as such."""
     batch_api: BatchApi = "openai"
     """In whose way it is asked for batches: OpenAI's files and batches, Anthropic's message batches, Mistral's jobs,
-    Together's uploads."""
+    Together's uploads, Gemini's batches with their requests in them."""
     bills_on: bool = False
     """Whether it goes on with an answer, and bills all of it, though its connection is closed before the end."""
     models: tuple[str, ...] = ()

@@ -164,6 +164,17 @@ class Ticket:
         """The half-open domains that it tries."""
 
 
+class Heard(Struct, frozen=True, kw_only=True, gc=False):
+    """What came of something else that was asked of a deployment: a count, a live session. It teaches no times."""
+
+    outcome: Outcome
+    sent_s: float
+    problem: Problem | None = None
+    """What an upstream that failed said."""
+    is_models: bool = True
+    """Whether it was the model that was asked, and not something beside it."""
+
+
 class Standing(Struct, gc=False):
     """A deployment as a call would meet it now."""
 
@@ -198,6 +209,8 @@ class Fleet:
         self._number = 0
         self._panics_s: dict[str, float] = {}
         self.blame = SelfBlame()
+        self.generation = 0
+        """Another one once members have been forgotten, or stand for something else."""
 
     def member(self, deployment: Deployment) -> Member:
         """What is known of a deployment; nothing yet of a new one but what its model took elsewhere."""
@@ -231,6 +244,7 @@ class Fleet:
         for name, member in list(self._members.items()):
             if not member.in_flight and all(domain.state is State.HEALTHY for domain in member.domains):
                 del self._members[name]
+        self.generation += 1
 
     def sent(self, member: Member, need: Need, now_s: float, *, is_stream: bool) -> Ticket:
         """An attempt goes out."""
@@ -337,6 +351,26 @@ class Fleet:
             return
         self._blame(member, outcome, now_s, dice)
 
+    def heard(self, member: Member, heard: Heard, now_s: float, dice: float) -> None:
+        """Something else was asked there, and that came of it."""
+        member.host.used_s = now_s
+        outcome, problem = heard.outcome, heard.problem
+        if outcome in ANSWERED:
+            for domain in member.domains if heard.is_models else (member.host, member.account):
+                if domain.state is not State.HALF_OPEN or heard.sent_s >= domain.since_s:
+                    domain.succeeded(now_s, seen_s=heard.sent_s)
+            if heard.is_models:
+                member.quota.granted()
+        elif outcome is Outcome.RATE:
+            if heard.is_models:
+                member.quota.limited(None if problem is None else problem.retry_after_s, now_s)
+            member.host.succeeded(now_s, seen_s=heard.sent_s)
+        elif outcome is Outcome.ACCOUNT and problem is not None and problem.kind == "permission":
+            if heard.is_models:
+                member.health.quarantine(now_s)
+        elif heard.is_models or (outcome in BLAME and BLAME[outcome].level != "deployment"):
+            self._blame(member, outcome, now_s, dice)
+
     def used(self, ticket: Ticket, usage: Usage, now_s: float) -> None:
         """What an answer took: what is usual of its deployment follows it."""
         member = ticket.member
@@ -357,6 +391,11 @@ class Fleet:
             self._panics_s.clear()
         self._panics_s[route] = now_s + interval_s
         return True
+
+    def has_due(self, now_s: float) -> bool:
+        """Whether `sweep` has something to look at."""
+        due = self._due
+        return bool(due) and due[0][0] <= now_s
 
     def sweep(self, now_s: float) -> list[Ticket]:
         """Counts the requests that have become overdue. Returns those that something may be done about: each that has

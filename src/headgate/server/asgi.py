@@ -7,6 +7,7 @@ from typing import Any
 
 from headgate.engine.exchange import Exchange
 from headgate.server.incoming import Incoming, Reply, render_fields
+from headgate.server.listening import Spawn
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -33,6 +34,10 @@ class AsgiListener:
     def too_large(self, incoming: Incoming) -> Reply:
         """What to say to a longer body."""
         return _TOO_LARGE
+
+    def begin(self, incoming: Incoming, exchange: Exchange, spawn: Spawn) -> bool:
+        """Everything here is served."""
+        return False
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """One request."""

@@ -382,6 +382,8 @@ class ClientConnection(asyncio.Protocol):
         self._serving = exchange
         if exchange.reply is not None:
             exchange.tell(exchange.reply)
+        elif self._shared.listener.begin(exchange.incoming, exchange, self._shared.spawn):
+            pass
         elif self._errand is None:
             self._errand = self._loop.create_future()
             self._errand.set_result(exchange)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from headgate.core.principal import Principal
 from headgate.dialects.base import Envelope
+from headgate.engine.call import Call
 from headgate.server.paths import Endpoint
 from headgate.server.uploading import Upload
 
@@ -85,6 +86,7 @@ class Incoming:
     __slots__ = (
         "body",
         "body_bytes_max",
+        "call",
         "declared_bytes",
         "endpoint",
         "head",
@@ -104,6 +106,8 @@ class Incoming:
         self.is_streamed = False
         """Whether the listener would read the body while it comes, as `upload`; it may come as `body` all the same."""
         self.upload: Upload | None = None
+        self.call: Call | None = None
+        """What it comes to, where somebody has looked already."""
         self.endpoint = NOWHERE
         self.principal = NOBODY
         """Where to and from whom: set by a listener that wants to know."""

@@ -31,10 +31,12 @@ from headgate.engine.passing import pass_through
 from headgate.engine.quoting import quote
 from headgate.engine.receiving import is_no_json
 from headgate.engine.side import operate
+from headgate.engine.straight import go_straight
 from headgate.limits.terms import checked_tags
 from headgate.server import paths
 from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
+from headgate.server.listening import Spawn
 from headgate.server.listing import Listing
 from headgate.server.live import Live
 from headgate.server.once import HEADER, Make, Once
@@ -160,6 +162,18 @@ class ClientListener:
         error = TooLarge(f"The request body is over the limit of {limit} bytes ({name}).")
         return _refusal(incoming, error.problem)
 
+    def begin(self, incoming: Incoming, exchange: Exchange, spawn: Spawn) -> bool:
+        """Sends a plain call on its way, whose answer comes by itself. False: this is none."""
+        engine = self._doors.engine
+        if (
+            incoming.endpoint.action != "generate"
+            or HEADER in incoming.head.headers
+            or incoming.principal.key_id in engine.metering.limits.limited
+        ):
+            return False
+        call = incoming.call = call_of(incoming, "generate")
+        return go_straight(engine, call, exchange, spawn)
+
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answers a request that `greet` let in."""
         try:
@@ -188,7 +202,7 @@ class ClientListener:
         return self.too_large(incoming) if incoming.declared_bytes > incoming.body_bytes_max else None
 
     def _generate(self, incoming: Incoming, exchange: Exchange) -> Awaitable[None]:
-        call, serve = call_of(incoming, "generate"), self._doors.engine.serve
+        call, serve = incoming.call or call_of(incoming, "generate"), self._doors.engine.serve
         if HEADER in incoming.head.headers:
             return self._make_once(incoming, call, exchange, serve)
         return serve(call, exchange)

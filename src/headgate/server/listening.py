@@ -27,6 +27,10 @@ class Listener(Protocol):
         """What to say to a body over `body_bytes_max`."""
         ...
 
+    def begin(self, incoming: Incoming, exchange: "Http1Exchange", spawn: Spawn) -> bool:
+        """Begins a complete request whose answer comes by itself. False: it has to be served."""
+        ...
+
     async def serve(self, incoming: Incoming, exchange: "Http1Exchange") -> None:
         """Answers a complete request."""
         ...

@@ -16,7 +16,7 @@ from headgate.dialects import realtime
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Exchange
-from headgate.engine.realtime import Session, Wish, live_plan
+from headgate.engine.realtime import Session, Wish, live_wanted
 from headgate.engine.trial import STOPPED
 from headgate.server.conversation import Conversation, KeyCheck, Visit
 from headgate.server.incoming import Incoming, Reply
@@ -109,7 +109,7 @@ class Live:
             minting = parse_client_secret(incoming.body)
         else:
             minting = parse_session(incoming.body, is_transcribing=kind == "transcription_session")
-        live_plan(self._engine, incoming.principal, minting.model)
+        live_wanted(self._engine, incoming.principal, minting.model)
         text, grant = self._secrets.mint(minting, self._presented_key(incoming))
         _tell(exchange, Reply(200, msgspec.json.encode(_shown(kind, minting, text, grant))))
 

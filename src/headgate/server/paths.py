@@ -109,7 +109,8 @@ _KEPT = re.compile(
     r"|assistants|threads|responses|chat/completions|messages/batches)(?:/.+)?)"
 )
 """Things that providers keep: see `dialects/resources.py`."""
-_KEPT_AT_GOOGLE = re.compile(r"/v1beta(?P<path>/interactions/.+)")
+_KEPT_AT_GOOGLE = re.compile(r"(?P<path>/v1beta/(?:interactions|batches)/.+)")
+_MADE_AT_GOOGLE = re.compile(r"(?P<path>/v1beta/models/[^/:]+:batchGenerateContent)")
 _KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))
@@ -129,7 +130,10 @@ def listed() -> list[tuple[str, str, Endpoint]]:
 
 def kept() -> list[str]:
     """Where things that providers keep are, each with what is below it."""
-    found = [f"{'/v1beta' if each.dialect == GEMINI else '/v1'}{path}" for path, each in COLLECTIONS.items()]
+    found = [
+        path if path.startswith("/v1beta/") else f"{'/v1beta' if each.dialect == GEMINI else '/v1'}{path}"
+        for path, each in COLLECTIONS.items()
+    ]
     return [path for path in found if isinstance(find("GET", f"{path}/id"), Endpoint)]
 
 
@@ -145,6 +149,8 @@ def find(method: str, path: str) -> Endpoint | WrongMethod | None:
         return Endpoint("keep", dialect, match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, dialect)
     if match := _KEPT_AT_GOOGLE.fullmatch(path):
         return Endpoint("keep", "gemini", match["path"]) if method in _KEEPING else WrongMethod(_KEEPING, "gemini")
+    if match := _MADE_AT_GOOGLE.fullmatch(path):
+        return Endpoint("keep", "gemini", match["path"]) if method == "POST" else WrongMethod(("POST",), "gemini")
     found = _variable(path)
     if found is None:
         return None

@@ -3,7 +3,7 @@
 Changing one takes a migration in `migrations/versions` as well: a test compares what both make.
 """
 
-from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, event
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, event, text
 
 METADATA = MetaData()
 
@@ -47,6 +47,16 @@ CALLS = Table(
     Column("record", Text, nullable=False, comment="the whole record as JSON, its attempts too"),
     Index("calls_by_key", "key_id", "seq"),
     Index("calls_by_model", "model", "seq"),
+    # of what most calls do not have, so that keeping those costs nothing
+    *(
+        Index(f"calls_by_{name}", name, "seq", sqlite_where=text(unusual), postgresql_where=text(unusual))
+        for name, unusual in (
+            ("user", "\"user\" <> ''"),
+            ("session", "session <> ''"),
+            ("outcome", "outcome <> 'ok'"),
+            ("status", "status <> 200"),
+        )
+    ),
     sqlite_strict=True,
 )
 

@@ -7,7 +7,7 @@ only while the reader waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from headgate.core.problems import Outcome, Problem, UpstreamError
@@ -38,6 +38,7 @@ class PooledFlight:
         "is_complete",
         "is_second_try",
         "is_sending",
+        "on_wake",
         "opening",
         "request",
         "status",
@@ -53,6 +54,8 @@ class PooledFlight:
         self._parts: list[bytes] = []
         self._problem: Problem | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.on_wake: Callable[[PooledFlight], None] | None = None
+        """Whom to tell, with itself, that it has changed, while no coroutine reads it."""
         self.connection: Connection | None = None
         self.due_s = self._loop.time() + timeouts.whole_s
         """When it is aborted with `due_outcome`, by the loop's clock."""
@@ -214,8 +217,24 @@ class PooledFlight:
         if self.opening is not None and not self.opening.expired():
             self.opening.reschedule(self._loop.time())
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether no more comes by itself: it has failed, lost its connection, or has to be read from first."""
+        connection = self.connection
+        return connection is None or connection.is_paused
+
+    def whole(self) -> bytes:
+        """The body of a complete answer, which stays there to be read."""
+        parts = self._parts
+        if len(parts) != 1:
+            parts[:] = [b"".join(parts)]
+        return parts[0]
+
     def wake(self) -> None:
         """Lets the reader look again."""
+        if self.on_wake is not None:
+            self.on_wake(self)
+            return
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headgate.dialects.batched import errors_of, has_answers, is_over, output_ids, results_of
+from headgate.dialects.batched import errors_of, has_answers, inlined, is_over, output_ids, results_of
 from headgate.dialects.resources import COLLECTIONS, Place
 
 OPENAI, ANTHROPIC = Place(COLLECTIONS["/batches"], "b"), Place(COLLECTIONS["/messages/batches"], "b")
@@ -28,6 +28,10 @@ OPENAI, ANTHROPIC = Place(COLLECTIONS["/batches"], "b"), Place(COLLECTIONS["/mes
         ({"status": "IN_PROGRESS"}, False),
         ({"status": "CANCELLED"}, True),
         ({"status": None}, False),
+        ({"metadata": {"state": "BATCH_STATE_RUNNING"}}, False),
+        ({"metadata": {"state": "BATCH_STATE_SUCCEEDED"}, "done": True}, True),
+        ({"metadata": {"state": "BATCH_STATE_EXPIRED"}}, True),
+        ({"metadata": {"job": "x"}, "status": "completed"}, True),
         ({}, False),
     ],
 )
@@ -61,6 +65,8 @@ def test_which_files_are_results():
         ({"request_counts": {"completed": 1}}, True),
         ({"request_counts": {"succeeded": 0, "errored": 1}}, False),
         ({"request_counts": None, "status": "completed"}, True),
+        ({"metadata": {"batchStats": {"requestCount": "2"}}}, False),
+        ({"metadata": {"batchStats": {"requestCount": "2", "successfulRequestCount": "1"}}}, True),
         ({"succeeded_requests": 0}, False),
         ({"succeeded_requests": 3}, True),
         ({}, True),
@@ -68,3 +74,16 @@ def test_which_files_are_results():
 )
 def test_whether_a_line_was_answered(batch: dict[str, Any], expected: bool):
     assert has_answers(batch) is expected
+
+
+@pytest.mark.parametrize(
+    ("batch", "found"),
+    [
+        ({"response": {"inlinedResponses": {"inlinedResponses": [{"response": {}}, "odd"]}}}, [{"response": {}}]),
+        ({"response": {"inlinedResponses": {"inlinedResponses": None}}}, []),
+        ({"response": {"responsesFile": "files/x"}}, []),
+        ({}, []),
+    ],
+)
+def test_results_that_stand_in_the_batch(batch: dict[str, Any], found: list[dict[str, Any]]):
+    assert inlined(batch) == found

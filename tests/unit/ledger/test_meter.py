@@ -286,6 +286,15 @@ def test_the_sum_of_a_plain_call_is_the_same(price: Price, input_tokens: int, ou
     assert total(price, usage) == Total(bill.nano_usd, not bill.unpriced)
 
 
+@given(PRICES, st.integers(-5, 10**7), st.integers(-5, 10**7), st.integers(-5, 10**6), st.integers(0, 10**6))
+def test_the_sum_of_a_cached_prompt_and_a_thought_answer_is_the_same(
+    price: Price, read: int, cached: int, said: int, thought: int
+):
+    usage = Usage(input_tokens=read, cached_tokens=cached, output_tokens=said, reasoning_tokens=thought)
+    bill = cost(price, usage)
+    assert total(price, usage) == Total(bill.nano_usd, not bill.unpriced)
+
+
 @given(PRICES, USAGES)
 def test_the_sum_is_the_items_and_nothing_is_negative(price: Price, usage: Usage):
     bill = cost(price, usage)

@@ -6,7 +6,7 @@ from headgate.core.problems import Outcome, Problem
 from headgate.core.usage import Usage
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.estimate import Estimator
-from headgate.routing.fleet import Fleet, Member, Ticket
+from headgate.routing.fleet import Fleet, Heard, Member, Ticket
 from headgate.routing.health import State
 from headgate.routing.quotas import Concurrency, Need
 
@@ -343,3 +343,55 @@ def test_what_is_over_in_a_moment_is_not_probed():
     member = fleet.member(deployment("a"))
     member.host.failed(3.0, 1.0, 0.5, row_max=3)
     assert (fleet.ailing(4.9), fleet.ailing(5.1)) == ([member], [])
+
+
+def heard(fleet: Fleet, outcome: Outcome, now_s: float = 0.0, **more: object) -> None:
+    told = Heard(**{"outcome": outcome, "sent_s": now_s, **more})
+    fleet.heard(fleet.member(deployment("a")), told, now_s, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "times", "opened"),
+    [
+        (Outcome.CONNECT, 3, {"https://a.example"}),
+        (Outcome.ACCOUNT, 1, {"a"}),
+        (Outcome.SERVER, 5, {"a/m"}),
+        (Outcome.CUT, 5, {"a/m"}),
+        (Outcome.CLIENT_GONE, 9, set[str]()),
+        (Outcome.LOCAL, 9, set[str]()),
+    ],
+)
+def test_what_came_of_something_else_there_counts_too(outcome: Outcome, times: int, opened: set[str]):
+    for is_models in (True, False):
+        fleet = Fleet()
+        for _ in range(times):
+            heard(fleet, outcome, is_models=is_models)
+        member = fleet.member(deployment("a"))
+        wanted = opened if is_models else opened - {"a/m"}
+        assert {domain.name for domain in member.domains if domain.state is State.OPEN} == wanted
+        assert (member.in_flight, member.whole.samples, member.stream.samples) == (0, 0.0, 0.0)
+
+
+def test_what_is_heard_of_rates_and_rights_is_the_models():
+    for is_models in (True, False):
+        fleet = Fleet()
+        heard(fleet, Outcome.RATE, is_models=is_models)
+        assert (fleet.member(deployment("a")).quota.wait_s(NEED, 0.0) > 0.0) is is_models
+        told = Problem(kind="permission", message="", outcome=Outcome.ACCOUNT)
+        heard(fleet, Outcome.ACCOUNT, problem=told, is_models=is_models)
+        assert (state(fleet) is State.OPEN) is is_models
+        assert fleet.member(deployment("a")).account.state is State.HEALTHY
+
+
+def test_a_good_word_brings_it_back_if_it_was_asked_for_since():
+    fleet = Fleet()
+    for _ in range(3):
+        heard(fleet, Outcome.CONNECT)
+    host = fleet.member(deployment("a")).host
+    assert (host.state, host.look(6.0)) == (State.OPEN, State.HALF_OPEN)
+    for _ in range(3):
+        heard(fleet, Outcome.OK, 7.0, sent_s=5.0, is_models=False)
+    assert host.state is State.HALF_OPEN
+    for _ in range(3):
+        heard(fleet, Outcome.OK, 7.0, is_models=False)
+    assert host.state is State.RAMPING

@@ -135,12 +135,13 @@ class Admin:
             coupons=None,
             payments=None,
             receive=None,
-            prices=lambda provider, model: [],
             alerts=lambda limit, before: [],
             accounting=None,
             calls=self.calls,
+            prices=None,
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
+            status=lambda: {"journal": {"failure": ""}},
             now_us=lambda: NOW_US,
         )
         self.application = create_admin(self.doors, AdminKey.of(KEY, PEPPER.digest), ["admin.example.com"])
@@ -294,6 +295,7 @@ def test_one_call_is_found_or_not(admin: Admin) -> None:
 
 
 def test_providers_and_models_are_what_the_configuration_says(admin: Admin) -> None:
+    assert admin("GET", "/admin/v1/status").json == {"journal": {"failure": ""}}
     assert admin("GET", "/admin/v1/providers").json == {"data": [{"name": "demo", "used": True}]}
     assert admin("GET", "/admin/v1/models").json == {"object": "list", "data": []}
 
@@ -334,6 +336,7 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("GET", "/admin/v1/credit/{account}"),
         ("POST", "/admin/v1/credit/{account}"),
         ("GET", "/admin/v1/statements/{account}"),
+        ("GET", "/admin/v1/status"),
         ("GET", "/admin/v1/calls"),
         ("GET", "/admin/v1/calls/{call_id}"),
         ("GET", "/admin/v1/providers"),

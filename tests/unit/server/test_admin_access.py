@@ -44,6 +44,7 @@ MATRIX = {
     "GET /admin/v1/invoices/{month}": ". . . . O",
     "GET /admin/v1/focus/{month}": ". . . . O",
     "GET /admin/v1/forecast": "v m a o O",
+    "GET /admin/v1/status": ". . . . O",
     "GET /admin/v1/calls": "v m a o O",
     "GET /admin/v1/calls/{call_id}": "v m a o O",
     "GET /admin/v1/models": "v m a o O",

@@ -11,6 +11,7 @@ from headgate.server.answering import Http1Exchange
 from headgate.server.heads import KnownHeads, split
 from headgate.server.http1 import ClientConnection, Connections
 from headgate.server.incoming import Incoming, Reply, RequestHead
+from headgate.server.listening import Spawn
 
 GOOD = b"POST /a?b=c HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\nx: y\r\n\r\nhello"
 
@@ -28,6 +29,9 @@ class Notes:
 
     def too_large(self, incoming: Incoming) -> Reply:
         return Reply(413, b"large")
+
+    def begin(self, incoming: Incoming, exchange: Http1Exchange, spawn: Spawn) -> bool:
+        return False
 
     async def serve(self, incoming: Incoming, exchange: Http1Exchange) -> None:
         headers = dict(incoming.headers)

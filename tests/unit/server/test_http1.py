@@ -10,7 +10,7 @@ import pytest
 from headgate.server.answering import Http1Exchange
 from headgate.server.http1 import Connections, without_h2c
 from headgate.server.incoming import Incoming, Reply
-from headgate.server.listening import Bounds
+from headgate.server.listening import Bounds, Spawn
 
 QUICK = Bounds(request_s_max=0.1, unread_s_max=0.6, linger_s_max=0.2)
 HEAD_BYTES_MAX, HEAD_FIELDS_MAX = QUICK.head_bytes_max, QUICK.head_fields_max
@@ -37,6 +37,9 @@ class Echo:
 
     def too_large(self, incoming: Incoming) -> Reply:
         return Reply(413, b"too large")
+
+    def begin(self, incoming: Incoming, exchange: Http1Exchange, spawn: Spawn) -> bool:
+        return False
 
     async def serve(self, incoming: Incoming, exchange: Http1Exchange) -> None:
         self.served.append((incoming.method, incoming.path, incoming.query))

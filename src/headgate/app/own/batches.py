@@ -256,8 +256,9 @@ class Batches:
         buyer, wholesale = self._buyer(batch), self._house.wholesale
         if order.id and await wholesale.wait(buyer, order):
             lines = (await asyncio.to_thread(self._lines, batch)).calls
-            names = {line.number: line.custom_id for line in lines if order.has(line.number)}
-            await wholesale.fetch(buyer, order, names, results)
+            await wholesale.fetch(
+                buyer, order, {each.number: each for each in lines if order.has(each.number)}, results
+            )
 
     def _buyer(self, batch: Batch) -> Buyer:
         id, key_id = batch.shown.id, batch.caller.key_id

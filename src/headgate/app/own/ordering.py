@@ -3,20 +3,20 @@ anything is sent, nor how it is asked for: that is in `shapes`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw, Struct
 
 from headgate.app.own.lines import Line
 from headgate.app.own.results import Result
-from headgate.app.own.shapes import PREFIX, SHAPES, Shape
+from headgate.app.own.shapes import PREFIX, SHAPES, Bodies, Shape
+from headgate.dialects.batched import inlined
+from headgate.dialects.resources import Members
 from headgate.providers.spec import BatchApi
 
 ORDER_LINES_MAX: Final = 50_000
 """What OpenAI takes in one batch; Anthropic takes twice as many."""
-ORDER_BYTES_MAX: Final = 32 * 1024 * 1024
-"""Far below what providers take, since an order is held in memory while it is sent."""
 _AGAIN: Final = frozenset({0, 408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses of a line that is worth a call at the usual price: nothing was wrong with the line."""
 _STATUSES: Final = {
@@ -36,8 +36,11 @@ class Order(Struct, frozen=True, kw_only=True):
     model: str
     """The provider's own name of it: an order is for one model."""
     url: str
+    """The path at the provider whose calls they are."""
     api: BatchApi = "openai"
     """In whose shape it is asked for."""
+    dialect: str = ""
+    """What its lines are told in; empty: the words in which they were written."""
     session: str
     """By which the books find what has been made for it."""
     spans: list[tuple[int, int]]
@@ -50,7 +53,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def path(self) -> str:
-        """Where the provider's batch is, below the base of its API."""
+        """Where the provider's batch is."""
         return f"{self.shape.path}/{self.id}"
 
     @property
@@ -74,18 +77,35 @@ def spans_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return spans
 
 
-def cut(bodies: list[tuple[Line, bytes]]) -> Iterator[list[tuple[Line, bytes]]]:
+def cut(bodies: Bodies, bytes_max: int) -> Iterator[Bodies]:
     """The lines of one provider and model in orders that it takes."""
-    part: list[tuple[Line, bytes]] = []
+    part: Bodies = []
     size = 0
     for line, body in bodies:
-        if part and (len(part) >= ORDER_LINES_MAX or size + len(body) > ORDER_BYTES_MAX):
+        if part and (len(part) >= ORDER_LINES_MAX or size + len(body) > bytes_max):
             yield part
             part, size = [], 0
         part.append((line, body))
         size += len(body)
     if part:
         yield part
+
+
+_STATUSES_OF_CODES: Final = {3: 400, 5: 404, 7: 403, 8: 429, 9: 400, 11: 400, 14: 503, 16: 401}
+"""https://cloud.google.com/apis/design/errors#handling_errors (2026-11)"""
+
+
+def results_in(batch: Members) -> Iterator[bytes]:
+    """The results that stand in a batch itself, each as a line of a file of results."""
+    for each in inlined(batch):
+        key = cast("Members", each.get("metadata") or {}).get("key")
+        status, body = 200, each.get("response")
+        error = each.get("error")
+        if isinstance(error, dict):
+            told = cast("Members", error)
+            status = _STATUSES_OF_CODES.get(cast("int", told.get("code")), 500)
+            body = {"error": {**told, "code": status}}
+        yield msgspec.json.encode({"custom_id": key, "response": {"status_code": status, "body": body}})
 
 
 class _Answer(Struct):
@@ -115,8 +135,8 @@ _WIRE: Final = msgspec.json.Decoder(_Wire)
 _KIND: Final = msgspec.json.Decoder(_Kind)
 
 
-def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
-    """What came of one line, as a provider's file of results tells it. `names`: the lines' `custom_id`s by number.
+def result_of(told: bytes, lines: Mapping[int, Line]) -> Result | None:
+    """What came of one line, as a provider's file of results tells it. `lines`: the order's own, by number.
     None: it is no line of ours, or one that is worth another call."""
     try:
         wire = _WIRE.decode(told)
@@ -124,9 +144,11 @@ def result_of(told: bytes, names: Mapping[int, str]) -> Result | None:
         status, body, id = _read(wire)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         return None
-    if number not in names or status in _AGAIN:
+    if number not in lines or status in _AGAIN:
         return None
-    return Result(number=number, custom_id=names[number], status=status, request_id=id, body=body, is_batched=True)
+    return Result(
+        number=number, custom_id=lines[number].custom_id, status=status, request_id=id, body=body, is_batched=True
+    )
 
 
 def _read(wire: _Wire) -> tuple[int, Raw, str]:

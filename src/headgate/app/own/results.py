@@ -30,6 +30,8 @@ class Result(Struct, frozen=True, kw_only=True):
     """The answer as JSON; of a call without one, an error object."""
     is_batched: bool = False
     """Whether a provider's batch has answered, at batch price."""
+    dropped: list[str] = []
+    """What of an answer in another API's words could not be told."""
 
     @property
     def is_good(self) -> bool:
@@ -107,6 +109,7 @@ class Results:
 def output_line(result: Result) -> bytes:
     """A result as the output and error files tell it."""
     response = {"status_code": result.status, "request_id": result.request_id, "body": result.body}
+    told = {"headgate": {"dropped": result.dropped}} if result.dropped else {}
     return (
         _ENCODE(
             {
@@ -114,6 +117,7 @@ def output_line(result: Result) -> bytes:
                 "custom_id": result.custom_id,
                 "response": response,
                 "error": None,
+                **told,
             }
         )
         + b"\n"

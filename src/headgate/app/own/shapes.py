@@ -3,7 +3,8 @@ is sent, nor whose API it is.
 
 OpenAI: https://platform.openai.com/docs/guides/batch, Anthropic:
 https://docs.claude.com/en/docs/build-with-claude/batch-processing, Mistral: https://docs.mistral.ai/api/#tag/batch,
-Together: https://docs.together.ai/reference/batch-create (2026-11).
+Together: https://docs.together.ai/reference/batch-create, Google: https://ai.google.dev/gemini-api/docs/batch-api
+(2026-11).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from headgate.providers.spec import BatchApi
 BOUNDARY: Final = "headgate-batch"
 PREFIX: Final = "line-"
 """What stands before a line's number in its name at the provider."""
+ORDER_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Far below what most providers take, since an order is held in memory while it is sent."""
 _FILE: Final = "headgate.jsonl"
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -39,9 +42,14 @@ class Shape(Struct, frozen=True, kw_only=True):
     """One API for batches."""
 
     path: str
-    """Where batches are, below the base of the provider's API."""
+    """Where batches are."""
     batch: Callable[[Made], object]
     """What makes one, as JSON."""
+    makes: str = ""
+    """Where one is made, if not there; `{model}` is the provider's name of it."""
+    cancels: str = "/cancel"
+    """What follows a batch's path to end it."""
+    bytes_max: int = ORDER_BYTES_MAX
     uploads: str = ""
     """Where lines are uploaded first; empty: they stand in the batch itself."""
     fields: Mapping[str, str] = {}
@@ -62,15 +70,27 @@ def _of_job(made: Made) -> object:
     return {"input_files": [made.file_id], "endpoint": made.url, "model": made.model}
 
 
+def _of_requests(made: Made) -> object:
+    requests = [{"request": Raw(body), "metadata": {"key": f"{PREFIX}{line.number}"}} for line, body in made.bodies]
+    return {"batch": {"displayName": BOUNDARY, "inputConfig": {"requests": {"requests": requests}}}}
+
+
 SHAPES: Final[Mapping[BatchApi, Shape]] = {
-    "openai": Shape(path="/batches", batch=_of_file, uploads="/v1/files", fields={"purpose": "batch"}),
-    "anthropic": Shape(path="/messages/batches", batch=_of_messages, headers={b"anthropic-version": b"2023-06-01"}),
-    "mistral": Shape(path="/batch/jobs", batch=_of_job, uploads="/v1/files", fields={"purpose": "batch"}),
+    "openai": Shape(path="/v1/batches", batch=_of_file, uploads="/v1/files", fields={"purpose": "batch"}),
+    "anthropic": Shape(path="/v1/messages/batches", batch=_of_messages, headers={b"anthropic-version": b"2023-06-01"}),
+    "mistral": Shape(path="/v1/batch/jobs", batch=_of_job, uploads="/v1/files", fields={"purpose": "batch"}),
     "together": Shape(
-        path="/batches",
+        path="/v1/batches",
         batch=_of_file,
         uploads="/v1/files/upload",
         fields={"purpose": "batch-api", "file_name": _FILE, "file_type": "jsonl"},
+    ),
+    "gemini": Shape(
+        path="/v1beta/batches",
+        batch=_of_requests,
+        makes="/v1beta/models/{model}:batchGenerateContent",
+        cancels=":cancel",
+        bytes_max=16 * 1024 * 1024,  # 20 MB with all that is around them
     ),
 }
 

@@ -14,13 +14,14 @@ from msgspec import structs
 
 from headgate.app.own.calling import incoming_of
 from headgate.app.own.lines import Line
-from headgate.app.own.ordering import Order, cut, result_of, spans_of
+from headgate.app.own.ordering import Order, cut, result_of, results_in, spans_of
 from headgate.app.own.results import Results
-from headgate.app.own.shapes import BOUNDARY, Bodies, Made, batch_body, input_file
+from headgate.app.own.shapes import BOUNDARY, SHAPES, Bodies, Made, batch_body, input_file
+from headgate.app.own.telling import TALKS, envelope_of, told, told_back
 from headgate.core.needs import NO_WISHES
 from headgate.core.principal import Principal
 from headgate.core.problems import HeadgateError
-from headgate.dialects.base import Envelope, Target
+from headgate.dialects.base import Target
 from headgate.dialects.batched import errors_of, results_of
 from headgate.dialects.registry import DIALECTS
 from headgate.dialects.resources import Place, id_of, members_of, place_of
@@ -31,6 +32,7 @@ from headgate.engine.candidates import planned
 from headgate.engine.conduct import Engine
 from headgate.engine.exchange import Unattended
 from headgate.ledger.calls import PAGE_MAX, Calls
+from headgate.providers.spec import ProviderSpec
 from headgate.server.listener import ClientListener
 from headgate.server.paths import Endpoint, find
 from headgate.store.queries.calls import CallFilter
@@ -51,6 +53,17 @@ Take = Callable[[bytes], None]
 POLL_S: Final = 10.0
 
 
+class Group(NamedTuple):
+    """Lines that may be in one order."""
+
+    provider: str
+    model: str
+    """The provider's own name of it."""
+    url: str
+    dialect: str = ""
+    """What they are told in; empty: the words in which they are written."""
+
+
 class Buyer(NamedTuple):
     """Whose batch it is, and how it is stopped."""
 
@@ -69,15 +82,19 @@ class Wholesale:
 
     async def plan(self, buyer: Buyer, lines: Iterable[Line]) -> list[tuple[Order, Bodies]]:
         """The orders that these lines make; lines that no provider of theirs takes in batches are in none."""
-        groups: dict[tuple[str, str, str], Bodies] = {}
+        groups: dict[Group, Bodies] = {}
         for count, line in enumerate(lines):
             found = self._target(buyer.caller, line)
             if found is not None:
-                provider, model, body = found
-                groups.setdefault((provider, model, line.url), []).append((line, body))
+                group, body = found
+                groups.setdefault(group, []).append((line, body))
             if count % _TURN_LINES == 0:
                 await asyncio.sleep(0)  # others have a turn
-        return [(self._order(buyer, group, part), part) for group, bodies in groups.items() for part in cut(bodies)]
+        return [
+            (self._order(buyer, group, part), part)
+            for group, bodies in groups.items()
+            for part in cut(bodies, SHAPES[self._spec(group).batch_api].bytes_max)
+        ]
 
     async def place(self, buyer: Buyer, order: Order, bodies: Bodies) -> Order:
         """The order with the id of its batch, or refused: then its lines are calls like any."""
@@ -87,7 +104,8 @@ class Wholesale:
             form = _Question("POST", shape.uploads, input_file(shape, made), _FORM)
             made = structs.replace(made, file_id=await self._make(buyer, order, form))
         if made.file_id or not shape.uploads:
-            id = await self._make(buyer, order, _Question("POST", f"/v1{shape.path}", batch_body(shape, made)))
+            where = (shape.makes or shape.path).replace("{model}", order.model)
+            id = await self._make(buyer, order, _Question("POST", where, batch_body(shape, made)))
         if not id:
             _log.warning("event=batch_order_refused batch=%s provider=%s", buyer.batch_id, order.provider)
         return structs.replace(order, id=id, is_refused=not id)
@@ -97,7 +115,7 @@ class Wholesale:
         place, wait_s, is_told = _place_of(order), self._poll_s, False
         while True:
             if buyer.is_cancelled() and not is_told:
-                stop = _Question("POST", f"/v1{order.path}/cancel")
+                stop = _Question("POST", f"{order.path}{order.shape.cancels}")
                 is_told = (await self._ask(buyer, order, stop)).status in (200, 400, 409)
             try:
                 if not goes_on(place, await told_of(self._engine, order.provider, place)):
@@ -111,49 +129,61 @@ class Wholesale:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 1.5, POLL_S_MAX)
 
-    async def fetch(self, buyer: Buyer, order: Order, names: Mapping[int, str], results: Results) -> None:
+    async def fetch(self, buyer: Buyer, order: Order, lines: Mapping[int, Line], results: Results) -> None:
         """Keeps what came of an order's lines; with that, what it cost is booked."""
 
         def take(line: bytes) -> None:
-            result = result_of(line, names)
+            result = result_of(line, lines)
+            if result is not None and order.dialect:
+                result = told_back(result, lines[result.number], order.dialect)
             if result is not None and result.number not in results.done:
                 results.add(result)
 
-        told = members_of((await self._ask(buyer, order, _Question("GET", f"/v1{order.path}"))).body)
-        for place in (*results_of(_place_of(order), told), *errors_of(told)):
+        batch = members_of((await self._ask(buyer, order, _Question("GET", order.path))).body)
+        for line in results_in(batch):
+            take(line)
+        for place in (*results_of(_place_of(order), batch), *errors_of(batch)):
             await self._ask(buyer, order, _Question("GET", f"/v1{place.path}"), take)
 
-    def _target(self, caller: Principal, line: Line) -> tuple[str, str, bytes] | None:
-        """Provider, model and body of a line that can be ordered."""
+    def _target(self, caller: Principal, line: Line) -> tuple[Group, bytes] | None:
+        """Where a line can be ordered, and its body there."""
         endpoint = find("POST", line.url)
         if not isinstance(endpoint, Endpoint) or may_have_wishes(line.body):
             return None
         dialect = DIALECTS[endpoint.dialect]
         side = dialect.sides.get(endpoint.operation)
         try:
-            sent = Sent(body=line.body, envelope=Envelope(), content_type="application/json")
+            envelope = envelope_of(line)
+            sent = Sent(body=line.body, envelope=envelope, content_type="application/json")
             asked = side.peek(sent) if side is not None else None
-            model = asked.model if asked is not None else dialect.peek(line.body, Envelope()).model
-            deployments = planned(self._engine, caller, model, NO_WISHES).plan.deployments
+            model = asked.model if asked is not None else dialect.peek(line.body, envelope).model
+            for deployment in planned(self._engine, caller, model, NO_WISHES).plan.deployments:
+                batches = self._engine.directory.providers[deployment.provider].spec.batches
+                door = deployment.door(dialect.name)
+                target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
+                url = TALKS.get(door.dialect, "") if endpoint.action == "generate" else line.url
+                if url not in batches:
+                    continue
+                if door.dialect == dialect.name:
+                    body = side.patch(sent, asked, target) if side and asked else dialect.patch(line.body, target)
+                    return Group(deployment.provider, deployment.model, url), body
+                body = told(line, dialect, DIALECTS[door.dialect], target) if side is None else None
+                if body is not None:
+                    return Group(deployment.provider, deployment.model, url, door.dialect), body
         except HeadgateError:  # the call that it becomes says what is wrong with it
             return None
-        for deployment in deployments:
-            provider = self._engine.directory.providers[deployment.provider]
-            door = deployment.door(dialect.name)
-            if line.url not in provider.spec.batches or door.dialect != dialect.name:
-                continue
-            target = Target(model=deployment.model, version=door.version, quirks=door.quirks)
-            body = side.patch(sent, asked, target) if side and asked else dialect.patch(line.body, target)
-            return deployment.provider, deployment.model, body
         return None
 
-    def _order(self, buyer: Buyer, group: tuple[str, str, str], part: Bodies) -> Order:
-        provider, model, url = group
+    def _spec(self, group: Group) -> ProviderSpec:
+        return self._engine.directory.providers[group.provider].spec
+
+    def _order(self, buyer: Buyer, group: Group, part: Bodies) -> Order:
         return Order(
-            provider=provider,
-            model=model,
-            url=url,
-            api=self._engine.directory.providers[provider].spec.batch_api,
+            provider=group.provider,
+            model=group.model,
+            url=group.url,
+            dialect=group.dialect,
+            api=self._spec(group).batch_api,
             session=f"{buyer.batch_id}-{secrets.token_hex(4)}",
             spans=spans_of(line.number for line, _ in part),
             lines=len(part),

@@ -53,8 +53,11 @@ def _pieces(reading: Reading) -> frozenset[str]:
 
 
 def _turned(word: str, others: frozenset[str]) -> bool:
-    """Whether one of the others is the word with a prefix that turns it round."""
-    return len(word) > 3 and any(prefix + word in others for prefix in PREFIXES)
+    """Whether one of the others is the word with a prefix that turns it round, or its stem with `less`."""
+    if len(word) > 3 and any(prefix + word in others for prefix in PREFIXES):
+        return True
+    bare = word.removesuffix("less")
+    return bare != word and len(bare) > 2 and any(other.startswith(bare) for other in others)
 
 
 def _direction(one: Reading, other: Reading) -> bool:
@@ -93,8 +96,15 @@ def _sides(reading: Reading, marker: str) -> tuple[set[str], set[str]] | None:
 
 
 def _order(one: Reading, other: Reading) -> bool:
-    """The same words of content in another order, more than one end moved to the other, or `a and b` turned round."""
+    """Nearly the same words of content, and those that both have in another order.
+
+    It is the same order where one end is moved to the other, or `a and b` turned round.
+    """
     mine, theirs = _sequence(one), _sequence(other)
+    common = set(mine) & set(theirs)
+    if len(common) < NEARLY * max(len(mine), len(theirs)):
+        return False
+    mine, theirs = [word for word in mine if word in common], [word for word in theirs if word in common]
     return mine != theirs and sorted(mine) == sorted(theirs) and not _is_rotation(mine, theirs)
 
 
@@ -109,6 +119,7 @@ def _sequence(reading: Reading) -> list[str]:
     return found
 
 
+NEARLY = 0.75
 JOINED = frozenset({"and", "or", "&", "vs", "versus"})
 
 

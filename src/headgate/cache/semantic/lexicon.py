@@ -111,15 +111,35 @@ UNITS = {
     for word in words.split()
 }
 
-# A question about time is not one about place; `what` and `which` may stand for any of them
+# What is asked for. A question about a time is not one about a place; `what` and `which` may stand for any of them
 FOCUS = {"who": "who", "whom": "who", "whose": "who", "when": "when", "where": "where", "why": "why", "how": "how"}
-AMOUNTS = frozenset(
-    _words(
-        """
-    many much long far old often tall big fast deep high heavy soon large expensive
-    """
-    )
-)
+AMOUNTS = frozenset(_words("many much long far old often tall big fast deep high heavy soon large expensive"))
+POLAR = {
+    word: kind
+    for kind, words in {
+        "is it so": "is are was were am do does did has have had",
+        "can it be": "can could may might",
+        "should it be": "should shall must ought",
+        "will it be": "will would",
+    }.items()
+    for word in words.split()
+}
+# Of `what` and of questions for yes or no, the first of these words says what they are after
+ASIDE = {
+    word: kind
+    for kind, words in {
+        "how": "way ways method methods step steps process procedure technique techniques do tips",
+        "when": "time year date",
+        "where": "place places location",
+        "why": "reason reasons cause causes makes purpose point",
+        "amount": """price cost costs distance number amount length height width age salary size weight speed percentage
+            duration population""",
+        "who": "person",
+    }.items()
+    for word in words.split()
+}
+POLAR_ASIDE = {"possible": "can it be", "way": "can it be", "good": "should it be", "wise": "should it be",
+    "worth": "should it be", "better": "should it be", "smart": "should it be"}  # fmt: skip
 
 # Which of two things comes first matters around these
 DIRECTIONS = frozenset(
@@ -293,7 +313,7 @@ ANTONYMS = _sets(
     necessary required mandatory compulsory: unnecessary optional voluntary;
     useful: useless;
     common usual ordinary typical normal: rare unusual uncommon abnormal strange;
-    similar same alike equal identical: different opposite unequal distinct;
+    similar same alike equal identical: different opposite unequal distinct other another;
     present: absent;
     near close nearby closest nearest: far distant remote farthest furthest;
     inhale: exhale;

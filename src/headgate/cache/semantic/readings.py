@@ -11,10 +11,13 @@ from itertools import pairwise
 from headgate.cache.semantic.lexicon import (
     AMBIGUOUS_DATES,
     AMOUNTS,
+    ASIDE,
     DATES,
     FOCUS,
     NEGATORS,
     NUMBERS,
+    POLAR,
+    POLAR_ASIDE,
     STOP,
     UNITS,
 )
@@ -29,6 +32,7 @@ _ADDRESS = re.compile(
 _CODE = re.compile(
     r"```|\w\(\w*\)|[;{}]\s*(?:\n|$)|\w_\w|[!=<>]=|=>|->|::|&&|\|\||\$\w|</?\w+>|\bSELECT\b.+\bFROM\b", re.DOTALL
 )
+_TAG = re.compile(r",\s*\w+n't (?:i|you|he|she|it|we|they|there)\s*\?*\s*$", re.IGNORECASE)
 _ASCII_LETTERS = re.compile(r"[A-Za-z]")
 _LETTERS = re.compile(r"[^\W\d_]")
 
@@ -127,9 +131,9 @@ def _units(reading: Reading) -> tuple[str, ...]:
 
 
 def _negation(reading: Reading) -> int:
-    """How many words deny, `whether or not` aside."""
+    """How many words deny, `whether or not` and `isn't it?` at the end aside."""
     words = [piece for word in reading.plain for piece in word.split()]
-    denials = sum(word in NEGATORS for word in words)
+    denials = sum(word in NEGATORS for word in words) - (_TAG.search(reading.text) is not None)
     return denials - sum(pair == ("or", "not") for pair in pairwise(words))
 
 
@@ -139,18 +143,6 @@ def _quotes(reading: Reading) -> frozenset[str]:
 
 def _addresses(reading: Reading) -> frozenset[str]:
     return frozenset(found.rstrip(".,;!?").lower() for found in _ADDRESS.findall(reading.text))
-
-
-def _focus(reading: Reading) -> str:
-    """What is asked for, where one word says it: a person, a time, a place, a reason, a way, an amount."""
-    for place, word in enumerate(reading.plain):
-        first = word.split()[0] if word else ""
-        if first in FOCUS:
-            following = reading.plain[place + 1] if place + 1 < len(reading.plain) else ""
-            return f"how {following}" if first == "how" and following in AMOUNTS else FOCUS[first]
-        if first in ("what", "which", "is", "are", "do", "does", "can", "should", "will"):
-            return ""
-    return ""
 
 
 FACTS: dict[str, Callable[[Reading], object]] = {
@@ -165,8 +157,23 @@ FACTS: dict[str, Callable[[Reading], object]] = {
 
 
 def focus(reading: Reading) -> str:
-    """Empty where any of several things may be asked for."""
-    return _focus(reading)
+    """What is asked for: a person, time, place, reason, way or amount; what; whether. Empty where nothing is asked."""
+    for place, word in enumerate(reading.plain):
+        first = word.split()[0] if word else ""
+        following = reading.plain[place + 1 : place + 6]
+        if first in FOCUS:
+            return _how(following) if first == "how" else FOCUS[first]
+        if first in ("what", "which"):
+            return next((ASIDE[word] for word in following if word in ASIDE), "what")
+        if first in POLAR and place < 2:
+            return next((POLAR_ASIDE[word] for word in following if word in POLAR_ASIDE), POLAR[first])
+    return ""
+
+
+def _how(following: Sequence[str]) -> str:
+    """`How come` asks for a reason, `how much` for an amount, and any other for a way."""
+    word = following[0] if following else ""
+    return "why" if word == "come" else "amount" if word in AMOUNTS else "how"
 
 
 def _names(reading: Reading) -> set[str]:

@@ -1,6 +1,6 @@
 """How likely two texts share an answer, by a small forest of trees over their features. The trees are data, and pure.
 
-`tools/train_verifier.py` makes the files, from a set whose licence allows any use and from pairs of our own. An
+`python -m bench.cache.train` makes the files, from a set whose licence allows any use and from pairs of our own. An
 embedder that has no file here has no verifier, and finds only what has the same normal form.
 """
 
@@ -54,5 +54,5 @@ def verifier_of(embedder: str) -> Verifier:
         raise ConfigError(f"there is no verifier for the embedder {embedder!r}")
     made = msgspec.json.decode(file.read_bytes(), type=Verifier)
     if made.names != NAMES:
-        raise ConfigError(f"the verifier for {embedder!r} was made for other features: run tools/train_verifier.py")
+        raise ConfigError(f"the verifier for {embedder!r} was made for other features: run python -m bench.cache.train")
     return made

@@ -38,6 +38,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("GET", "/admin/v1/invoices/{month}"): "operate",
     ("GET", "/admin/v1/focus/{month}"): "operate",
     ("GET", "/admin/v1/forecast"): "see",
+    ("GET", "/admin/v1/status"): "operate",
     ("GET", "/admin/v1/calls"): "see",
     ("GET", "/admin/v1/calls/{call_id}"): "see",
     ("GET", "/admin/v1/models"): "see",

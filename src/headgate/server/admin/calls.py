@@ -1,4 +1,4 @@
-"""`/admin/v1/calls`, `/providers` and `/models`: what happened, where things run, what can be asked for."""
+"""`/admin/v1/calls`, `/status`, `/providers` and `/models`: what happened, how and where things run, what there is."""
 
 from datetime import UTC, datetime
 from typing import Annotated, cast
@@ -27,6 +27,10 @@ def calls_router(doors: Doors) -> APIRouter:
     def live() -> dict[str, str]:
         return {"status": "live"}
 
+    @router.get("/admin/v1/status", summary="How the journal and the database stand", tags=["health"])
+    def status() -> Response:
+        return _json(doors.status())
+
     @router.get("/admin/v1/calls", summary="List calls, newest first")
     async def list_calls(who: Who, query: Annotated[CallQuery, Query()]) -> Response:
         page = await doors.seen_by(who).calls.recent(_filter(query), limit=query.limit, after=query.after)
@@ -53,7 +57,7 @@ def calls_router(doors: Doors) -> APIRouter:
     def models() -> Response:
         return Response(doors.models(), media_type="application/json")
 
-    _ = live, list_calls, one_call, providers, prices, models  # the router has them
+    _ = live, status, list_calls, one_call, providers, prices, models  # the router has them
     return router
 
 

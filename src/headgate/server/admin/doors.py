@@ -213,4 +213,6 @@ class Doors(Struct, frozen=True, kw_only=True):
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""
+    status: Callable[[], dict[str, object]]
+    """How the journal and the database stand. Looks at a disk."""
     now_us: Callable[[], int]

@@ -75,7 +75,7 @@ class Guard:
                 return
             await self._application(scope, receive, _with_headers(send))
             return
-        if not self._is_known_host(headers.get(b"host", b"").decode("latin-1")):
+        if not is_known_host(headers.get(b"host", b"").decode("latin-1"), self._names):
             await _answer(send, 421, "unknown_host", "This Host is not known here. Add it to server.admin_names.")
             return
         who = await self._who(headers)
@@ -98,14 +98,16 @@ class Guard:
             return OPERATOR
         return await asyncio.to_thread(self._recognise, presented)
 
-    def _is_known_host(self, host: str) -> bool:
-        name = host_name(host)
-        if name in self._names or name == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+
+def is_known_host(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header names loopback or one of these, in lower case."""
+    name = host_name(host)
+    if name in names or name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def as_known(application: Application, who: Administrator) -> Application:

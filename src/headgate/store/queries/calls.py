@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Dialect, bindparam, select
+from sqlalchemy import Connection, Dialect, bindparam, func, select, text
 from sqlalchemy.dialects.sqlite import insert
 
 from headgate.core.record import CallRecord
@@ -21,6 +21,13 @@ _ADD = insert(CALLS).on_conflict_do_nothing().returning(CALLS.c.id)
 _COLUMNS = [column.name for column in CALLS.columns if column.name != "seq"]
 _FIND = select(CALLS.c.record).where(CALLS.c.id == bindparam("wanted"))
 _AFTER = select(CALLS.c.seq, CALLS.c.record).where(CALLS.c.seq > bindparam("last")).order_by(CALLS.c.seq).limit(1000)
+KEPT_LATE_US = 2 * 86_400_000_000
+"""How long after its beginning a call may be kept: a provider's batch takes a day."""
+_USUAL = {"user": "", "session": "", "outcome": "ok", "status": 200}
+_UNUSUAL = {name: text(f'"{name}" <> {value!r}') for name, value in _USUAL.items()}
+_LAST = select(CALLS.c.seq).order_by(CALLS.c.seq.desc()).limit(1)
+_SOME = select(CALLS.c.started_us).where(CALLS.c.seq >= bindparam("middle")).order_by(CALLS.c.seq).limit(50).subquery()
+_AROUND = select(func.max(_SOME.c.started_us))
 _decode = msgspec.json.Decoder(CallRecord).decode
 
 
@@ -35,9 +42,16 @@ class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     """The HTTP status the client got."""
     outcome: str | None = None
+    user: str | None = None
+    session: str | None = None
+    route: str | None = None
+    is_failed: bool = False
+    """Only those that did not end well."""
     since_us: int | None = None
     before: int | None = None
     """`seq` of the last call of the page before."""
+    after: int | None = None
+    """`seq` of a call that all of them shall be newer than."""
 
 
 class Kept(NamedTuple):
@@ -76,16 +90,42 @@ def find(connection: Connection, call_id: str) -> CallRecord | None:
 def newest(connection: Connection, wanted: CallFilter, limit: int) -> list[Kept]:
     """The calls that fit, the one kept last first."""
     query = select(CALLS.c.seq, CALLS.c.record).order_by(CALLS.c.seq.desc()).limit(limit)
-    for name in ("key_id", "model", "status", "outcome"):
+    for name in ("key_id", "model", "status", "outcome", "user", "session", "route"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(CALLS.c[name] == value)
+            if value != _USUAL.get(name, value):  # said in so many words, so that the index of what is unusual is used
+                query = query.where(_UNUSUAL[name])
+    if wanted.is_failed:
+        query = query.where(_UNUSUAL["outcome"])
     if wanted.key_ids is not None:
         query = query.where(CALLS.c.key_id.in_(wanted.key_ids))
     if wanted.since_us is not None:
-        query = query.where(CALLS.c.started_us >= wanted.since_us)
+        first = _first_since(connection, wanted.since_us - KEPT_LATE_US)
+        query = query.where(CALLS.c.started_us >= wanted.since_us, CALLS.c.seq >= first)
     if wanted.before is not None:
         query = query.where(CALLS.c.seq < wanted.before)
+    if wanted.after is not None:
+        query = query.where(CALLS.c.seq > wanted.after)
     return [Kept(row.seq, _decode(row.record)) for row in connection.execute(query)]
+
+
+def last(connection: Connection) -> int:
+    """The `seq` of the call kept last; 0: there is none."""
+    return connection.execute(_LAST).scalar_one_or_none() or 0
+
+
+def _first_since(connection: Connection, since_us: int) -> int:
+    """A `seq` that no call has stood before which began since: found by halves, since calls are kept nearly in the
+    order in which they begin. A few that were kept long after do not lead astray."""
+    low, high = 0, last(connection) + 1
+    while low < high:
+        middle = (low + high) // 2
+        newest_us = connection.execute(_AROUND, {"middle": middle}).scalar_one_or_none()
+        if newest_us is None or newest_us >= since_us:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def everything(connection: Connection) -> Iterator[CallRecord]:

@@ -3,7 +3,7 @@
 Written in the transaction that keeps the calls themselves, one row for each place and batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -61,7 +61,7 @@ class Question(Struct, frozen=True, kw_only=True):
     by: tuple[str, ...] = ()
     """The names of the place to tell apart by."""
     sums: tuple[str, ...]
-    wanted: dict[str, Sequence[str]] = {}
+    wanted: Mapping[str, Sequence[str]] = {}
     """Of those alone whose name has one of these values. One name at most may have more than `KEYS_MAX`."""
 
 
@@ -113,12 +113,12 @@ def summed(connection: Connection, question: Question) -> list[Found]:
     return [Found(place, dict(zip(question.sums, sums, strict=True))) for place, sums in sorted(found.items())]
 
 
-def _in_turns(wanted: dict[str, Sequence[str]]) -> Iterable[dict[str, Sequence[str]]]:
+def _in_turns(wanted: Mapping[str, Sequence[str]]) -> Iterable[Mapping[str, Sequence[str]]]:
     longest = max(wanted, key=lambda name: len(wanted[name]), default="")
     if not longest or len(wanted[longest]) <= KEYS_MAX:
         return [wanted]
     values = wanted[longest]
-    return [wanted | {longest: values[at : at + KEYS_MAX]} for at in range(0, len(values), KEYS_MAX)]
+    return [{**wanted, longest: values[at : at + KEYS_MAX]} for at in range(0, len(values), KEYS_MAX)]
 
 
 def forget(connection: Connection, grain_s: int, before_us: int) -> None:

@@ -8,10 +8,10 @@ from msgspec import Raw
 
 from headgate.app.own import ordering
 from headgate.app.own.lines import Line
-from headgate.app.own.ordering import Order, cut, result_of, spans_of
+from headgate.app.own.ordering import Order, cut, result_of, results_in, spans_of
 from headgate.app.own.results import Result
 
-NAMES = {1: "a", 7: "b"}
+LINES = {number: Line(number, name, "/v1/x", b"") for number, name in ((1, "a"), (7, "b"))}
 
 
 def line(number: int) -> Line:
@@ -35,16 +35,15 @@ def test_numbers_are_kept_as_runs(numbers: list[int], spans: list[tuple[int, int
         id="x",
     )
     assert [number for number in range(12) if order.has(number)] == numbers
-    assert order.path == "/messages/batches/x"
+    assert order.path == "/v1/messages/batches/x"
 
 
 def test_orders_are_no_longer_than_is_taken(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ordering, "ORDER_LINES_MAX", 2)
-    monkeypatch.setattr(ordering, "ORDER_BYTES_MAX", 10)
     bodies = [(line(number), b"x" * size) for number, size in enumerate((1, 1, 1, 9, 2, 20, 1))]
 
-    assert [[each.number for each, _ in part] for part in cut(bodies)] == [[0, 1], [2, 3], [4], [5], [6]]
-    assert list(cut([])) == []
+    assert [[each.number for each, _ in part] for part in cut(bodies, 10)] == [[0, 1], [2, 3], [4], [5], [6]]
+    assert list(cut([], 10)) == []
 
 
 def response(status: int, body: Any) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def errored(kind: str) -> dict[str, Any]:
     ],
 )
 def test_results_are_read(told: dict[str, Any], status: int, body: Any, id: str):
-    found = result_of(json.dumps({"custom_id": "line-7", **told}, separators=(",", ":")).encode(), NAMES)
+    found = result_of(json.dumps({"custom_id": "line-7", **told}, separators=(",", ":")).encode(), LINES)
 
     wanted = Raw(json.dumps(body, separators=(",", ":")).encode())
     assert found == Result(number=7, custom_id="b", status=status, request_id=id, body=wanted, is_batched=True)
@@ -86,9 +85,26 @@ def test_results_are_read(told: dict[str, Any], status: int, body: Any, id: str)
     ],
 )
 def test_what_is_worth_another_call_or_no_line_of_ours_is_passed_over(told: dict[str, Any]):
-    assert result_of(json.dumps(told).encode(), NAMES) is None
+    assert result_of(json.dumps(told).encode(), LINES) is None
 
 
 @pytest.mark.parametrize("told", [b"", b"{", b"\xff", b'{"custom_id":"line-7","result":{"type":"errored","error":5}}'])
 def test_what_cannot_be_read_is_passed_over(told: bytes):
-    assert result_of(told, NAMES) is None
+    assert result_of(told, LINES) is None
+
+
+def test_results_in_the_batch_itself_are_lines_like_those_of_a_file():
+    told = [
+        {"response": {"candidates": []}, "metadata": {"key": "line-1"}},
+        {"error": {"code": 3, "message": "no"}, "metadata": {"key": "line-7"}},
+        {"error": {"code": 99}},
+    ]
+    lines = list(results_in({"response": {"inlinedResponses": {"inlinedResponses": told}}}))
+
+    found = [result_of(line, LINES) for line in lines]
+    assert [(each and (each.custom_id, each.status, json.loads(bytes(each.body)))) for each in found] == [
+        ("a", 200, {"candidates": []}),
+        ("b", 400, {"error": {"code": 400, "message": "no"}}),
+        None,
+    ]
+    assert list(results_in({})) == []

@@ -46,6 +46,22 @@ FROM_FILE = {"input_file_id": "file-1", "endpoint": "/v1/x", "completion_window"
         ("together", FROM_FILE),
         ("mistral", {"input_files": ["file-1"], "endpoint": "/v1/x", "model": "m"}),
         ("anthropic", {"requests": [FIRST, SECOND]}),
+        (
+            "gemini",
+            {
+                "batch": {
+                    "displayName": BOUNDARY,
+                    "inputConfig": {
+                        "requests": {
+                            "requests": [
+                                {"request": {"model": "m"}, "metadata": {"key": "line-1"}},
+                                {"request": {}, "metadata": {"key": "line-7"}},
+                            ]
+                        }
+                    },
+                }
+            },
+        ),
     ],
 )
 def test_what_makes_a_batch(api: BatchApi, body: dict[str, Any]):

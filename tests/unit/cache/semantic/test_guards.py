@@ -26,9 +26,13 @@ FORBIDDEN = [
     ("opposite", "how do I enable it", "how do I disable it"),
     ("opposite", "is it legal", "is it illegal"),
     ("opposite", "lowest price of it", "highest price of it"),
+    ("opposite", "a careful walk", "a careless walk"),
+    ("focus", "can I go there", "should I go there"),
+    ("focus", "what is a noun", "is a noun there"),
     ("direction", "is a cat smarter than a dog", "is a dog smarter than a cat"),
     ("direction", "from paris to rome", "from rome to paris"),
     ("direction", "a flight to rome", "a flight from rome"),
+    ("order", "why does the old dog bite men", "why do men bite an old dog"),
     ("order", "does the dog bite the man", "does the man bite the dog"),
 ]
 
@@ -46,6 +50,8 @@ def test_a_guard_fires(guard: str, one: str, other: str):
         ("What is the difference between cats and dogs?", "What is the difference between dogs and cats?"),
         ("Where does Alice live?", "where does alice live now"),
         ("When was it built?", "At what time was it built?"),
+        ("It is, isn't it?", "it is so, is it"),
+        ("Should I go?", "Is it a good idea to go?"),
         ("How many are there?", "how many of them are there"),
         ("is a cat smarter than a dog", "is a cat more clever than a dog"),
         ("How old is a dog of 5 years?", "how old is a dog of five years"),

@@ -55,7 +55,7 @@ def test_a_pair_is_scored_alike_from_either_side(embedder: Embedder):
     assert judge(one, other, made).evidence == pytest.approx(judge(other, one, made).evidence, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["static"])
+@pytest.mark.parametrize("name", ["minilm", "static"])
 def test_a_shipped_verifier_knows_alike_from_unlike(name: str):
     loaded, made = open_embedder(name), verifier_of(name)
     asked = side(loaded, "How do I install Linux on my laptop?")
@@ -88,7 +88,7 @@ def test_a_verifier_for_others_is_refused(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_no_verifier_rewards_what_can_only_speak_against():
-    for name in ("static",):
+    for name in ("minilm", "static"):
         for tree in verifier_of(name).trees:
             for node, left in enumerate(tree.left):
                 if left and not tree.left[left] and not tree.left[tree.right[node]]:

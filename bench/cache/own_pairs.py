@@ -214,7 +214,7 @@ london paris berlin madrid rome vienna tokyo delhi mumbai chicago boston dallas 
 
 def pairs(seed: int, count: int) -> list[Pair]:
     """The same for the same seed: about half of them share an answer."""
-    dice = random.Random(seed)  # noqa: S311 - makes examples
+    dice = random.Random(seed)
     makers = [_doing, _doing, _doing, _being, _being, _both, _moving]
     found: dict[Pair, None] = {}
     while len(found) < count:

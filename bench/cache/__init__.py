@@ -1,0 +1,1 @@
+"""How safe the semantic cache is, and how much it saves: labelled pairs, streams and traps."""
