@@ -9,6 +9,7 @@ from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
 from headgate.app.credit_doors import Coupons, Credits, Payments
+from headgate.app.disk_room import room_at
 from headgate.app.price_keeping import history
 from headgate.app.till import Till
 from headgate.core.problems import Forbidden
@@ -211,15 +212,11 @@ def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
     return {**about, "limit": terms.most, "settled": settled, "held": held}
 
 
-def _alerts(core: Core, limit: int, before: tuple[int, str] | None) -> Sequence[Message]:
-    with core.store.read() as connection:
-        return outbox.newest(connection, limit, before)
-
-
 def _status(core: Core) -> dict[str, object]:
     """Empty texts: all is well. `lag_s`: how long ago the database had everything."""
-    journal, applier = core.journal, core.applier
+    journal, applier, room = core.journal, core.applier, room_at(core.setup.config.data_dir)
     return {
+        "disk": {"free_bytes": room.free_bytes, "room": room.level},
         "journal": {"failure": journal.failure, "calls_unwritten": journal.unwritten},
         "database": {
             "failure": applier.failure,
@@ -227,8 +224,14 @@ def _status(core: Core) -> dict[str, object]:
             "lag_s": round(applier.lag_s, 3),
             "calls_cut_short": applier.cut_short,
             "records_rejected": applier.rejected,
+            "other_gateways": core.neighbours,
         },
     }
+
+
+def _alerts(core: Core, limit: int, before: tuple[int, str] | None) -> Sequence[Message]:
+    with core.store.read() as connection:
+        return outbox.newest(connection, limit, before)
 
 
 def admin_doors(core: Core, till: Till | None = None) -> Doors:

@@ -119,8 +119,7 @@ class Alerting:
 
     def _prices(self, now_us: int) -> dict[str, str]:
         with self._core.store.read() as connection:
-            lines = spend.everything(connection)
-            models = {(place.provider, place.upstream) for place, _ in lines if place.quarter_us > now_us - IN_USE_US}
+            models = spend.models_since(connection, now_us - IN_USE_US)
         found: dict[str, str] = {}
         for provider, model in models:
             known = self._core.compiled.directory.providers.get(provider)

@@ -58,8 +58,7 @@ class Credits:
         kids = self.check(account)
         self._core.applier.drain()
         with self._core.store.read() as connection:
-            found = spend.since(connection, kids, since_us)
-        return [each for each in found if since_us <= each.place.quarter_us < before_us]
+            return sorted(spend.within(connection, since_us, before_us, kids))
 
     def up_to_date(self, account: str) -> Sequence[str]:
         """Its keys, once the ledger has what they have used."""

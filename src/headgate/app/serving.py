@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvloop
 
@@ -18,7 +19,9 @@ from headgate.app.answers import StoredAnswers
 from headgate.app.config import Setup
 from headgate.app.core import Core, open_core
 from headgate.app.crediting import keep_credit
+from headgate.app.disk_room import DiskRoom, keep_room, room_at
 from headgate.app.first_start import FirstKeys, first_keys
+from headgate.app.neighbours import Neighbours, keep_looking
 from headgate.app.price_keeping import keep_prices
 from headgate.app.price_updates import keep_current, price_source
 from headgate.app.probing import keep_probing
@@ -70,6 +73,8 @@ async def serve(setup: Setup, announce: Announce) -> None:
         made = first_keys(core.store, core.pepper, given.reveal() if given else "")
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
+        spawn(keep_looking(Neighbours(core)))
+        spawn(keep_room(DiskRoom(core.metering.limits, partial(room_at, core.setup.config.data_dir))))
         till = open_till(core)
         spawn(keep_credit(core, till))
         spawn(keep_prices(core))

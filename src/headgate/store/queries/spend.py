@@ -3,10 +3,10 @@
 Written in the transaction that keeps the calls themselves, so that a sum is never without its calls, nor twice.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from headgate.store.tables import SPEND, SPEND_BY_TAG
@@ -96,6 +96,38 @@ def since(connection: Connection, kids: Sequence[str], since_us: int) -> list[Sp
     return sorted(found)
 
 
+def within(
+    connection: Connection, since_us: int, before_us: int, kids: Collection[str] | None = None, provider: str = ""
+) -> Iterator[Spent]:
+    """What was used in a time that begins and ends with quarters: with these keys or any, answered by this provider or
+    any (empty)."""
+    time = (SPEND.c.quarter_us >= since_us, SPEND.c.quarter_us < before_us)
+    where = (*time, SPEND.c.provider == provider) if provider else time
+    for some in _some_at_a_time(kids):
+        query = select(SPEND).where(*where, *some)
+        for row in connection.execute(query):
+            yield Spent(Place(*row[: len(_NAMES)]), Sums(*row[len(_NAMES) :]))
+
+
+def first(connection: Connection, kids: Collection[str] | None = None) -> int | None:
+    """The first quarter in which anything was used with these keys, or with any; None: nothing was."""
+    if kids is None:
+        return connection.execute(select(func.min(SPEND.c.quarter_us))).scalar_one()
+    of_each = (select(func.min(SPEND.c.quarter_us)).where(SPEND.c.key_id == kid) for kid in kids)
+    found = (connection.execute(query).scalar_one() for query in of_each)
+    return min((quarter_us for quarter_us in found if quarter_us is not None), default=None)
+
+
+def _some_at_a_time(kids: Collection[str] | None) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """The condition on keys of one query after the other; none where all are meant."""
+    if kids is None:
+        yield ()
+        return
+    every = sorted(kids)
+    for at in range(0, len(every), _KIDS_MAX):
+        yield (SPEND.c.key_id.in_(every[at : at + _KIDS_MAX]),)
+
+
 def total(connection: Connection, kids: Sequence[str], since_us: int = 0, before_us: int | None = None) -> Sums:
     """The sum over keys and a time, which begins and ends with quarters."""
     sums = Sums()
@@ -117,6 +149,6 @@ def models_since(connection: Connection, since_us: int) -> list[tuple[str, str]]
 
 
 def everything(connection: Connection) -> Iterator[Spent]:
-    """Every line."""
+    """Every line: for those who check all the books."""
     for row in connection.execute(select(SPEND)):
         yield Spent(Place(*row[: len(_NAMES)]), Sums(*row[len(_NAMES) :]))
