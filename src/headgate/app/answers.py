@@ -14,8 +14,8 @@ from headgate.app.core import Core
 from headgate.core.problems import Outcome
 from headgate.server.once import KEPT_S, Claim, Stored
 from headgate.store.base import StoreError
-from headgate.store.queries import answers, calls
-from headgate.store.queries.answers import AnswerRow
+from headgate.store.queries import calls, replays
+from headgate.store.queries.replays import ReplayRow
 
 LEASE_S: Final = 120
 """So long a process is taken to be alive without a word."""
@@ -55,11 +55,11 @@ class StoredAnswers:
         """After a start: settles the keys of calls that an earlier process of the same journal was making."""
         self._core.applier.drain()
         with self._core.store.write() as connection:
-            for row in answers.under_way(connection, self._claimant):
+            for row in replays.under_way(connection, self._claimant):
                 if _ended_well(connection, row):
-                    answers.end(connection, structs.replace(row, ended_us=self._core.now_us(), status=200))
+                    replays.end(connection, structs.replace(row, ended_us=self._core.now_us(), status=200))
                 else:
-                    answers.drop(connection, row.owner, row.key, row.call_id)
+                    replays.drop(connection, row.owner, row.key, row.call_id)
 
     async def keep_claims(self) -> None:
         """Says that this process is alive, and forgets what is too old. For ever."""
@@ -78,7 +78,7 @@ class StoredAnswers:
     def _claim(self, claim: Claim) -> Stored | None:
         now_us = self._core.now_us()
         with self._core.store.write() as connection:
-            known = answers.find(connection, claim.owner, claim.key)
+            known = replays.find(connection, claim.owner, claim.key)
             if known is not None and known.ended_us is None and known.until_us <= now_us:
                 known = _gone(connection, known)
             if known is not None and (known.ended_us is None or known.ended_us > now_us - int(KEPT_S) * _S):
@@ -90,7 +90,7 @@ class StoredAnswers:
                     fields=known.fields,
                     body=known.body,
                 )
-            row = AnswerRow(
+            row = ReplayRow(
                 owner=claim.owner,
                 key=claim.key,
                 digest=claim.digest,
@@ -98,11 +98,11 @@ class StoredAnswers:
                 claimant=self._claimant,
                 until_us=now_us + LEASE_S * _S,
             )
-            answers.put(connection, row)
+            replays.put(connection, row)
         return None
 
     def _end(self, claim: Claim, stored: Stored) -> None:
-        row = AnswerRow(
+        row = ReplayRow(
             owner=claim.owner,
             key=claim.key,
             digest=claim.digest,
@@ -115,27 +115,27 @@ class StoredAnswers:
             body=stored.body,
         )
         with self._core.store.write() as connection:
-            answers.end(connection, row)
+            replays.end(connection, row)
 
     def _drop(self, claim: Claim) -> None:
         with self._core.store.write() as connection:
-            answers.drop(connection, claim.owner, claim.key, claim.call_id)
+            replays.drop(connection, claim.owner, claim.key, claim.call_id)
 
     def _renew(self) -> None:
         now_us = self._core.now_us()
         with self._core.store.write() as connection:
-            answers.renew(connection, self._mine, now_us + LEASE_S * _S)
-            answers.forget(connection, now_us - int(KEPT_S) * _S)
+            replays.renew(connection, self._mine, now_us + LEASE_S * _S)
+            replays.forget(connection, now_us - int(KEPT_S) * _S)
 
 
-def _gone(connection: Connection, known: AnswerRow) -> AnswerRow | None:
+def _gone(connection: Connection, known: ReplayRow) -> ReplayRow | None:
     """What to make of a call whose process has not said a word for long."""
     if not _ended_well(connection, known):
         return None
     return structs.replace(known, ended_us=known.until_us, status=200)
 
 
-def _ended_well(connection: Connection, row: AnswerRow) -> bool:
+def _ended_well(connection: Connection, row: ReplayRow) -> bool:
     """Whether a call was answered, as the books say."""
     record = calls.find(connection, row.call_id)
     return record is not None and record.status == 200 and record.outcome is Outcome.OK

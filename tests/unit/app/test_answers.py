@@ -17,7 +17,7 @@ from headgate.engine.call import Call
 from headgate.engine.exchange import Exchange
 from headgate.server.once import ANSWER_BYTES_MAX, Once
 from headgate.store.base import StoreError
-from headgate.store.queries import answers
+from headgate.store.queries import replays
 
 made: list[str] = []
 
@@ -202,7 +202,7 @@ def test_a_process_says_that_it_is_alive_and_forgets_what_is_old(tmp_path: Path)
         core.now_us = lambda: now_us + 90_000 * 1_000_000
         memory._renew()
         with core.store.read() as connection:
-            assert answers.find(connection, call().principal.owner, "key") is None
+            assert replays.find(connection, call().principal.owner, "key") is None
 
     run(tmp_path, work)
 

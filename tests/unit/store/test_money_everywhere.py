@@ -11,11 +11,11 @@ from headgate.ledger.coupons import NewCoupon, Redeemer, list_coupons, make_coup
 from headgate.ledger.credit import Credit
 from headgate.ledger.payments import Payment, book
 from headgate.store.base import Store
-from headgate.store.queries import answers, auto_top_ups, outbox, prices, promotions, proposals, spend
-from headgate.store.queries.answers import AnswerRow
+from headgate.store.queries import auto_top_ups, outbox, prices, promotions, proposals, replays, spend
 from headgate.store.queries.auto_top_ups import AutoTopUp
 from headgate.store.queries.outbox import Message
 from headgate.store.queries.prices import Edition, PriceRow
+from headgate.store.queries.replays import ReplayRow
 from headgate.store.queries.spend import QUARTER_US, Place, Spent, Sums
 
 
@@ -73,22 +73,22 @@ def test_rules_prices_tags_alerts_and_answers(store: Store):
         outbox.add(connection, [Message(id=id, at_us=5, next_us=1, channel="c", body="{}") for id in ("x", "y", "z")])
         assert [each.id for each in outbox.newest(connection, 5, (5, "x"))] == ["y", "z"]
 
-        row = AnswerRow(owner="o", key="k", digest=b"\0\xff", call_id="c", claimant="j", until_us=1)
+        row = ReplayRow(owner="o", key="k", digest=b"\0\xff", call_id="c", claimant="j", until_us=1)
         for _ in range(2):
-            answers.put(connection, row)
-        answers.renew(connection, ["c", "d"], 9)
-        assert [each.until_us for each in answers.under_way(connection, "j")] == [9]
-        ended = AnswerRow(**{**_members(row), "ended_us": 7, "status": 200, "fields": b"a: b", "body": b"\0body"})
-        answers.end(connection, ended)
-        found = answers.find(connection, "o", "k")
+            replays.put(connection, row)
+        replays.renew(connection, ["c", "d"], 9)
+        assert [each.until_us for each in replays.under_way(connection, "j")] == [9]
+        ended = ReplayRow(**{**_members(row), "ended_us": 7, "status": 200, "fields": b"a: b", "body": b"\0body"})
+        replays.end(connection, ended)
+        found = replays.find(connection, "o", "k")
         assert found is not None
         assert (found.digest, found.body, found.ended_us, found.until_us) == (b"\0\xff", b"\0body", 7, 9)
-        answers.drop(connection, "o", "k", "another")
-        answers.forget(connection, 7)
-        assert answers.find(connection, "o", "k") == found
-        answers.forget(connection, 8)
-        assert answers.find(connection, "o", "k") is None
+        replays.drop(connection, "o", "k", "another")
+        replays.forget(connection, 7)
+        assert replays.find(connection, "o", "k") == found
+        replays.forget(connection, 8)
+        assert replays.find(connection, "o", "k") is None
 
 
-def _members(row: AnswerRow) -> dict[str, object]:
+def _members(row: ReplayRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -11,7 +11,7 @@ def upgrade() -> None:
     """Makes their table."""
     number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
-        "answers",
+        "replays",
         *(sa.Column(name, sa.Text, primary_key=True) for name in ("owner", "key")),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("call_id", "claimant")),
@@ -22,4 +22,4 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary),
         sqlite_strict=True,
     )
-    op.create_index("answers_by_end", "answers", ["ended_us"])
+    op.create_index("replays_by_end", "replays", ["ended_us"])
