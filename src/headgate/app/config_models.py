@@ -73,6 +73,9 @@ class Server(Section):
     """The longest request body with files in it (sound to transcribe, pictures to edit), in bytes, likewise."""
     answer_bytes_max: Bytes = 64 * 1024 * 1024
     """The longest whole answer that is read from a provider, in bytes; a longer one counts as failed."""
+    answers: Literal["store", "memory"] = "store"
+    """Where answers to calls with an `Idempotency-Key` are kept for a day: in the database, so that a new start and
+    other processes know them too, or in this process alone."""
 
     @field_validator("workers")
     @classmethod

@@ -15,6 +15,7 @@ from headgate import __version__
 from headgate.app import wiring
 from headgate.app.alert_channels import channels
 from headgate.app.alerting import Alerting, keep_alerting
+from headgate.app.answers import StoredAnswers
 from headgate.app.around import Around
 from headgate.app.config import Setup
 from headgate.app.core import open_core
@@ -86,7 +87,10 @@ async def serve(setup: Setup, announce: Announce) -> None:
             alerts = setup.config.alerts
             spawn(keep_alerting(Alerting(core, alerts, ways), alerts.every_s))
         spawn(Biller(engine, core.unbilled, new_id).keep_billing())
-        listener = wiring.client_listener(core, engine, core.keys)
+        memory = StoredAnswers(core) if setup.config.server.answers == "store" else None
+        if memory is not None:
+            spawn(memory.keep_claims())
+        listener = wiring.client_listener(core, engine, core.keys, memory)
         await wiring.open_desk(core, engine, listener, spawn).batches.resume()
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):

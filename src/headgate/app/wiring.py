@@ -22,6 +22,7 @@ from headgate.server.listener import ClientListener, Doors
 from headgate.server.listener import KeyRing as Keys
 from headgate.server.listener import Settings as ListenerSettings
 from headgate.server.listening import Spawn
+from headgate.server.once import Memory
 from headgate.transport.base import Transport
 from headgate.transport.pool import Pool
 from headgate.transport.sockets import Sockets
@@ -79,7 +80,7 @@ class _Over(Exception):
     """The engine closes."""
 
 
-def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
+def client_listener(core: Core, engine: Engine, keys: Keys, memory: Memory | None = None) -> ClientListener:
     """The application that clients call. `keys` says who they are."""
     doors = Doors(
         engine=engine,
@@ -87,6 +88,7 @@ def client_listener(core: Core, engine: Engine, keys: Keys) -> ClientListener:
         calls=core.calls,
         listing=lambda: core.compiled.listing,
         is_ready=core.why_not_ready,
+        memory=memory,
     )
     config = core.setup.config
     settings = ListenerSettings(

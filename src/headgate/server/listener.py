@@ -40,7 +40,7 @@ from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, 
 from headgate.server.listening import Spawn
 from headgate.server.listing import Listing
 from headgate.server.live import Live
-from headgate.server.once import HEADER, Make, Once
+from headgate.server.once import HEADER, Make, Memory, Once
 from headgate.server.relaying import keeping_ask, passing_endpoint, passing_of
 
 _log = logging.getLogger("headgate")
@@ -88,6 +88,8 @@ class Doors(Struct, frozen=True, kw_only=True):
     """The current list of models: swapped with the configuration."""
     is_ready: Callable[[], str]
     """Empty when calls can be served, else why not."""
+    memory: Memory | None = None
+    """Where answers to calls with an Idempotency-Key outlive this process."""
 
 
 class ClientListener:
@@ -96,7 +98,7 @@ class ClientListener:
     def __init__(self, doors: Doors, settings: Settings | None = None) -> None:
         self._doors = doors
         self._settings = settings or Settings()
-        self._once = Once()
+        self._once = Once(memory=doors.memory)
         self._live = Live(doors.engine, doors.keys, presented_key, call_of)
         self._actions: dict[paths.Action, Callable[[Incoming, Exchange], Awaitable[None]]] = {
             "generate": self._generate,

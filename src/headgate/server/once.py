@@ -1,17 +1,18 @@
 """Calls that bring an `Idempotency-Key`: made once, however often they are sent. Later ones get the first one's answer.
 
 While the first is under way, others with its key read along. Its client may leave: it runs to its end, so that who asks
-again gets what was paid for. Only whole, good answers are kept, in memory, for a day: after a failure the same key may
-try again. Must not know what is asked.
+again gets what was paid for. Only whole, good answers are kept, for a day: after a failure the same key may try again.
+What outlives the process is a `Memory`'s to keep. Must not know what is asked.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from headgate.core.problems import InvalidRequest, Outcome, Problem
 from headgate.engine.call import Call
@@ -34,11 +35,51 @@ _Name = tuple[str, str]
 """Whose key, and the key."""
 
 
+class Claim(NamedTuple):
+    """A call that wants a key."""
+
+    owner: str
+    key: str
+    digest: bytes
+    call_id: str
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """What another process, or an earlier one, knows of a key."""
+
+    digest: bytes
+    call_id: str
+    is_over: bool
+    status: int = 0
+    fields: bytes = b""
+    body: bytes | None = None
+    """None: it is not kept."""
+
+
+class Memory(Protocol):
+    """What outlives a process. None of it raises: where it fails, keys hold within the process alone."""
+
+    async def claim(self, claim: Claim) -> Stored | None:
+        """Takes a key for a call. What is there, if it is taken already."""
+        ...
+
+    async def keep(self, claim: Claim, stored: Stored) -> None:
+        """The answer to a call."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """It failed: the key is free again."""
+        ...
+
+
 class _Answer:
     """The answer to one call: an exchange that tells everybody who reads along, and keeps it."""
 
     def __init__(self, call: Call, digest: bytes) -> None:
         self.call_id = call.id
+        self._record = call.record
+        self.problem: Problem | None = None
+        """Why there is no answer."""
         self.digest = digest
         self.kept_s = 0.0
         """When it was complete, by the monotonic clock."""
@@ -70,6 +111,32 @@ class _Answer:
             return
         self._readers.append(reader)
         reader.on_disconnect(lambda: self._readers.remove(reader))
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it may be kept."""
+        record = self._record
+        return record.status == 200 and record.outcome is Outcome.OK
+
+    def replay(self, stored: Stored, body: bytes) -> None:
+        """Gives everybody who waits the answer that another process gave."""
+        self._is_ended = True
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.start(stored.status, stored.fields + _REPLAYED)
+            reader.end(body)
+
+    def stored(self) -> Stored:
+        """What is kept of it."""
+        body = b"".join(self._parts) if self.is_whole else None
+        return Stored(
+            digest=self.digest,
+            call_id=self.call_id,
+            is_over=True,
+            status=self._status,
+            fields=self._fields,
+            body=body,
+        )
 
     # The exchange
 
@@ -118,8 +185,9 @@ class _Answer:
 class Once:
     """The calls of one listener that brought a key."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, memory: Memory | None = None) -> None:
         self._clock = clock
+        self._memory = memory
         self._running: dict[_Name, _Answer] = {}
         self._kept: dict[_Name, _Answer] = {}
         """In the order in which they ended."""
@@ -137,15 +205,32 @@ class Once:
             return await self._join(known, digest, exchange)
         answer = self._running[name] = _Answer(call, digest)
         answer.add(exchange, b"")
+        claim = Claim(*name, digest, call.id)
         try:
-            await make(call, answer)
+            stored = None if self._memory is None else await self._memory.claim(claim)
+            if stored is not None:
+                answer.problem = _replayed(stored, answer)
+                return answer.problem
+            await self._make(name, claim, answer, partial(make, call, answer))
         finally:
-            del self._running[name]
             answer.over.set()
-            record = call.record
-            if record.status == 200 and record.outcome is Outcome.OK:
-                self._keep(name, answer)
+            del self._running[name]
         return None
+
+    async def _make(self, name: _Name, claim: Claim, answer: _Answer, make: Callable[[], Awaitable[None]]) -> None:
+        """Makes the call. The key is free only when it is so in all processes."""
+        is_good = False
+        try:
+            await make()
+            is_good = answer.is_good
+        finally:
+            answer.over.set()
+            if is_good:
+                self._keep(name, answer)
+            if self._memory is not None and is_good:
+                await self._memory.keep(claim, answer.stored())
+            elif self._memory is not None:
+                await self._memory.release(claim)
 
     async def _join(self, known: _Answer, digest: bytes, exchange: Exchange) -> Problem | None:
         if known.digest != digest:
@@ -158,7 +243,7 @@ class Once:
             return _problem(409, "idempotency_key_in_use", told)
         known.add(exchange)
         await known.over.wait()
-        return None
+        return known.problem
 
     def _keep(self, name: _Name, answer: _Answer) -> None:
         answer.kept_s = self._clock()
@@ -175,6 +260,20 @@ class Once:
                 return
             del self._kept[name]
             self._bytes -= _size(answer)
+
+
+def _replayed(stored: Stored, answer: _Answer) -> Problem | None:
+    """Gives the answer of another process, or says why not."""
+    if stored.digest != answer.digest:
+        return _problem(422, "idempotency_key_reused", "This Idempotency-Key came with another request before.")
+    if not stored.is_over:
+        told = "The call with this Idempotency-Key is under way in another process. Try again later."
+        return _problem(409, "idempotency_key_in_use", told)
+    if stored.body is None:
+        told = f"The answer was not kept. GET /v1/generations/{stored.call_id} tells what it was."
+        return _problem(409, "idempotency_answer_not_kept", told)
+    answer.replay(stored, stored.body)
+    return None
 
 
 def _size(answer: _Answer) -> int:

@@ -418,6 +418,23 @@ AUTO_TOP_UPS = Table(
     sqlite_strict=True,
 )
 
+REPLAYS = Table(
+    "replays",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="the Idempotency-Key"),
+    Column("digest", LargeBinary, nullable=False, comment="of what was asked"),
+    Column("call_id", Text, nullable=False),
+    Column("claimant", Text, nullable=False, comment="the process that makes the call"),
+    Column("until_us", Number, nullable=False, comment="how long it is taken to be alive without a word"),
+    Column("ended_us", Number, comment="null: under way"),
+    Column("status", Integer, nullable=False),
+    Column("fields", LargeBinary, nullable=False),
+    Column("body", LargeBinary, comment="null: too long to be kept, or lost"),
+    Index("replays_by_end", "ended_us"),
+    sqlite_strict=True,
+)
+
 PRICE_EDITIONS = Table(
     "price_editions",
     METADATA,

@@ -153,7 +153,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.server.workers: more than one worker is not available yet; leave it at 1, and start one process per port",
         "$.server.admin_port: must be a whole number, not 'x'",
         "$.server.prot: is not a setting; did you mean port? Known here: host, port, workers, admin_host, admin_port, "
-        "admin_names, body_bytes_max, upload_bytes_max, answer_bytes_max",
+        "admin_names, body_bytes_max, upload_bytes_max, answer_bytes_max, answers",
         "$.shared: is not available yet; leave it out",
         "$.routes.smart.strategy: must be 'ordered', 'weighted', 'cheapest', 'fastest', 'balanced' or 'least_busy', "
         "not 'order'; did you mean ordered?",

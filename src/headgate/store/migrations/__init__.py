@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from headgate.store.base import Store
 from headgate.store.tables import METADATA
 
-REVISION = "0014"
+REVISION = "0015"
 """The newest file in `versions`."""
 
 
