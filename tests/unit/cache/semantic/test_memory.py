@@ -163,7 +163,8 @@ def test_a_crafted_neighbour_is_not_served(embedder: Embedder):
 def test_sides_are_kept_within_bounds(memory: Memory):
     for number in range(SIDES_MAX + 5):
         memory.keep(str(number), asked(f"What is number {number}?"), 10.0)
-    assert len(memory._sides) == SIDES_MAX
+        memory.look(asked(f"what is number {number}"), SERVE, 0.0)
+    assert len(memory._sides) == len(memory._served) == SIDES_MAX
     assert memory.look(asked("What is number 0?"), SERVE, 0.0).entry == "0"
 
 
