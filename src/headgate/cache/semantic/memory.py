@@ -22,7 +22,7 @@ from headgate.cache.semantic.verifier import Verifier
 Mode = Literal["shadow", "verify", "serve"]
 NEAREST = 4
 COSINE_MIN = 0.5
-SIDES_MAX = 2048
+SIDES_MAX = 1024
 """Texts kept as their words lie; a candidate that is not among them is embedded again."""
 
 
