@@ -43,7 +43,7 @@ def main() -> int:
             results[name] = measure()
             if kept:
                 kept.write_text(json.dumps(results))
-    text = report.render(results, given.runs, given.requests)
+    text = report.render(results, given.requests)
     print(text)
     if given.write:
         report.FILE.write_text(text)

@@ -48,11 +48,12 @@ after its paper (arXiv 2502.03771).
 """
 
 
-def render(results: dict[str, Any], runs: int, requests: int) -> str:
+def render(results: dict[str, Any], requests: int) -> str:
     text = HEAD.format(when=datetime.now(UTC).date())
     for embedder in ("minilm", "static"):
         text += _pairs(results, embedder)
-    text += STREAM_HEAD.format(runs=runs, requests=requests) + _streams(results)
+    text += STREAM_HEAD.format(runs=sum(name.startswith("stream ") for name in results), requests=requests)
+    text += _streams(results)
     text += _traps(results)
     text += _costs(results)
     return text + _targets(results)

@@ -14,7 +14,7 @@ from headgate.cache.semantic.readings import Reading
 from headgate.cache.semantic.verifier import verifier_of
 from headgate.cache.semantic.words import Word
 
-SERVE = Settings("serve", Rules(labels_min=10, refit_every=10))
+SERVE = Settings("serve", Rules(labels_min=10, refit_every=20))
 STORED = "How do I reset my password?"
 NEAR = "What is the best way to reset my password?"
 
@@ -33,7 +33,7 @@ def asked(text: str, partition: bytes = b"p", group: str = "g") -> Question:
     return Question(partition, group, text)
 
 
-def teach(memory: Memory, settings: Settings, count: int = 400) -> None:
+def teach(memory: Memory, settings: Settings, count: int = 250) -> None:
     """Labels as a stream gives them: the same asked in other words agrees, another thing asked does not."""
     for number in range(count):
         found = memory.look(asked(NEAR), settings, 0.0)
@@ -163,7 +163,8 @@ def test_a_crafted_neighbour_is_not_served(embedder: Embedder):
 def test_sides_are_kept_within_bounds(memory: Memory):
     for number in range(SIDES_MAX + 5):
         memory.keep(str(number), asked(f"What is number {number}?"), 10.0)
-    assert len(memory._sides) == SIDES_MAX
+        memory.look(asked(f"what is number {number}"), SERVE, 0.0)
+    assert len(memory._sides) == len(memory._served) == SIDES_MAX
     assert memory.look(asked("What is number 0?"), SERVE, 0.0).entry == "0"
 
 
