@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from headgate.app.config_money import PriceEntry, Prices
+from headgate.app.config_money import WEBHOOK_SECRET_CHARACTERS_MIN, Payments, PriceEntry, Prices
 from headgate.app.config_secrets import Secret
 from headgate.app.config_values import (
     USD_MAX,
@@ -45,7 +45,6 @@ from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
-WEBHOOK_SECRET_CHARACTERS_MIN = 16
 
 
 def _target(value: object) -> object:
@@ -376,6 +375,8 @@ class Config(Section):
     """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(section)] = Prices()
     """What to do about models whose price is not known."""
+    payments: Annotated[Payments, BeforeValidator(section)] = Payments()
+    """How accounts pay for credit."""
     alerts: Annotated[Alerts, BeforeValidator(section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(section)] = Field(default={})

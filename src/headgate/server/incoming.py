@@ -74,6 +74,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     cost_nano_usd_max: int | None
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    spend_tags: tuple[str, ...] = ()
+    """What it is marked with, for limits and budgets."""
     priority: int | None = None
     """The class that it asks for; None: its caller's."""
 

@@ -1,4 +1,4 @@
-"""`/metrics`: the sums of calls and attempts, and how this process does, in Prometheus' text form. Pure but for its path.
+"""`/metrics`: the sums of calls and attempts, and how this process does, in Prometheus' text form. Pure but its path.
 
 Labels are closed sets: providers, the names that are listed (all others are `other`), outcomes, states. No key, user or
 session is ever one. Counters are the sums that the store keeps, so they go on over restarts and are the same in every

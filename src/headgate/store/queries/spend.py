@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from headgate.store.tables import SPEND
+from headgate.store.tables import SPEND, SPEND_BY_TAG
 
 QUARTER_US: Final = 900_000_000
 _KIDS_MAX: Final = 500
@@ -19,6 +19,12 @@ _NAMES: Final = ("quarter_us", "key_id", "user", "model", "provider", "upstream"
 _NEW = insert(SPEND)
 _ADD = _NEW.on_conflict_do_update(
     index_elements=_NAMES, set_={name: SPEND.c[name] + _NEW.excluded[name] for name in _SUMS}
+)
+
+_NEW_TAGGED = insert(SPEND_BY_TAG)
+_ADD_TAGGED = _NEW_TAGGED.on_conflict_do_update(
+    index_elements=("tag", *_NAMES),
+    set_={name: SPEND_BY_TAG.c[name] + _NEW_TAGGED.excluded[name] for name in _SUMS},
 )
 
 
@@ -56,6 +62,27 @@ def add(connection: Connection, spent: Iterable[Spent]) -> None:
     rows = [place._asdict() | sums._asdict() for place, sums in spent]
     if rows:
         connection.execute(_ADD, rows)
+
+
+def add_tagged(connection: Connection, spent: Iterable[tuple[str, Spent]]) -> None:
+    """The same for calls with a tag, which are in the sums of all besides."""
+    rows = [{"tag": tag} | place._asdict() | sums._asdict() for tag, (place, sums) in spent]
+    if rows:
+        connection.execute(_ADD_TAGGED, rows)
+
+
+def tagged_since(connection: Connection, kids: Sequence[str], since_us: int, tag: str) -> list[Spent]:
+    """What `since` tells, of calls with a tag."""
+    found: list[Spent] = []
+    columns = [SPEND_BY_TAG.c[name] for name in (*_NAMES, *_SUMS)]
+    for at in range(0, len(kids), _KIDS_MAX):
+        wanted = SPEND_BY_TAG.c.key_id.in_(kids[at : at + _KIDS_MAX])
+        query = select(*columns).where(
+            SPEND_BY_TAG.c.tag == tag, wanted, SPEND_BY_TAG.c.quarter_us > since_us - QUARTER_US
+        )
+        for row in connection.execute(query):
+            found.append(Spent(Place(*row[: len(_NAMES)]), Sums(*row[len(_NAMES) :])))
+    return sorted(found)
 
 
 def since(connection: Connection, kids: Sequence[str], since_us: int) -> list[Spent]:
