@@ -2,11 +2,15 @@
 
 import re
 from collections import Counter
+from pathlib import Path
+
+import yaml
 
 from headgate.server.admin.measured import Measured
 from headgate.server.admin.metrics import exposition
 from headgate.store.queries.rollups import ATTEMPT_ROLLUP, CALL_ROLLUP, Found
 
+ROOT = Path(__file__).parents[3]
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (-?[0-9.]+)')
 
 
@@ -80,3 +84,12 @@ def test_what_stands_in_a_label_is_escaped():
     text = exposition(measured(Found(('a"b\\c\nd', "fast"), sums(calls=1))))
     assert parsed(text)
     assert r'provider="a\"b\\c\nd"' in text
+
+
+def test_the_rules_for_other_names_read_what_there_is():
+    told = exposition(measured(Found(("p", "fast"), sums(calls=1))))
+    names = {line.partition("{")[0].partition(" ")[0] for line in told.splitlines() if not line.startswith("#")}
+    rules = yaml.safe_load((ROOT / "docs" / "prometheus" / "litellm-names.rules.yml").read_text())["groups"][0]["rules"]
+    assert len({rule["record"] for rule in rules}) == len(rules) == 15
+    for rule in rules:
+        assert set(re.findall(r"headgate_\w+", rule["expr"])) <= names, rule
