@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import uvloop
+from msgspec import structs
 
 from headgate import __version__
 from headgate.app import wiring
@@ -112,12 +113,14 @@ def _administration(around: Around, made: FirstKeys, till: Till | None) -> AsgiL
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
+    from headgate.app.measuring import Totals  # noqa: PLC0415
     from headgate.server.admin.application import create_admin  # noqa: PLC0415
     from headgate.server.dashboard.application import Dashboard, Entrance  # noqa: PLC0415
     from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
     server = around.core.setup.config.server
-    doors = admin_doors(around.core, till)
+    totals = Totals(around.core)
+    doors = structs.replace(admin_doors(around.core, till), measured=lambda: totals.measured(around.engine))
     administration = create_admin(doors, made.admin, server.admin_names)
     entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
     application = Dashboard(administration, dashboard_sights(around, doors), entrance, ROUTES)

@@ -4,7 +4,7 @@ A row is a time, who asked for what, and who answered; its sums and the bins of 
 rows. Days are those of UTC.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -35,6 +35,7 @@ SECOND_US: Final = 1_000_000
 _VERSION: Final = "1"
 """Of what is counted as what. Another one in the store: everything is counted anew."""
 _VERSION_NAME: Final = "rollups version"
+_ALWAYS: Final[Mapping[int, int]] = {}
 _CHUNK: Final = 10_000
 _NO_USAGE: Final = Usage()
 
@@ -62,14 +63,15 @@ class Off(NamedTuple):
     calls: int
 
 
-def add(connection: Connection, records: Iterable[CallRecord]) -> None:
-    """Adds calls that are kept in this transaction for the first time."""
+def add(connection: Connection, records: Iterable[CallRecord], since: Mapping[int, int] = _ALWAYS) -> None:
+    """Adds calls that are kept in this transaction for the first time. `since`: rows of these grains that begin earlier
+    are left out, as they would be forgotten next; see `kept_since`."""
     by_call: Cells = {}
     by_attempt: Cells = {}
     for record in records:
         _count(record, by_call, by_attempt)
-    rollups.add(connection, CALL_ROLLUP, _rows(by_call))
-    rollups.add(connection, ATTEMPT_ROLLUP, _rows(by_attempt))
+    rollups.add(connection, CALL_ROLLUP, _rows(by_call, since))
+    rollups.add(connection, ATTEMPT_ROLLUP, _rows(by_attempt, since))
 
 
 def is_current(connection: Connection) -> bool:
@@ -84,17 +86,21 @@ def rebuild(connection: Connection, now_us: int) -> int:
         meta.put(connection, _since_name(grain_s), "0")
     counted, every = 0, calls.everything(connection)
     while some := list(islice(every, _CHUNK)):
-        add(connection, some)
+        add(connection, some, kept_since(now_us))
         counted += len(some)
     forget(connection, now_us)
     meta.put(connection, _VERSION_NAME, _VERSION)
     return counted
 
 
+def kept_since(now_us: int) -> Mapping[int, int]:
+    """When the oldest rows begin that are kept, for the grains that are not kept for good."""
+    return {grain_s: _floor(now_us - kept_s * SECOND_US, HOUR_S) for grain_s, kept_s in KEPT_S.items()}
+
+
 def forget(connection: Connection, now_us: int) -> None:
     """Takes out minutes and hours that are older than they are kept."""
-    for grain_s, kept_s in KEPT_S.items():
-        since_us = _floor(now_us - kept_s * SECOND_US, HOUR_S)
+    for grain_s, since_us in kept_since(now_us).items():
         rollups.forget(connection, grain_s, since_us)
         meta.put(connection, _since_name(grain_s), str(since_us))
 
@@ -207,12 +213,14 @@ def _attempt_sums(attempt: Attempt) -> tuple[int, ...]:
     return (1, int(attempt.why == "hedge"), cost, _us(attempt.duration_ms), _us(attempt.ttft_ms or 0.0))
 
 
-def _rows(cells: Cells) -> list[Row]:
+def _rows(cells: Cells, since: Mapping[int, int]) -> list[Row]:
     """The cells of minutes as rows of every grain."""
     grains: Cells = {}
     for (start_us, *place), sums in cells.items():
         for grain_s in GRAINS_S:
-            _into(grains, (grain_s, _floor(int(start_us), grain_s), *place), sums)
+            begin_us = _floor(int(start_us), grain_s)
+            if begin_us >= since.get(grain_s, begin_us):
+                _into(grains, (grain_s, begin_us, *place), sums)
     return [(*place, *sums) for place, sums in grains.items()]
 
 

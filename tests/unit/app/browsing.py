@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx2
 
@@ -25,6 +26,7 @@ class House:
         self.core = core
         self.application = application
         self.is_stopping = False
+        self.engine: Any = None
 
     def browser(self, host: str = "localhost") -> "Browser":
         return Browser(self.application, host)

@@ -44,6 +44,7 @@ def visit(seeded: Path) -> Callable[[Callable[[House], Awaitable[None]]], None]:
                     listener = wiring.client_listener(core, engine, core.keys)
                     around = Around(core, engine, listener, spawn, lambda: house.is_stopping, "http://127.0.0.1:8080")
                     house = House(core, Dashboard(behind, dashboard_sights(around, doors), entrance, ROUTES))
+                    house.engine = engine
                     await work(house)
 
         asyncio.run(inside())

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 from tests.unit.app.browsing import EVIL, KEY, PAGES, House, Reader, Visiting, faults
 
+from headgate.app.measuring import Totals
 from headgate.core.record import Attempt, CallRecord
 from headgate.core.usage import Usage
 from headgate.ledger import rolling
 from headgate.policies.administrators import dismiss
 from headgate.policies.key_text import kid_of
 from headgate.policies.roles import OPERATOR, ROLES, Role
+from headgate.server.admin.metrics import exposition
 from headgate.server.dashboard.application import CSP
 from headgate.server.dashboard.sessions import FAILURES_MAX
 from headgate.server.dashboard.table import ROUTES
@@ -235,5 +237,19 @@ def test_the_administration_is_behind_it(visit: Visiting):
         answer = await house.browser().get("/admin/v1/models", authorization=f"Bearer {KEY}")
         assert answer.status_code == 200
         assert (await house.browser().get("/livez")).json() == {"status": "live"}
+
+    visit(work)
+
+
+def test_metrics_are_the_sums_of_all_days_and_name_no_user(visit: Visiting):
+    async def work(house: House) -> None:
+        core, engine = house.core, house.engine
+        totals = Totals(core)
+        first, again = totals.measured(engine), totals.measured(engine)
+        assert first.calls == again.calls
+        with core.store.read() as connection:
+            kept = [record.id for record in calls.everything(connection)]
+        assert sum(found.sums["calls"] for found in first.calls) == len(kept)
+        assert "user-0" not in exposition(first)
 
     visit(work)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.unit.app.browsing import EVIL, House, Reader, Visiting, faults
 
+from headgate.app.administration import admin_doors
 from headgate.core.principal import Principal
 from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, CallRecord, Weighed
@@ -18,6 +19,7 @@ from headgate.core.usage import Usage
 from headgate.policies.issuing import list_keys
 from headgate.policies.keys import Refusal
 from headgate.server.dashboard.pages.tail import LOOK_S
+from headgate.server.dashboard.rendering import usd
 from headgate.store.queries import calls, tenants
 from headgate.store.queries.calls import CallFilter
 
@@ -246,5 +248,9 @@ def test_costs_are_told_apart_by_whatever_is_asked(visit: Visiting):
             page = await browser.get(f"/dashboard/costs?period=30d&by={by}")
             assert name in words_of(page), by
         assert (await browser.get("/dashboard/costs?by=weather")).status_code == 400
+        told = admin_doors(house.core).accounting.forecast("")
+        page = await browser.get("/dashboard/costs")
+        assert f"so far {usd(told.so_far_nano_usd)} Probably" in words_of(page)
+        assert usd(told.expected_nano_usd) in words_of(page)
 
     visit(work)

@@ -209,6 +209,9 @@ def test_wrong_rollups_are_found_and_made_anew(store: Store):
     with store.write() as connection:
         assert rolling.rebuild(connection, NOON + DAY) == 2
         assert rolling.verify(connection) == []
+        assert rolling.rebuild(connection, NOON + 50 * DAY) == 2
+        assert rolling.verify(connection) == []
+    assert [sums(store, grain_s).get("calls") for grain_s in (MINUTE_S, HOUR_S, DAY_S)] == [None, 2, 2]
 
 
 def test_lost_rows_are_found(store: Store):

@@ -60,6 +60,8 @@ def seed(setup: Setup, count: int, days: int, tell: Callable[[str], object]) -> 
                 meta.put(connection, _STATE, _encode(state).decode())
         if (state.planned, state.days) != (count, days):
             raise ConfigError(f"This store was begun with --calls {state.planned} --days {state.days}.")
+        with store.write() as connection:
+            rolling.forget(connection, time.time_ns() // 1000)
         shares = moments(state.begin_us, 24 * days)
         while state.done < count:
             _add(store, state, shares)
@@ -87,7 +89,7 @@ def _add(store: Store, state: Seeded, shares: Sequence[float]) -> None:
         fresh = calls.add(connection, [(record, _encode(record)) for record in records])
         sums = spent(fresh)
         spend.add(connection, sums)
-        rolling.add(connection, fresh)
+        rolling.add(connection, fresh, rolling.kept_since(time.time_ns() // 1000))
         transfers.post(connection, usage_transfers(sums, f"seed {state.done}", time.time_ns() // 1000))
         meta.put(connection, _STATE, _encode(state).decode())
 

@@ -25,6 +25,7 @@ from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
+from headgate.server.admin.metrics import metrics_router
 from headgate.server.admin.payments import payments_router
 from headgate.server.admin.reuse import reuse_router
 from headgate.server.admin.tenants import tenants_router
@@ -60,6 +61,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(calls_router(doors))
     api.include_router(alerts_router(doors))
     api.include_router(administrators_router(doors))
+    api.include_router(metrics_router(doors))
     api.include_router(reuse_router(doors))
     return api
 

@@ -19,6 +19,7 @@ from headgate.policies.administrators import NewAdministrator
 from headgate.policies.issuing import NewKey
 from headgate.policies.organising import NewTenant
 from headgate.policies.roles import Administrator
+from headgate.server.admin.measured import Measured
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.auto_top_ups import AutoTopUp
@@ -235,3 +236,5 @@ class Doors(Struct, frozen=True, kw_only=True):
     status: Callable[[], dict[str, object]]
     """How the journal and the database stand. Looks at a disk."""
     now_us: Callable[[], int]
+    measured: Callable[[], Measured] | None = None
+    """What `/metrics` tells; None: this process measures nothing. Waits for a disk."""

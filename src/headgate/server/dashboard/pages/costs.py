@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from headgate.core.problems import InvalidRequest
+from headgate.ledger.billing.forecasting import DAY_US, DAYS_MAX, forecast
+from headgate.ledger.billing.months import month_of
 from headgate.server.dashboard import measures
 from headgate.server.dashboard.asking import question
 from headgate.server.dashboard.board import Board, Choices, page_of
@@ -12,7 +15,7 @@ from headgate.server.dashboard.measures import Chart, Figure
 from headgate.server.dashboard.pages.requests import names_of_keys
 from headgate.server.dashboard.tables import Cell, Column, Table
 from headgate.server.dashboard.visiting import Page, Visit
-from headgate.store.queries.rollups import Found
+from headgate.store.queries.rollups import CALL_ROLLUP, DAY_S, Found, Question, Window
 
 BY: Final = {
     "model": "model",
@@ -24,6 +27,8 @@ BY: Final = {
 }
 """What costs can be told apart by, and what that is in the rollups. A team is the sum of its keys."""
 ROWS_MAX: Final = 100
+FORECAST_DAYS: Final = DAYS_MAX + 7
+"""How far back the forecast of the month looks."""
 
 
 async def costs(visit: Visit) -> Page:
@@ -123,8 +128,17 @@ def _figures(now: Mapping[str, int], before: Mapping[str, int], money: str) -> l
 
 
 def _forecast(visit: Visit) -> list[Figure]:
-    """What callers will probably be charged this month."""
-    found = visit.sights.doors.accounting.forecast(visit.who.team or visit.who.organisation)
+    """What callers will probably be charged this month: by the rollups, as all that was spent takes seconds."""
+    today_us = visit.now_us - visit.now_us % DAY_US
+    window = Window(grain_s=DAY_S, since_us=today_us - FORECAST_DAYS * DAY_US, before_us=today_us + DAY_US)
+    sums: tuple[str, ...] = ("charge_nano_usd",)
+    asked = Question(rollup=CALL_ROLLUP, window=window, by=("start_us",), sums=sums)
+    by_day = {
+        datetime.fromtimestamp(each.place[0] / 1e6, UTC).date(): each.sums["charge_nano_usd"]
+        for each in visit.sights.traffic.calls(asked)
+    }
+    month = month_of(visit.now_us)
+    found = forecast(month, by_day, min(by_day, default=None), visit.now_us)
     return [
         Figure(label=f"Charged in {found.month} so far", unit="usd", value=found.so_far_nano_usd, before=None),
         Figure(label="Probably by its end", unit="usd", value=found.expected_nano_usd, before=None),
