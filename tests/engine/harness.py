@@ -97,7 +97,6 @@ async def bench(
     names: str = "a",
     routes: Mapping[str, Any] | None = None,
     providers: Mapping[str, Any] | None = None,
-    kept: str = "database",
     keys: Keys | None = None,
     **route: Any,
 ) -> AsyncIterator[Bench]:
@@ -106,6 +105,7 @@ async def bench(
     The route `r` tries the upstreams in order, in the client's dialect's place: `r_<dialect>` has the doors that speak
     `dialect` only. `route` are further settings of these routes.
     """
+    kept = route.pop("kept", "database")
     async with AsyncExitStack() as stack:
         upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in names}
         faked = {
