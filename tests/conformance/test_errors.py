@@ -4,6 +4,7 @@ The classes expected here are read from the bodies by rules of their own, which 
 error that no rule fits fails, so that each new one is looked at by somebody.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -124,3 +125,30 @@ def test_every_error(record_property: Callable[[str, object], None]):
     record_property("errors", [[*row, count] for row, count in sorted(table.items())])
 
     assert not faults, f"{len(faults)} faults in {len(recorded())} errors:\n" + "\n".join(faults[:25])
+
+
+QUOTED = FOLDER.parent / "error_bodies_from_issues.jsonl"
+_DIALECTS_QUOTED = {
+    "anthropic_messages": "anthropic",
+    "gemini": "gemini",
+    "vertex": "gemini",
+    "bedrock": "bedrock_converse",
+}
+
+
+def quoted() -> list[dict[str, Any]]:
+    """Errors that no recording has, as users have quoted them in public; some of them are not whole."""
+    return [json.loads(line) for line in QUOTED.read_text().splitlines()] if QUOTED.exists() else []
+
+
+@pytest.mark.skipif(not quoted(), reason=f"no quoted errors at {QUOTED}")
+def test_errors_that_users_have_quoted():
+    faults: list[str] = []
+    for error in quoted():
+        told, body = str(error["dialect"]), str(error["response_body"])
+        spoken = next((name for begin, name in _DIALECTS_QUOTED.items() if told.startswith(begin)), "openai_chat")
+        problem = DIALECTS[spoken].parse_error(error["status"], error["response_headers"], body.encode())
+        status = 429 if "stream_error" in told else error["status"]  # within a stream there is none of its own
+        if problem.outcome is not expected(status, body) or not problem.message:
+            faults.append(f"{told} {status} {problem.outcome} {body:.200}")
+    assert not faults, faults

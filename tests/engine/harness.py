@@ -55,6 +55,8 @@ class Keys(Protocol):
 class Bench:
     """A running gateway and its upstreams `a`, `b`, …, as providers `a_<dialect>` with the model `m`."""
 
+    spawn: Spawn
+
     def __init__(
         self,
         core: Core,
@@ -62,14 +64,12 @@ class Bench:
         listener: ClientListener,
         client: httpx2.AsyncClient,
         upstreams: Mapping[str, FakeUpstream],
-        spawn: Spawn,
     ) -> None:
         self.core = core
         self.engine = engine
         self.listener = listener
         self.client = client
         self.upstreams = upstreams
-        self.spawn = spawn
 
     async def post(self, dialect: str, model: str, **members: Any) -> httpx2.Response:
         """A whole call in a dialect."""
@@ -134,7 +134,9 @@ async def bench(
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
         )
-        yield Bench(core, engine, listener, await stack.enter_async_context(client), upstreams, spawn)
+        gateway = Bench(core, engine, listener, await stack.enter_async_context(client), upstreams)
+        gateway.spawn = spawn
+        yield gateway
 
 
 def call(dialect: str, model: str, *, is_stream: bool) -> tuple[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from headgate.app.inprocess import AsyncTransport
 from headgate.core.money import shown_usd
 from headgate.engine.conduct import Engine
 from headgate.ledger.charging import charge_of
-from headgate.ledger.credit import REVENUE, Credit, usage_account, used, verify
+from headgate.ledger.credit import REVENUE, Credit, grant, usage_account, used, verify
 from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.terms import NO_TERMS, BudgetTerm, PriceTerm, RateTerm, Terms
 from headgate.policies.issuing import NewKey, create_key
@@ -200,8 +200,9 @@ def test_openrouters_path_says_402(tmp_path: Path):
         ("key", 50, True),
         ("organisation", 50, False),
         ("user", 50, False),
-        ("model", 5, False),
-        ("provider", 5, False),
+        ("model", 50, False),
+        ("provider", 50, False),
+        ("credit", 50, False),
     ],
 )
 def test_no_overspend(tmp_path: Path, level: str, covers: int, is_stream: bool):
@@ -213,12 +214,16 @@ def test_no_overspend(tmp_path: Path, level: str, covers: int, is_stream: bool):
         assert cost > 0
         limit = covers * cost
         terms = money(limit)
-        if level == "user":
+        if level == "credit":
+            terms = Terms(is_prepaid=True)
+        elif level == "user":
             terms = Terms(each_user_budgets=terms.budgets)
         elif level in ("model", "provider"):
             terms = money(limit, **{level: {"model": "lorem@1ms", "provider": "demo"}[level]})
-        where = level if level in ("organisation", "team") else "key"
+        where = {"organisation": "organisation", "credit": "organisation", "team": "team"}.get(level, "key")
         organisation = place.tenant("organisation", terms if where == "organisation" else Terms())
+        if level == "credit":
+            grant(place.core.store, Credit(organisation, "top-up", limit, "1"), kids=(), actor="test")
         team = place.tenant("team", terms if where == "team" else Terms(), organisation)
         keys = [place.key(terms if where == "key" else Terms(), team=team) for _ in range(1 if where == "key" else 3)]
 

@@ -223,3 +223,18 @@ async def test_a_clients_own_batch_of_geminis_stays_its_own_and_is_paid_once(tmp
         assert [(await record_of(at, each)).cost_nano_usd for each in looks] == [150_000_000, 0]
         assert [each.status_code for each in others] == [404, 404]
         assert (await ask(at, "a", "GET", "/v1beta/batches")).status_code == 404
+
+
+@pytest.mark.parametrize("was_looked_at", [True, False])
+async def test_a_batch_that_is_deleted_before_its_bill_is_marked_as_not_priced(tmp_path: Path, was_looked_at: bool):
+    async with place(tmp_path, like="gemini") as at:
+        at.one.reply(answer(RUNNING), path=MAKES)
+        await ask(at, "a", "POST", f"{MAKES}?provider=one", json={"batch": {}})
+        if was_looked_at:
+            at.one.reply(answer(ended(generated(1))), path=f"/v1beta/{NAME}", times=1)
+            await ask(at, "a", "GET", f"/v1beta/{NAME}")
+        at.one.reply(b"{}", path=f"/v1beta/{NAME}")
+        deleted = await ask(at, "a", "DELETE", f"/v1beta/{NAME}")
+
+        assert (await record_of(at, deleted)).is_priced is was_looked_at
+        assert (await ask(at, "a", "GET", f"/v1beta/{NAME}")).status_code == 404

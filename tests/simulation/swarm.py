@@ -22,13 +22,14 @@ def scene_of(seed: int) -> Scene:
             since_s = dice.uniform(5, 25)
             share = dice.choice((1.0, 1.0, 0.5, 0.3))
             faults.append(Fault(kind, dice.choice(upstreams), since_s, since_s + dice.uniform(1, 25), share))
+    burst_s = dice.uniform(0, 35)
     return Scene(
         faults=faults,
         seconds=50.0,
         rate_hz=dice.choice((2.0, 5.0, 10.0)),
         strategy=dice.choice(ORDERS),
         upstreams=upstreams,
-        burst=(dice.uniform(0, 40), 45.0, dice.choice((1.0, 1.0, 4.0))),
+        burst=(burst_s, burst_s + 10.0, dice.choice((1.0, 1.0, 4.0))),
         leaving=dice.choice((0.0, 0.0, 0.2)),
         stalls=tuple(dice.uniform(0, 50) for _ in range(dice.choice((0, 0, 3)))),
     )

@@ -72,6 +72,14 @@ def test_f1_a_closed_port(seed: int):
     assert percentile(waits_s(world, SINCE_S, UNTIL_S), 0.99) <= percentile(waits_s(world, 0, SINCE_S), 0.99) + 0.3
 
 
+@pytest.mark.parametrize("seed", [2, 9])
+def test_f2e_what_is_half_silent_does_not_come_back_by_chance(seed: int):
+    world = run(seed, fault("silence", share=0.5))
+    assert complete(world) == 1.0
+    assert switch_s(world) <= 4.0
+    assert waits_s(world)[-1] <= 4.0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(("kind", "share", "limit_s"), [
     ("silence", 1.0, 2.0), ("silence", 0.5, 4.0), ("syn_dropped", 1.0, 2.0), ("slow", 1.0, 2.5)
@@ -107,7 +115,7 @@ def test_f5c_what_headers_tell_is_never_exceeded(seed: int):
     world = run(seed, Fault("quota", "a", 0.0, 60.0))
     assert complete(world) == 1.0
     assert sum(at_s > 10.0 for at_s in world.upstreams["a"].arrivals) > 150
-    assert world.upstreams["a"].refused_429 <= 2
+    assert world.upstreams["a"].refused_429 == 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)

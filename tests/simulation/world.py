@@ -30,6 +30,8 @@ from headgate.routing.quotas import Need
 from headgate.routing.strategies import Order, Quote
 
 SWEEP_S = 0.05
+LATER_SWEEP_S = 0.5
+"""Once the last fault is over, when nothing hangs on how soon it is seen that somebody is late."""
 DEADLINE_S = 60.0
 HEAD_S = 60.0
 QUIET_S = 700.0
@@ -215,12 +217,14 @@ class World:
         self.means = Means(RetryBudget(), Purse(), Efficacy())
         self.calls: list[Call] = []
         self.states: set[tuple[str, State]] = set()
-        """Every state that a deployment was seen in."""
+        """Every state that a domain was seen in."""
         self.settled = self.hedged = self.retried = 0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
         self._tickets: dict[Ticket, tuple[Call, int]] = {}
         self._stalled_until_s = self._swept_s = 0.0
+        self._domains = [domain for target in targets for domain in self.fleet.member(target.deployment).domains]
+        self.states.update((domain.name, domain.state) for domain in self._domains)
 
     def at(self, when_s: float, act: Callable[[], None]) -> None:
         self._number += 1
@@ -254,10 +258,9 @@ class World:
 
     def is_well(self) -> bool:
         """Whether everybody may have traffic, and the first of them all of it."""
-        members = [self.fleet.member(target.deployment) for target in self.route.targets]
-        states = [[domain.look(self.now_s) for domain in member.domains] for member in members]
+        states = [domain.look(self.now_s) for domain in self._domains]
         resting = (State.HEALTHY, State.HALF_OPEN, State.RAMPING)
-        return set(states[0]) == {State.HEALTHY} and all(state in resting for each in states for state in each)
+        return set(states[:3]) == {State.HEALTHY} and all(state in resting for state in states)
 
     def _begin(self, call: Call) -> None:
         now_s = self.now_s
@@ -429,13 +432,14 @@ class World:
 
     def _sweep(self) -> None:
         now_s = self.now_s
-        self.fleet.blame.lagged(now_s - self._swept_s - SWEEP_S, now_s)
-        self._swept_s = now_s
+        self.fleet.blame.lagged(now_s - self._swept_s, now_s)
         self._look(self.fleet.sweep(now_s))
-        for member in self.fleet.members():
-            self.states.update((domain.name, domain.look(now_s)) for domain in member.domains)
+        for domain in self._domains:
+            if domain.state is not State.HEALTHY:
+                self.states.add((domain.name, domain.look(now_s)))
         if self._due:
-            self.at(now_s + SWEEP_S, self._sweep)
+            self._swept_s = now_s + (SWEEP_S if now_s < self.scene.seconds else LATER_SWEEP_S)
+            self.at(self._swept_s, self._sweep)
 
     def _look(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from headgate.ledger.billing.focus import Export, FocusVersion, Owner, Row, focus_rows
-from headgate.ledger.billing.forecasting import Forecast, forecast
+from headgate.ledger.billing.forecasting import DAY_US, DAYS_MAX, Forecast, forecast
 from headgate.ledger.billing.invoices import Books, Invoice, Payer, make_invoice
 from headgate.ledger.billing.months import Month, month_of, parse_month
 from headgate.ledger.billing.reconciling import Drift, Report, compare, counted, read_report
@@ -15,7 +15,6 @@ from headgate.policies.accounts import find_payer, payers
 from headgate.providers.spec import packaged
 from headgate.store.base import Store
 from headgate.store.queries import spend, transfers
-from headgate.store.queries.spend import Spent
 
 
 class Accounting:
@@ -56,12 +55,7 @@ class Accounting:
             everybody = list(payers(connection))
             owners = _owners(everybody)
             chosen = find_payer(connection, account).keys if account else None
-            spent = [
-                each
-                for each in spend.everything(connection)
-                if wanted.start_us <= each.place.quarter_us < wanted.end_us
-                and (chosen is None or each.place.key_id in chosen)
-            ]
+            spent = list(spend.within(connection, wanted.start_us, wanted.end_us, chosen))
         export = Export(
             month=wanted,
             owners=owners,
@@ -77,36 +71,33 @@ class Accounting:
         self._catch_up()
         with self._store.read() as connection:
             chosen = find_payer(connection, account).keys if account else None
-            everything = spend.everything(connection)
-            spent = [each for each in everything if chosen is None or each.place.key_id in chosen]
+            month, first_us = month_of(now_us), spend.first(connection, chosen)
+            since_us = min(month.start_us, now_us - now_us % DAY_US - DAYS_MAX * DAY_US)
+            spent = list(spend.within(connection, since_us, month.end_us, chosen))
         by_day: dict[date, int] = {}
         for place, sums in spent:
             day = _day(place.quarter_us)
             by_day[day] = by_day.get(day, 0) + sums.charge_nano_usd
-        return forecast(month_of(now_us), by_day, min(by_day, default=None), now_us)
+        return forecast(month, by_day, None if first_us is None else _day(first_us), now_us)
 
     def reconcile(self, data: bytes, provider: str) -> tuple[Report, list[Drift]]:
         """A provider's export beside our own books of the same time."""
         report = read_report(data)
         self._catch_up()
         with self._store.read() as connection:
-            ours = counted(spend.everything(connection), provider, report)
+            spent = spend.within(connection, report.start_us, report.end_us, provider=provider)
+            ours = counted(spent, provider, report)
         return report, compare(ours, report.counts)
 
     def _invoice(self, connection: Connection, payer: Payer, month: Month) -> Invoice:
         account = credit_account(payer.id)
         books = Books(
-            spent=_within(connection, list(payer.keys), month),
+            spent=sorted(spend.within(connection, month.start_us, month.end_us, payer.keys)),
             used_before_nano_usd=spend.total(connection, list(payer.keys), 0, month.start_us).charge_nano_usd,
             postings=transfers.of_account(connection, account),
             account=account,
         )
         return make_invoice(payer, month, books, self._now_us())
-
-
-def _within(connection: Connection, kids: Sequence[str], month: Month) -> list[Spent]:
-    found = spend.since(connection, kids, month.start_us)
-    return [each for each in found if month.start_us <= each.place.quarter_us < month.end_us]
 
 
 def _owners(everybody: Sequence[Payer]) -> dict[str, Owner]:

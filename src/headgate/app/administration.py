@@ -8,9 +8,11 @@ from msgspec import structs
 from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
-from headgate.app.credit_doors import Coupons, Credits
+from headgate.app.credit_doors import Coupons, Credits, Payments
+from headgate.app.disk_room import room_at
 from headgate.app.price_keeping import history
 from headgate.app.reuse_desk import ReuseDesk
+from headgate.app.till import Till
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.forecasting import Forecast
@@ -39,11 +41,12 @@ from headgate.policies.organising import (
 from headgate.policies.roles import OPERATOR, Administrator
 from headgate.policies.tenancy import home_of_tenant
 from headgate.server.admin.doors import Doors
-from headgate.store.queries import audit, keys
+from headgate.store.queries import audit, keys, outbox
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.outbox import Message
 from headgate.store.queries.tenants import TenantRow
 
 
@@ -212,8 +215,9 @@ def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
 
 def _status(core: Core) -> dict[str, object]:
     """Empty texts: all is well. `lag_s`: how long ago the database had everything."""
-    journal, applier = core.journal, core.applier
+    journal, applier, room = core.journal, core.applier, room_at(core.setup.config.data_dir)
     return {
+        "disk": {"free_bytes": room.free_bytes, "room": room.level},
         "journal": {"failure": journal.failure, "calls_unwritten": journal.unwritten},
         "database": {
             "failure": applier.failure,
@@ -221,11 +225,17 @@ def _status(core: Core) -> dict[str, object]:
             "lag_s": round(applier.lag_s, 3),
             "calls_cut_short": applier.cut_short,
             "records_rejected": applier.rejected,
+            "other_gateways": core.neighbours,
         },
     }
 
 
-def admin_doors(core: Core) -> Doors:
+def _alerts(core: Core, limit: int, before: tuple[int, str] | None) -> Sequence[Message]:
+    with core.store.read() as connection:
+        return outbox.newest(connection, limit, before)
+
+
+def admin_doors(core: Core, till: Till | None = None) -> Doors:
     """What the administration shows and changes, as the operator sees it."""
     rows = provider_rows(core.setup, os.environ)
 
@@ -238,10 +248,13 @@ def admin_doors(core: Core) -> Doors:
             tenants=_Tenants(core, who),
             credit=Credits(core, who),
             coupons=Coupons(core, who),
+            payments=None if till is None else Payments(core, who, till),
+            receive=None if till is None else till.receive,
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
             reuse=ReuseDesk(core, who),
             prices=lambda provider, model: history(core.store, provider, model),
+            alerts=lambda limit, before: _alerts(core, limit, before),
             providers=lambda: rows,
             models=lambda: core.compiled.listing.page("openai", None, {}),
             status=lambda: _status(core),

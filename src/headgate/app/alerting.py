@@ -17,9 +17,17 @@ from headgate.limits.budgets import CalendarBudget
 from headgate.limits.compiling import CREDIT_WORDS, BudgetOf
 from headgate.limits.windows import duration_us
 from headgate.policies.accounts import payers
-from headgate.policies.alerting import Alert, Balance, BudgetUse, balance_alerts, budget_alerts, price_alerts
+from headgate.policies.alerting import (
+    Alert,
+    Balance,
+    BudgetUse,
+    balance_alerts,
+    budget_alerts,
+    price_alerts,
+    top_up_alerts,
+)
 from headgate.store.base import StoreError
-from headgate.store.queries import meta, outbox, spend, transfers
+from headgate.store.queries import auto_top_ups, meta, outbox, spend, transfers
 from headgate.store.queries.outbox import Message
 from headgate.store.tables import INT64_MAX
 
@@ -52,6 +60,8 @@ class Alerting:
         budgets = [_use(each, now_us) for each in self._core.tenancy.gauges.budgets()]
         found = budget_alerts([each for each in budgets if each is not None], self._settings.thresholds)
         found += balance_alerts(self._balances(), int(self._settings.low_balance_usd * NANO_PER_USD))
+        with self._core.store.read() as connection:
+            found += top_up_alerts(auto_top_ups.listed(connection))
         prices = self._prices(now_us)
         with self._core.store.write() as connection:
             before: dict[str, str] = json.loads(meta.get(connection, _PRICES) or "{}")
@@ -109,11 +119,11 @@ class Alerting:
 
     def _prices(self, now_us: int) -> dict[str, str]:
         with self._core.store.read() as connection:
-            lines = spend.everything(connection)
-            models = {(place.provider, place.upstream) for place, _ in lines if place.quarter_us > now_us - IN_USE_US}
+            models = spend.models_since(connection, now_us - IN_USE_US)
         found: dict[str, str] = {}
         for provider, model in models:
-            price = self._core.prices.find(provider, model) if provider else None
+            known = self._core.compiled.directory.providers.get(provider)
+            price = self._core.prices.find(provider if known is None else known.price_name, model) if provider else None
             if price is not None:
                 words = ", ".join(f"{name} {usd}" for name, usd in sorted(price.shown().items()))
                 found[f"{provider}/{model}"] = words

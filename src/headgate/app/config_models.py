@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from headgate.app.config_cache import Cache, CacheTerms, mode_alone
-from headgate.app.config_money import PriceEntry, Prices
+from headgate.app.config_money import WEBHOOK_SECRET_CHARACTERS_MIN, Payments, PriceEntry, Prices
 from headgate.app.config_secrets import Secret
 from headgate.app.config_values import (
     USD_MAX,
@@ -46,7 +46,6 @@ from headgate.routing.strategies import Strategy
 
 ADMIN_KEY_CHARACTERS_MIN = 32
 TARGETS_MAX = 64
-WEBHOOK_SECRET_CHARACTERS_MIN = 16
 
 
 def _target(value: object) -> object:
@@ -381,6 +380,8 @@ class Config(Section):
     """What to do about models whose price is not known."""
     cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
     """Answers that are used again. A bare text is its `mode`."""
+    payments: Annotated[Payments, BeforeValidator(section)] = Payments()
+    """How accounts pay for credit."""
     alerts: Annotated[Alerts, BeforeValidator(section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(section)] = Field(default={})

@@ -1,11 +1,25 @@
-"""What the configuration file says of money: prices. Must not know where it came from."""
+"""What the configuration file says of money: prices and payments. Must not know where it came from."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from headgate.app.config_values import Section, Usd, refusal, section
+from headgate.app.config_secrets import Secret
+from headgate.app.config_values import Reference, Section, Usd, refusal, section
+
+WEBHOOK_SECRET_CHARACTERS_MIN = 16
+
+
+def _page(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or not url.isprintable():
+        raise refusal("must be a URL such as https://example.com/credit")
+    return url
+
+
+PageUrl = Annotated[str, AfterValidator(_page)]
 
 
 def _moment(value: object) -> object:
@@ -123,3 +137,45 @@ class Prices(Section):
         if rates.input is None or rates.output is None:
             raise refusal("needs both input and output")
         return rates
+
+
+class Stripe(Section):
+    """Credit that is paid for by Stripe Checkout. Needs `pip install headgate[stripe]`."""
+
+    secret_key: Reference
+    """Stripe's secret or restricted key, `sk_…` or `rk_…`."""
+    webhook_secret: Reference
+    """What Stripe signs its events with, `whsec_…`: an endpoint's own, never shared with another."""
+    success_url: PageUrl
+    """Where the payer comes back to afterwards."""
+    cancel_url: PageUrl
+    """Where the payer comes back to without having paid."""
+    title: Annotated[str, Field(min_length=1, max_length=100)] = "Credit"
+    """What the payer sees is bought."""
+    usd_min: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """The least that can be paid at a time, in dollars."""
+    usd_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """The most that can be paid at a time, in dollars."""
+    tolerance_s: Annotated[int, Field(ge=10, le=3600)] = 300
+    """How old a signature may be, in seconds."""
+
+    @field_validator("secret_key")
+    @classmethod
+    def _key(cls, key: Secret) -> Secret:
+        if not key.reveal().startswith(("sk_", "rk_")):
+            raise refusal("must be a secret key of Stripe, which begins with sk_ or rk_")
+        return key
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _hard_to_guess(cls, secret: Secret) -> Secret:
+        if not secret.reveal().startswith("whsec_") or len(secret) < WEBHOOK_SECRET_CHARACTERS_MIN:
+            raise refusal("must be the signing secret of a webhook of Stripe, which begins with whsec_")
+        return secret
+
+
+class Payments(Section):
+    """How accounts pay for credit themselves."""
+
+    stripe: Annotated[Stripe, BeforeValidator(section)] | None = None
+    """By Stripe. Not given: not at all."""

@@ -52,6 +52,8 @@ class Core:
         self.purges = keeping.board
         self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
         self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
+        self.neighbours = 0
+        """How many other gateways were last seen in the same database."""
         self.metering.limits = Limits(self.tenancy.limited, self._every_name, tariffs=self.tenancy.tariffs)
 
     def _every_name(self, model: str, provider: str, upstream: str) -> frozenset[str]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from headgate.app.core import Core
+from headgate.app.till import Till
 from headgate.ledger import coupons
 from headgate.ledger import credit as ledger
 from headgate.ledger.coupons import NewCoupon, Redeemer
 from headgate.ledger.credit import Credit, CreditState
 from headgate.policies.roles import Administrator
 from headgate.store.queries import proposals, spend, transfers
+from headgate.store.queries.auto_top_ups import AutoTopUp
 from headgate.store.queries.coupons import CouponRow
 from headgate.store.queries.spend import Spent
 
@@ -31,12 +33,12 @@ class Credits:
         self._core.keys.renew()
 
     def post(self, credit: Credit) -> None:
-        self._kids(credit.account)
+        self.check(credit.account)
         ledger.post(self._core.store, credit, actor=self._who.actor)
         self._core.keys.renew()
 
     def void(self, credit: Credit) -> None:
-        self._kids(credit.account)
+        self.check(credit.account)
         ledger.void(self._core.store, credit, actor=self._who.actor)
         self._core.keys.renew()
 
@@ -53,23 +55,44 @@ class Credits:
             )
 
     def spent(self, account: str, since_us: int, before_us: int) -> Sequence[Spent]:
-        kids = self._kids(account)
+        kids = self.check(account)
         self._core.applier.drain()
         with self._core.store.read() as connection:
-            found = spend.since(connection, kids, since_us)
-        return [each for each in found if since_us <= each.place.quarter_us < before_us]
+            return sorted(spend.within(connection, since_us, before_us, kids))
 
     def up_to_date(self, account: str) -> Sequence[str]:
         """Its keys, once the ledger has what they have used."""
-        kids = self._kids(account)
+        kids = self.check(account)
         self._core.applier.drain()
         return kids
 
-    def _kids(self, account: str) -> Sequence[str]:
+    def check(self, account: str) -> Sequence[str]:
+        """Its keys. Raises `NotFound` for an account that is out of reach."""
         kids = self._core.tenancy.kids(account)
         place = self._core.tenancy.home(account)
         self._who.check_reach(f"organisation, team or key {account!r}", place, "account_not_found")
         return kids
+
+
+class Payments:
+    """Paying for credit."""
+
+    def __init__(self, core: Core, who: Administrator, till: Till) -> None:
+        self._credits = Credits(core, who)
+        self._who = who
+        self._till = till
+
+    def checkout(self, account: str, nano_usd: int, *, saves_card: bool) -> tuple[str, str]:
+        self._credits.up_to_date(account)
+        return self._till.checkout(account, nano_usd, saves_card=saves_card, actor=self._who.actor)
+
+    def rule(self, account: str) -> AutoTopUp | None:
+        self._credits.check(account)
+        return self._till.rule(account)
+
+    def set_rule(self, wanted: AutoTopUp) -> AutoTopUp:
+        self._credits.check(wanted.account)
+        return self._till.set_rule(wanted, actor=self._who.actor)
 
 
 class Coupons:

@@ -7,6 +7,7 @@ import logging
 from typing import Final
 
 from headgate.app.core import Core
+from headgate.app.till import Till
 from headgate.ledger import credit
 from headgate.policies.accounts import find_payer
 from headgate.store.base import StoreError
@@ -36,13 +37,16 @@ def end_promotions(core: Core) -> int:
 class Lookout:
     """Waits for the store: called in threads."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, till: Till | None = None) -> None:
         self._core = core
+        self._till = till
         self._seen = self._changes()
 
     def look(self) -> None:
-        """Ends what has ended, and makes known what has changed."""
+        """Ends what has ended, tops up what runs low, and makes known what has changed."""
         end_promotions(self._core)
+        if self._till is not None:
+            self._till.top_up()
         changes = self._changes()
         if changes != self._seen:
             self._core.keys.renew()
@@ -53,9 +57,9 @@ class Lookout:
             return credit.changes(connection)
 
 
-async def keep_credit(core: Core) -> None:
+async def keep_credit(core: Core, till: Till | None) -> None:
     """For ever."""
-    lookout = Lookout(core)
+    lookout = Lookout(core, till)
     while True:
         try:
             await asyncio.to_thread(lookout.look)

@@ -123,6 +123,8 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     is_stream: bool
     user: str = ""
     session: str = ""
+    tags: tuple[str, ...] = ()
+    """What it was marked with, for limits and budgets."""
     route: str = ""
     """How the model's name was understood: a route's name, or `model`."""
     strategy: str = ""

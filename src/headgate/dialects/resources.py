@@ -69,8 +69,9 @@ SHARED: Final = frozenset({"/files", "/skills"})
 """Paths that both APIs have: which is meant, the header fields tell."""
 
 _NAMED: Final = "batches/"
-_MADE_AT: Final = re.compile(r"/v1beta(?P<where>/models/[A-Za-z0-9_.\-]{1,128}:batchGenerateContent)")
+_MADE_AT: Final = re.compile(r"/(?:v1|v1beta|v1alpha)(?P<where>/models/[A-Za-z0-9_.\-]{1,128}:batchGenerateContent)")
 """Where Google makes batches."""
+_BATCHES: Final = re.compile(r"^(?:/v1|/v1alpha)?/batches/")
 _ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,256}")
 _PREFIX: Final = re.compile(r"^(?:/(?:v1|v1beta|v1alpha|v2|api|openai))*(?=/)")
 """What services have before the paths that all of them share."""
@@ -111,10 +112,13 @@ class _Item(Struct):
 _ITEM: Final = msgspec.json.Decoder(_Item)
 
 
-def place_of(path: str) -> Place | None:
+def place_of(path: str, *, is_googles: bool = False) -> Place | None:
     """What a path below a provider's base names, whatever stands before it; None: nothing that is kept. Its
-    segments may be escaped. Raises `ValueError` for one that cannot be an id or a name."""
+    segments may be escaped. Raises `ValueError` for one that cannot be an id or a name. `is_googles`: where Google and
+    others have the same path, Google's thing is meant."""
     path = "/" + path.strip("/")
+    if is_googles:
+        path = _BATCHES.sub("/v1beta/batches/", path)
     if match := _MADE_AT.fullmatch(path):
         return Place(COLLECTIONS["/v1beta/batches"], rest=match["where"])
     path = path if path.startswith("/v1beta/batches/") else _PREFIX.sub("", path, count=1)

@@ -19,6 +19,7 @@ from headgate.dialects.side import Asked as Operation
 from headgate.engine.call import Call
 from headgate.limits.amounts import UNITS, Amounts, Denial
 from headgate.limits.holds import Allowance, Asked, Hold, Place
+from headgate.limits.terms import checked_tags
 from headgate.providers.catalog import Deployment
 
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ def _admit(
     engine: "Engine", call: Call, allowance: Allowance, deployments: Sequence[Deployment], foreseen: Foreseen
 ) -> tuple[Deployment, ...]:
     record = call.record
-    said = _said(call.body) if allowance.each_user is not None or b'"n"' in call.body else _NOTHING_SAID
+    is_asked = allowance.each_user is not None or allowance.has_tags or b'"n"' in call.body
+    said = _said(call.body) if is_asked else _NOTHING_SAID
+    if allowance.has_tags:
+        record.tags = _tags_of(said, record.tags)
     if allowance.each_user is not None and not record.user:
         record.user = _user_of(said)
     limit = output_limit(deployments, foreseen)
@@ -146,7 +150,8 @@ def _admit(
     nano = max([charge(*whose, each, usage) for each in deployments], default=0)
     hold = Amounts(1, read, probably, read + probably, nano, read + usage.output_tokens)
     places = () if allowance.is_plain else tuple(_place(engine, record.model, each) for each in deployments)
-    held = engine.metering.limits.hold(call.id, allowance, Asked(record.started_us, hold, places, record.user))
+    asked = Asked(record.started_us, hold, places, record.user, record.tags)
+    held = engine.metering.limits.hold(call.id, allowance, asked)
     call.fields = _shown(allowance, record.started_us)
     if not isinstance(held, Hold):
         raise _refusal(call, held)
@@ -164,7 +169,7 @@ def enter(engine: "Engine", call: Call) -> None:
     allowance = limits.allowance(call.principal.key_id)
     if allowance is None:
         return
-    held = limits.hold(call.id, allowance, Asked(record.started_us, A_LITTLE, (), record.user))
+    held = limits.hold(call.id, allowance, Asked(record.started_us, A_LITTLE, (), record.user, record.tags))
     call.fields = _shown(allowance, record.started_us)
     if not isinstance(held, Hold):
         raise _refusal(call, held)
@@ -231,6 +236,18 @@ def _user_of(said: _Said) -> str:
     metadata = cast("dict[str, object]", said.metadata) if isinstance(said.metadata, dict) else {}
     names = (said.safety_identifier, said.user, metadata.get("user_id"))
     return next((name[:512] for name in names if isinstance(name, str) and name), "")
+
+
+def _tags_of(said: _Said, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the head and of the body (`metadata.tags`, a list or words with commas). Raises `InvalidRequest`."""
+    metadata = cast("dict[str, object]", said.metadata) if isinstance(said.metadata, dict) else {}
+    told = metadata.get("tags")
+    if not told:
+        return tags
+    words = [part.strip() for part in told.split(",")] if isinstance(told, str) else told
+    if not isinstance(words, list) or not all(isinstance(each, str) for each in cast("list[object]", words)):
+        raise InvalidRequest("metadata.tags takes a list of words.", param="metadata.tags")
+    return checked_tags([*tags, *cast("list[str]", words)], "metadata.tags")
 
 
 def output_limit(deployments: Sequence[Deployment], foreseen: Foreseen) -> int:

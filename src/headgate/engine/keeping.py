@@ -184,13 +184,13 @@ class _Keeping:
     async def _noted(self, errand: Errand, body: bytes) -> bytes:
         """Keeps the ids that an answer tells; counts what a batch used."""
         answer = members_of(body)
-        if not answer:
+        if not answer and self._ask.method != "DELETE":  # to which Google says nothing
             return body
         made = made_by(self._place, self._ask.method, answer)
         entries = [minted(self._call, kind, id, errand.provider.name) for id, kind in made.items()]
         if self._ask.method == "DELETE" and self._kept is not None and not self._place.rest:
             entries.append(gone(self._call, self._kept))
-            errand.costs = self._is_answer and await self._owes()  # nobody can tell any more what it came to
+            errand.costs = await self._leaves_a_debt()  # nobody can tell any more what it came to
         if self._place.collection.kind == "batch" and self._place.id:
             entries += await self._billed(errand, answer)
         elif self._is_answer and answer.get("status") not in PENDING:
@@ -221,6 +221,12 @@ class _Keeping:
 
     def _reader(self, model: str, bytes_max: int) -> Hearing:
         return _READERS[self._place.collection.kind](model, bytes_max)
+
+    async def _leaves_a_debt(self) -> bool:
+        """Whether what is deleted has cost something that is in nobody's books."""
+        if self._place.collection.kind == "batch":
+            return await self._claims(self._place.id)
+        return self._is_answer and await self._owes()
 
     async def _owes(self) -> bool:
         """Whether this answer went on in the background, and what it used is in nobody's books yet."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from headgate.core.principal import Principal
 from headgate.core.problems import Forbidden, HeadgateError, InvalidRequest, NotFound, UnknownId
 from headgate.dialects.kept import references
-from headgate.dialects.resources import Place, members_of, named_in, place_of
+from headgate.dialects.resources import OPENAI, Place, members_of, named_in, place_of
 from headgate.engine.admitting import enter
 from headgate.engine.call import Call
 from headgate.engine.conduct import Engine
@@ -51,7 +51,7 @@ async def pass_through(engine: Engine, call: Call, passing: Passing, exchange: E
     try:
         provider = _provider(engine, call.principal, passing.provider)
         path = passed_path(passing.path)
-        place = _place(path)
+        place = _place(provider, path)
         if place is not None and _is_kept(provider, place, passing):
             await _keep(engine, call, passing, place, exchange)
             return
@@ -77,9 +77,9 @@ def _provider(engine: Engine, principal: Principal, name: str) -> Provider:
     return engine.directory.providers[name]
 
 
-def _place(path: str) -> Place | None:
+def _place(provider: Provider, path: str) -> Place | None:
     try:
-        return place_of(path)
+        return place_of(path, is_googles=not speaks(provider, OPENAI))
     except ValueError:
         raise NotFound("There can be nothing at this path.") from None
 

@@ -352,6 +352,7 @@ class Session:
             is_stream=True,
             user=whole.user,
             session=whole.session,
+            tags=whole.tags,
             route=whole.route,
             status=101,
         )

@@ -16,7 +16,7 @@ from headgate.core.problems import Outcome
 from headgate.core.record import Attempt, AttemptStart, CallRecord, CallStart
 from headgate.ledger import rolling
 from headgate.ledger import segments as types
-from headgate.ledger.charging import spent
+from headgate.ledger.charging import spent, spent_by_tag
 from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
 from headgate.ledger.rejects import put_aside
@@ -244,6 +244,7 @@ class Applier:
                 sums = spent(fresh)
                 spend.add(connection, sums)
                 savings.add(connection, saved(fresh))
+                spend.add_tagged(connection, spent_by_tag([record for record in fresh if record.tags]))
                 rolling.add(connection, fresh)
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))

@@ -67,3 +67,12 @@ def spent(records: Iterable[CallRecord]) -> list[Spent]:
         ):
             so_far[at] += min(number, OF_ONE_CALL_MAX)
     return [Spent(place, Sums(*numbers)) for place, numbers in sums.items()]
+
+
+def spent_by_tag(records: Iterable[CallRecord]) -> list[tuple[str, Spent]]:
+    """The same for each tag; of calls that have some."""
+    by_tag: dict[str, list[CallRecord]] = {}
+    for record in records:
+        for tag in record.tags:
+            by_tag.setdefault(tag, []).append(record)
+    return [(tag, line) for tag, its in by_tag.items() for line in spent(its)]

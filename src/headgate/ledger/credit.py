@@ -66,6 +66,8 @@ class Credit(NamedTuple):
     note: str = ""
     expires_us: int = 0
     """When a promotion ends; 0: never."""
+    is_fact: bool = False
+    """It has happened outside: what was paid back is booked whatever is left."""
 
 
 class CreditState(NamedTuple):
@@ -253,7 +255,8 @@ def _transfer(connection: Connection, credit: Credit, kids: Sequence[str], now_u
     if credit.expires_us and credit.kind != "promotion":
         raise InvalidRequest("Only a promotion expires: what was paid stays.", param="expires")
     id, account = credit_id(credit), credit_account(credit.account)
-    if credit.kind == "refund" and transfers.find(connection, id) is None and proposals.find(connection, id) is None:
+    is_new = transfers.find(connection, id) is None and proposals.find(connection, id) is None
+    if credit.kind == "refund" and is_new and not credit.is_fact:
         left = parts(connection, credit.account, kids).paid - held(connection, credit.account)
         if left < credit.nano_usd:
             told = f"More cannot be paid back than is left of what was paid in: {shown_usd(max(0, left))} USD."

@@ -49,6 +49,7 @@ class Whose(NamedTuple):
     """Of this end user alone; empty: of all."""
     model: str = ""
     provider: str = ""
+    tag: str = ""
 
 
 class BudgetOf(NamedTuple):
@@ -96,7 +97,7 @@ class Gauges:
                 scoped.append(Scoped(self._kept(whose, CREDIT, told, is_new=False)))
             for rate in level.terms.rates:
                 gauge = self._rate(level, "", rate)
-                if isinstance(gauge, Rate) and not rate.model:
+                if isinstance(gauge, Rate) and not rate.model and not rate.tag:
                     shown[gauge.unit] = (*shown.get(gauge.unit, ()), gauge)
         with_users = [each for each in levels if each.terms.each_user_rates or each.terms.each_user_budgets]
         if not scoped and not with_users:
@@ -104,9 +105,11 @@ class Gauges:
         for level in with_users:
             self._know_users(level)
         return Allowance(
-            plain=tuple(each.gauge for each in scoped if not each.model and not each.provider),
-            scoped=tuple(each for each in scoped if each.model or each.provider),
+            plain=tuple(each.gauge for each in scoped if each.is_plain),
+            scoped=tuple(each for each in scoped if not each.is_plain),
+            has_tags=any(each.tag for each in scoped),
             each_user=partial(self._each_user, tuple(with_users)) if with_users else None,
+            is_prepaid=any(each.terms.is_prepaid for each in levels),
             shown=shown,
         )
 
@@ -142,10 +145,10 @@ class Gauges:
     def _all_of(self, level: Level, user: str = "", *, is_new: bool = False) -> Iterator[Scoped]:
         terms = level.terms
         for rate in terms.each_user_rates if user else terms.rates:
-            yield Scoped(self._rate(level, user, rate), rate.model)
+            yield Scoped(self._rate(level, user, rate), rate.model, tag=rate.tag)
         for term in terms.each_user_budgets if user else terms.budgets:
-            whose = Whose(level.kind, level.id, user, term.model, term.provider)
-            yield Scoped(self._budget(whose, term, is_new=is_new), term.model, term.provider)
+            whose = Whose(level.kind, level.id, user, term.model, term.provider, term.tag)
+            yield Scoped(self._budget(whose, term, is_new=is_new), term.model, term.provider, term.tag)
 
     def _rate(self, level: Level, user: str, rate: RateTerm) -> Gauge:
         name = (level.kind, level.id, user, rate)

@@ -26,6 +26,12 @@ class Scoped(NamedTuple):
     gauge: Gauge
     model: str = ""
     provider: str = ""
+    tag: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it counts for every call."""
+        return not (self.model or self.provider or self.tag)
 
     def counts_at(self, place: Place) -> bool:
         """Whether what is used there is used of it."""
@@ -41,6 +47,7 @@ class Asked(NamedTuple):
     places: tuple[Place, ...] = ()
     """Where it may run."""
     user: str = ""
+    tags: frozenset[str] | tuple[str, ...] = ()
 
 
 class Allowance(Struct, frozen=True, kw_only=True):
@@ -52,6 +59,10 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """For some."""
     each_user: Callable[[str], tuple[Scoped, ...]] | None = None
     """The gauges of an end user. None: they have none."""
+    has_tags: bool = False
+    """Whether the tags of a call matter."""
+    is_prepaid: bool = False
+    """Whether some of it is credit paid in advance."""
     shown: Mapping[int, tuple[Rate, ...]] = field(default_factory=dict[int, tuple[Rate, ...]])
     """The rates that header fields tell, by unit."""
 
@@ -65,7 +76,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
         out whose model or provider has no room of its own."""
         gauges, scoped = self.plain, ()
         if not self.is_plain:
-            gauges, scoped = self._chosen(asked.user)
+            gauges, scoped = self._chosen(asked)
         refused: Denial | None = None
         for gauge in gauges:
             denial = gauge.denial(asked.now_us, asked.hold[gauge.unit])
@@ -86,13 +97,15 @@ class Allowance(Struct, frozen=True, kw_only=True):
 
     def unheld(self, asked: Asked) -> "Hold":
         """A hold of nothing, for what is only known once it has been used."""
-        return Hold(asked, *self._chosen(asked.user))
+        return Hold(asked, *self._chosen(asked))
 
-    def _chosen(self, user: str) -> tuple[tuple[Gauge, ...], tuple[Scoped, ...]]:
-        """Those that count wherever it runs, and the others."""
+    def _chosen(self, asked: Asked) -> tuple[tuple[Gauge, ...], tuple[Scoped, ...]]:
+        """Those that count wherever it runs, and the others. What has a tag that the call has not does not count."""
         more = self.scoped
-        if self.each_user is not None and user:
-            more += self.each_user(user)
+        if self.each_user is not None and asked.user:
+            more += self.each_user(asked.user)
+        if self.has_tags:
+            more = tuple(each for each in more if not each.tag or each.tag in asked.tags)
         plain = tuple(each.gauge for each in more if not each.model and not each.provider)
         return (*self.plain, *plain), tuple(each for each in more if each.model or each.provider)
 

@@ -3,6 +3,7 @@
 One shape for organisations, teams and keys. Checked when it is set; a child's is never wider than its parents'.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Literal
@@ -23,6 +24,11 @@ MARKUP_PPM_MAX: Final = 10_000_000
 RATE_MAX: Final = 10**15
 """In the unit of each rate: a million dollars per request or, in pico-USD, a thousand per token."""
 RULES_MAX: Final = 32
+TAG: Final = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
+"""What calls are marked with, so that limits and budgets can be for some of them."""
+TAG_WORDS: Final = "it has 1 to 64 letters, digits and . _ : / @ -"
+TAGS_MAX: Final = 10
+"""Of one call."""
 WEIGHT_MIN: Final = 0.01
 WEIGHT_MAX: Final = 100.0
 NAMES_MAX: Final = 1000
@@ -39,6 +45,8 @@ class RateTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """How much may come at once; 0: as much as `most`."""
     model: str = ""
     """For calls to this model or route alone; empty: for all."""
+    tag: str = ""
+    """For calls with this tag alone."""
 
 
 class BudgetTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -54,6 +62,8 @@ class BudgetTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Only told, never refused."""
     model: str = ""
     provider: str = ""
+    tag: str = ""
+    """For calls with this tag alone."""
 
 
 class PriceTerm(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -108,10 +118,12 @@ def check_terms(terms: Terms, parents: Sequence[tuple[str, Terms]] = ()) -> None
     """Raises `InvalidRequest` for what means nothing, or is wider than a parent's: `(name, terms)`, widest first."""
     for param, rates in (("limits", terms.rates), ("users.limits", terms.each_user_rates)):
         _check_count(rates, param)
+        _check_tags(rates, param)
         for number, rate in enumerate(rates):
             _check_rate(rate, f"{param}[{number}]")
     for param, budgets in (("budgets", terms.budgets), ("users.budgets", terms.each_user_budgets)):
         _check_count(budgets, param)
+        _check_tags(budgets, param)
         for number, budget in enumerate(budgets):
             _check_budget(budget, f"{param}[{number}]")
     _check_count(terms.prices, "prices")
@@ -141,6 +153,17 @@ def networks(addresses: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(found)
 
 
+def checked_tags(tags: Iterable[str], param: str) -> tuple[str, ...]:
+    """Each once. Raises `InvalidRequest` for what is none, and for too many."""
+    found = tuple(dict.fromkeys(tags))
+    for tag in found:
+        if not TAG.fullmatch(tag):
+            raise InvalidRequest(f"{tag[:80]!r} is no tag; {TAG_WORDS}.", param=param)
+    if len(found) > TAGS_MAX:
+        raise InvalidRequest(f"This call has {len(found)} tags; {TAGS_MAX} at most.", param=param)
+    return found
+
+
 def amount_of(budget: BudgetTerm) -> int:
     """In its own unit."""
     return budget.nano_usd or budget.tokens
@@ -150,7 +173,7 @@ def rate_words(rate: RateTerm) -> str:
     """As callers are told: `60 requests per minute for gpt-4o`."""
     of = rate.of.replace("_", " ")
     told = f"{rate.most} calls at a time" if rate.of == "concurrency" else f"{rate.most} {of} per {rate.per}"
-    return f"{told} for {rate.model}" if rate.model else told
+    return told + "".join(f" {word} {name}" for word, name in (("for", rate.model), ("tagged", rate.tag)) if name)
 
 
 def budget_words(budget: BudgetTerm) -> str:
@@ -163,11 +186,22 @@ def budget_words(budget: BudgetTerm) -> str:
 def _scopes(budget: BudgetTerm) -> Iterator[tuple[str, str]]:
     yield "for", budget.model
     yield "at", budget.provider
+    yield "tagged", budget.tag
 
 
 def _check_count(rules: Sequence[object], param: str) -> None:
     if len(rules) > RULES_MAX:
         raise InvalidRequest(f"{param} has {len(rules)} entries; {RULES_MAX} at most.", param=param)
+
+
+def _check_tags(rules: Sequence[RateTerm | BudgetTerm], param: str) -> None:
+    for number, rule in enumerate(rules):
+        if not rule.tag:
+            continue
+        if param.startswith("users."):
+            raise InvalidRequest("What each end user has takes no tag.", param=f"{param}[{number}].tag")
+        if not TAG.fullmatch(rule.tag):
+            raise InvalidRequest(f"{rule.tag[:80]!r} is no tag; {TAG_WORDS}.", param=f"{param}[{number}].tag")
 
 
 def _check_rate(rate: RateTerm, param: str) -> None:
@@ -260,7 +294,8 @@ def _check_amounts(terms: Terms, parent: Terms, name: str) -> None:
 
 def _is_more_often(own: RateTerm, theirs: RateTerm) -> bool:
     """Whether it lets through in no longer a time more than a parent ever does, of the same or of a part of that."""
-    if own.of != theirs.of or theirs.model not in ("", own.model) or own.most <= theirs.most:
+    is_within = theirs.model in ("", own.model) and theirs.tag in ("", own.tag)
+    if own.of != theirs.of or not is_within or own.most <= theirs.most:
         return False
     return own.of == "concurrency" or duration_us(own.per, "per") <= duration_us(theirs.per, "per")
 
@@ -269,7 +304,9 @@ def _is_more(own: BudgetTerm, theirs: BudgetTerm) -> bool:
     """Likewise of budgets: a day's that is above a parent's for the month can never be used."""
     if own.is_soft or theirs.is_soft or bool(own.tokens) != bool(theirs.tokens) or amount_of(own) <= amount_of(theirs):
         return False
-    is_within = (not theirs.model or theirs.model == own.model) and (
-        not theirs.provider or theirs.provider == own.provider
+    is_within = (
+        (not theirs.model or theirs.model == own.model)
+        and (not theirs.provider or theirs.provider == own.provider)
+        and (not theirs.tag or theirs.tag == own.tag)
     )
     return is_within and length_us(own.window) <= length_us(theirs.window)

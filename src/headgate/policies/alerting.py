@@ -10,8 +10,9 @@ from typing import Literal
 from msgspec import Struct
 
 from headgate.core.money import shown_usd
+from headgate.store.queries.auto_top_ups import AutoTopUp
 
-AlertKind = Literal["budget.threshold", "credit.low", "price.changed"]
+AlertKind = Literal["budget.threshold", "credit.low", "top_up.failed", "price.changed"]
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -88,6 +89,21 @@ def balance_alerts(balances: Iterable[Balance], low_nano_usd: int) -> list[Alert
         )
         for each in balances
         if each.nano_usd < low_nano_usd
+    ]
+
+
+def top_up_alerts(rules: Iterable[AutoTopUp]) -> list[Alert]:
+    """Of each automatic top-up that failed."""
+    return [
+        Alert(
+            id=f"top-up {each.account} {each.failed_us}",
+            kind="top_up.failed",
+            account=each.account,
+            text=f"{each.account} was not topped up: {each.error}. Nothing is tried until its rule is set again.",
+            data={"nano_usd": each.nano_usd, "error": each.error},
+        )
+        for each in rules
+        if each.failed_us is not None
     ]
 
 

@@ -13,7 +13,7 @@ from headgate.core.principal import PRIORITIES, STANDARD, Principal, Tariff
 from headgate.core.problems import ConfigError, NotFound
 from headgate.ledger.credit import credited, held
 from headgate.limits.amounts import amounts
-from headgate.limits.compiling import BudgetOf, Gauges, Level
+from headgate.limits.compiling import BudgetOf, Gauges, Level, Whose
 from headgate.limits.gate import Gate, Limited
 from headgate.limits.holds import Place, Scoped
 from headgate.limits.terms import Terms, networks
@@ -118,7 +118,7 @@ class Tenancy:
     def load(self, budget: BudgetOf) -> None:
         """Books what was used of a new budget before it was made."""
         whose, now_us, unit = budget.whose, self._clock_us(), budget.budget.unit
-        for place, sums in self._spent(whose.kind, whose.id, budget.budget.since_us(now_us)):
+        for place, sums in self._spent(whose, budget.budget.since_us(now_us)):
             there = Place(place.provider, self._names(place.model, place.provider, place.upstream))
             is_users = not whose.user or whose.user == place.user
             if is_users and Scoped(budget.budget, whose.model, whose.provider).counts_at(there):
@@ -147,15 +147,18 @@ class Tenancy:
 
     def users(self, kind: str, id: str) -> Iterable[str]:
         """The end users of a tenant who have used anything."""
-        return {place.user for place, _ in self._spent(kind, id, 0) if place.user}
+        return {place.user for place, _ in self._spent(Whose(kind, id), 0) if place.user}
 
-    def _spent(self, kind: str, id: str, since_us: int) -> list[Spent]:
+    def _spent(self, whose: Whose, since_us: int) -> list[Spent]:
         if not self._is_current:
             if not self._catch_up():
                 raise BooksBehind
             self._is_current = True
         with self._store.read() as connection:
-            return spend.since(connection, sorted(self._kids.get((kind, id), ())), since_us)
+            kids = sorted(self._kids.get((whose.kind, whose.id), ()))
+            if whose.tag:
+                return spend.tagged_since(connection, kids, since_us, whose.tag)
+            return spend.since(connection, kids, since_us)
 
     def _levels(self, row: KeyRow) -> list[Level]:
         own = key_terms(row)

@@ -422,7 +422,8 @@ class Fleet:
         member = ticket.member
         if self.blame.is_frozen(now_s):
             return
-        if member.health.suspicion.overdue() and member.health.suspect(now_s):
+        health = member.health
+        if health.suspicion.overdue(is_on_trial=health.state is State.RAMPING) and health.suspect(now_s):
             self._ejected(member, now_s)
 
     def ailing(self, now_s: float) -> list[Member]:
@@ -460,6 +461,8 @@ class Fleet:
             member.account.quarantine(now_s)
             return
         domain = member.host if blame.level == "host" else member.health
+        if outcome is Outcome.SLOW and domain.forgives():
+            return
         row_max = CONNECTS_MAX if blame.level == "host" else FAILURES_MAX
         if domain.failed(blame.weight, now_s, dice, row_max=row_max) and outcome not in _TOLD:
             self._ejected(member, now_s)

@@ -1,6 +1,6 @@
 """Whether a failure domain (host, account, deployment) may have traffic, and how much. Pure: time is an argument.
 
-    HEALTHY ── too many overdue ──▶ SUSPECT ── 2 s later ──▶ HALF_OPEN ── 3 good ones ──▶ RAMPING ── 30 s ──▶ HEALTHY
+    HEALTHY ── too many overdue ──▶ SUSPECT ── 2 s later ──▶ HALF_OPEN ── good ones ────▶ RAMPING ── 30 s ──▶ HEALTHY
        └───── failures in a row, or most of them ──▶ OPEN ── eject time over ──┘  └── a bad one ──▶ OPEN, for longer
 
 SUSPECT comes from requests that are still on their way, so nobody has to wait for a timeout to learn of it. A brownout
@@ -27,6 +27,12 @@ CALM_S: Final = 60.0
 RAMP_S: Final = 30.0
 RAMP_LEAST: Final = 0.1
 GOOD_TO_CLOSE: Final = 3
+"""So many good trials in a row close a domain that told of its failures."""
+GOOD_AFTER_SILENCE: Final = 8
+"""And one that was silent, within `GOOD_S`: callers wait for silence, and of one that answers every other request three
+in a row are soon found."""
+GOOD_S: Final = 30.0
+"""After so long without a second bad trial, few good ones are enough for it too."""
 QUARANTINE_S: Final = 600.0
 """An account whose key is refused or whose credit is used up is tried again so much later."""
 CONNECTS_MAX: Final = 3
@@ -83,6 +89,8 @@ class Domain:
         "_calm_since_s",
         "_good",
         "_good_in_a_row",
+        "_is_silent",
+        "_is_warned",
         "_last_s",
         "_row",
         "_scale",
@@ -119,6 +127,10 @@ class Domain:
         self.clean = 0
         """Successes since a failure last counted."""
         self._good_in_a_row = 0
+        self._is_silent = False
+        """Whether it fell silent since it was healthy."""
+        self._is_warned = False
+        """Whether a trial of it was slow since it is half open."""
         self._row = 0.0
         self._good = 0.0
         self.bad = 0.0
@@ -176,10 +188,12 @@ class Domain:
         if self.look(now_s) is not State.HALF_OPEN:
             return
         if not is_prompt:
-            self._open(now_s, None, 0.5)
+            if not self.forgives():
+                self._open(now_s, None, 0.5)
             return
         self._good_in_a_row += 1
-        if self._good_in_a_row >= GOOD_TO_CLOSE:
+        is_tried = not self._is_silent or now_s - self.since_s >= GOOD_S
+        if self._good_in_a_row >= (GOOD_TO_CLOSE if is_tried else GOOD_AFTER_SILENCE):
             self._enter(State.RAMPING, now_s)
 
     def failed(self, weight: float, now_s: float, dice: float, *, row_max: int = FAILURES_MAX) -> bool:
@@ -195,6 +209,13 @@ class Domain:
             return True
         return False
 
+    def forgives(self) -> bool:
+        """A trial of it was slow. True: that was the first, and what is well has one in twenty too."""
+        if self.state is not State.HALF_OPEN or self._is_warned:
+            return False
+        self._is_warned, self._good_in_a_row = True, 0
+        return True
+
     def quarantine(self, now_s: float, for_s: float = QUARANTINE_S) -> None:
         """Nothing for a fixed while: the operator has to act."""
         self.failed_s = now_s
@@ -205,7 +226,8 @@ class Domain:
         self.suspicion.clear()
         self.failed_s = now_s
         state = self.look(now_s)
-        if state is State.HALF_OPEN:
+        self._is_silent = True
+        if state in (State.HALF_OPEN, State.RAMPING):  # it was back too soon
             self._open(now_s, None, 0.5)
             return False
         if state in (State.OPEN, State.SUSPECT):
@@ -236,8 +258,9 @@ class Domain:
     def _enter(self, state: State, now_s: float) -> None:
         if state is State.HEALTHY:
             self._calm_since_s = now_s
+            self._is_silent = False
         self.state, self.since_s = state, now_s
-        self._good_in_a_row = 0
+        self._good_in_a_row, self._is_warned = 0, False
         self.suspicion.clear()
         if state in (State.HALF_OPEN, State.RAMPING):
             self._row = self._good = self.bad = 0.0

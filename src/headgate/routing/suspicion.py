@@ -44,10 +44,11 @@ class Suspicion:
         rate_hz = self._rate_hz + self._count / RATE_WINDOW_S
         return min(max(log(DAY_S * max(rate_hz, 1e-9)), THRESHOLD_MIN), THRESHOLD_MAX)
 
-    def overdue(self) -> bool:
-        """A request has passed its p95 without a token. True: too many have."""
+    def overdue(self, *, is_on_trial: bool = False) -> bool:
+        """A request has passed its p95 without a token. True: too many have. `is_on_trial`: it was out of order just
+        now, so that less is needed to believe it of it."""
         self.level += OVERDUE_ADDS
-        return self.level >= self.threshold
+        return self.level >= (THRESHOLD_MIN if is_on_trial else self.threshold)
 
     def in_time(self) -> None:
         """A first token has come before its p95."""

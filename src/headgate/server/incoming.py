@@ -77,6 +77,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     """What a target must be marked with to serve it."""
     wish: Wish | None = None
     """About answers that are kept; None: it says nothing."""
+    spend_tags: tuple[str, ...] = ()
+    """What it is marked with, for limits and budgets."""
     priority: int | None = None
     """The class that it asks for; None: its caller's."""
 

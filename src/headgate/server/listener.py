@@ -32,6 +32,7 @@ from headgate.engine.quoting import quote
 from headgate.engine.receiving import is_no_json
 from headgate.engine.side import operate
 from headgate.engine.straight import go_straight
+from headgate.limits.terms import checked_tags
 from headgate.server import paths
 from headgate.server.caching import wish_of
 from headgate.server.described import document
@@ -295,6 +296,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         is_stream=bool(endpoint.is_stream),
         user=manner.user,
         session=manner.session,
+        tags=manner.spend_tags,
     )
     return Call(
         id=call_id,
@@ -333,6 +335,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
         wish=wish_of(headers),
+        spend_tags=spend_tags_of(headers),
         priority=priority_of(headers),
     )
 
@@ -394,6 +397,14 @@ def tags_of(headers: Headers) -> frozenset[str]:
     if value is None:
         return _NO_TAGS
     return frozenset(tag for part in value.decode("latin-1").split(",") if (tag := part.strip()))
+
+
+def spend_tags_of(headers: Headers) -> tuple[str, ...]:
+    """What the client marks the call with."""
+    value = headers.get(b"x-headgate-spend-tags")
+    if value is None:
+        return ()
+    return checked_tags((part.strip() for part in value.decode("latin-1").split(",")), "x-headgate-spend-tags")
 
 
 def priority_of(headers: Headers) -> int | None:

@@ -110,7 +110,7 @@ _KEPT = re.compile(
 )
 """Things that providers keep: see `dialects/resources.py`."""
 _KEPT_AT_GOOGLE = re.compile(r"(?P<path>/v1beta/(?:interactions|batches)/.+)")
-_MADE_AT_GOOGLE = re.compile(r"(?P<path>/v1beta/models/[^/:]+:batchGenerateContent)")
+_MADE_AT_GOOGLE = re.compile(r"(?P<path>/(?:v1|v1beta|v1alpha)/models/[^/:]+:batchGenerateContent)")
 _KEEPING = ("GET", "POST", "DELETE")
 _PREFIXES = (("/api/v1/", "/v1/"), ("/openai/v1/", "/v1/"), ("/v1/v1/", "/v1/"), ("/v1/v1beta/", "/v1beta/"))
 _BARE = frozenset(path.removeprefix("/v1") for path in _EXACT if path.startswith("/v1/"))

@@ -13,12 +13,15 @@ from headgate.server.incoming import Incoming
 from headgate.server.paths import Endpoint
 
 _PROVIDER = b"x-headgate-provider"
+_GOOGLES = frozenset({b"x-goog-api-key", b"x-goog-api-client"})
+"""Header fields of Google's clients, which ask for its batches where OpenAI's do too."""
 
 
 def keeping_ask(incoming: Incoming, call: Call) -> Ask:
     """What is wanted of things that are kept. Raises `NotFound` for a path that can name nothing."""
     try:
-        place = place_of(incoming.endpoint.argument)
+        is_googles = not _GOOGLES.isdisjoint(incoming.headers)
+        place = place_of(incoming.endpoint.argument, is_googles=is_googles)
     except ValueError:
         place = None
     if place is None:

@@ -263,6 +263,24 @@ ATTEMPT_ROLLUPS = Table(
     sqlite_with_rowid=False,
 )
 
+SPEND_BY_TAG = Table(
+    "spend_by_tag",
+    METADATA,
+    Column("tag", Text, primary_key=True),
+    Column("quarter_us", Number, primary_key=True, comment="when the calls began, to the quarter of an hour"),
+    Column("key_id", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="as asked for"),
+    Column("provider", Text, primary_key=True, comment="the one that answered"),
+    Column("upstream", Text, primary_key=True, comment="that one's name of the model"),
+    Column("calls", Number, nullable=False),
+    Column("input_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("cost_nano_usd", Number, nullable=False, comment="what the operator pays"),
+    Column("charge_nano_usd", Number, nullable=False, comment="what the caller does"),
+    sqlite_strict=True,
+)
+
 TRANSFERS = Table(
     "transfers",
     METADATA,
@@ -384,6 +402,19 @@ COUPON_USES = Table(
     Column("organisation", Text, primary_key=True, comment="or the account itself, if it belongs to none"),
     Column("account", Text, nullable=False),
     Column("at_us", Number, nullable=False),
+    sqlite_strict=True,
+)
+
+AUTO_TOP_UPS = Table(
+    "auto_top_ups",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("customer", Text, nullable=False, comment="who pays, as the payment provider calls them"),
+    Column("below_nano_usd", Number, nullable=False, comment="when less is left; 0: never"),
+    Column("nano_usd", Number, nullable=False),
+    Column("month_nano_usd_max", Number, nullable=False),
+    Column("failed_us", Number, comment="when a payment failed: none is tried since"),
+    Column("error", Text, nullable=False),
     sqlite_strict=True,
 )
 

@@ -71,7 +71,7 @@ def test_terms_are_shown_as_they_were_set(tmp_path: Path):
         }
         assert terms["limits"] == {
             **TERMS["limits"],
-            "rates": [{"of": "requests", "most": 5, "per": "second", "burst": 0, "model": ""}],
+            "rates": [{"of": "requests", "most": 5, "per": "second", "burst": 0, "model": "", "tag": ""}],
         }
         assert [each["usd"] for each in terms["budgets"]] == ["2.5", None]
         assert [(each["tokens"], each["soft"], each["zone"]) for each in terms["budgets"]] == [

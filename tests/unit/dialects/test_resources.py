@@ -48,6 +48,14 @@ def test_what_a_path_names(path: str, found: Place | None):
     assert place_of(path) == found
 
 
+@pytest.mark.parametrize("path", ["/batches/b:cancel", "/v1/batches/b:cancel", "/v1beta/batches/b:cancel"])
+def test_the_same_path_at_google(path: str):
+    assert place_of(path, is_googles=True) == place("/v1beta/batches", "b", ":cancel")
+    assert place_of("/v1/models/m:batchGenerateContent") == place(
+        "/v1beta/batches", rest="/models/m:batchGenerateContent"
+    )
+
+
 def test_a_place_knows_its_path():
     assert place("/files").path == "/files"
     assert place("/files", "a", "/content").path == "/files/a/content"

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from headgate.policies.alerting import Balance, BudgetUse, balance_alerts, budget_alerts, price_alerts
+from headgate.policies.alerting import Balance, BudgetUse, balance_alerts, budget_alerts, price_alerts, top_up_alerts
+from headgate.store.queries.auto_top_ups import AutoTopUp
 
 BUDGET = BudgetUse(level="team", id="team_1", user="", what="5 USD per day", window_us=7, limit=1000, settled=0)
 
@@ -44,3 +45,14 @@ def test_prices_that_change_are_told_and_new_models_are_not():
     )
     assert alert.text == "The price of b is now prompt 3; it was prompt 2."
     assert alert.id != price_alerts({"b": "prompt 3"}, {"b": "prompt 2"})[0].id
+
+
+def test_a_failed_top_up_is_told_once_for_each_failure() -> None:
+    rules = [
+        AutoTopUp(account="a", customer="c", below_nano_usd=1, nano_usd=7, failed_us=5, error="declined"),
+        AutoTopUp(account="b", customer="c", below_nano_usd=1),
+    ]
+    [alert] = top_up_alerts(rules)
+    assert (alert.id, alert.kind, alert.account) == ("top-up a 5", "top_up.failed", "a")
+    assert alert.data == {"nano_usd": 7, "error": "declined"}
+    assert "declined" in alert.text

@@ -7,33 +7,15 @@ from random import Random
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.simulation.calibration import PROMISED, RATES_HZ, TOLERANCE, TRACES, exceeded
 
 from headgate.routing.estimate import FIRST_TOKEN, Estimator, Prediction, Prior, quantiles
 
-Trace = Callable[[Random, float], float]
-"""A factor on the usual time, at a place from 0 to 1 of the trace."""
-TRACES: dict[str, Trace] = {
-    "log-normal": lambda dice, place: dice.lognormvariate(0, 0.55),
-    "slow waves": lambda dice, place: dice.lognormvariate(0, 0.4) * (1 + 0.8 * math.sin(6 * math.pi * place)),
-    "steps": lambda dice, place: dice.lognormvariate(0, 0.4) * (1, 2.2, 0.7, 1.5)[int(4 * place)],
-    "heavy tail": lambda dice, place: dice.paretovariate(1.6),
-    "two humps": lambda dice, place: dice.lognormvariate(0, 0.3) if dice.random() < 0.93 else 9 * dice.random(),
-    "always the same": lambda dice, place: dice.lognormvariate(0, 0.02),
-}
 
-
-@pytest.mark.parametrize("rate_hz", [20.0, 0.05])
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("trace", TRACES)
 def test_one_in_twenty_takes_longer_than_its_p95(trace: str, rate_hz: float):
-    dice, estimator, now_s, misses, calls = Random(4), Estimator(), 0.0, 0, 3000
-    for place in range(calls):
-        now_s += dice.expovariate(rate_hz)
-        tokens = int(dice.lognormvariate(7, 1.3))
-        taken_s = 0.4 * (1 + tokens / 1000) ** 0.3 * TRACES[trace](dice, place / calls)
-        predicted = estimator.predict(tokens)
-        misses += taken_s > predicted.p95_s
-        estimator.observe(tokens, taken_s, now_s + taken_s, predicted.p95_s)
-    assert 0.035 <= misses / calls <= 0.065
+    assert exceeded(trace, rate_hz) == pytest.approx(PROMISED, abs=TOLERANCE)
 
 
 def learned(taken_s: Callable[[Random, int], float], calls: int = 600, size: float = 7) -> Estimator:

@@ -395,3 +395,32 @@ def test_a_good_word_brings_it_back_if_it_was_asked_for_since():
     for _ in range(3):
         heard(fleet, Outcome.OK, 7.0, is_models=False)
     assert host.state is State.RAMPING
+
+
+def test_a_trial_that_is_given_up_is_forgiven_once_and_a_failure_never():
+    for outcome, wanted in ((Outcome.SLOW, State.HALF_OPEN), (Outcome.SERVER, State.OPEN)):
+        fleet = Fleet()
+        for _ in range(5):
+            ended(fleet, Outcome.SERVER)
+        ended(fleet, outcome, now_s=6.0)
+        assert fleet.member(deployment("a")).health.state is wanted
+        ended(fleet, Outcome.SLOW, now_s=7.0)
+        assert fleet.member(deployment("a")).health.state is State.OPEN
+
+
+def test_one_that_comes_back_and_is_silent_again_is_out_at_once():
+    fleet = Fleet()
+    member = fleet.member(deployment("a"))
+    for _ in range(5):
+        ended(fleet, Outcome.SERVER)
+    for _ in range(3):
+        assert state(fleet, now_s=6.0) is State.HALF_OPEN
+        answered(fleet, now_s=6.0)
+    assert state(fleet, now_s=7.0) is State.RAMPING
+    for _ in range(3):
+        send(fleet, now_s=8.0)
+    fleet.sweep(20.0)
+    assert member.health.state is State.RAMPING
+    send(fleet, now_s=20.0)
+    fleet.sweep(30.0)
+    assert member.health.state is State.OPEN

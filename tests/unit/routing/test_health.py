@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from headgate.routing.health import (
     EJECT_S_MAX,
     FAILURES_MAX,
+    GOOD_AFTER_SILENCE,
+    GOOD_S,
+    GOOD_TO_CLOSE,
     QUARANTINE_S,
     RAMP_S,
     SUSPECT_S,
@@ -91,11 +94,45 @@ def test_a_bad_trial_opens_it_for_twice_as_long():
     assert lengths == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
-def test_a_slow_trial_is_a_bad_one():
+def test_a_second_slow_trial_is_a_bad_one():
     domain = opened()
+    assert not domain.forgives()
     domain.look(6.0)
+    for _ in range(2):
+        domain.succeeded(7.0)
+    domain.succeeded(7.0, is_prompt=False)
+    for _ in range(2):
+        domain.succeeded(7.0)
+    assert domain.state is State.HALF_OPEN
     domain.succeeded(7.0, is_prompt=False)
     assert domain.state is State.OPEN
+    domain.look(20.0)
+    assert domain.forgives()
+    assert not domain.forgives()
+
+
+def test_one_that_was_silent_has_more_to_show():
+    domain = Domain("d")
+    domain.suspect(1.0)
+    domain.look(4.0)
+    for _ in range(GOOD_AFTER_SILENCE - 1):
+        domain.succeeded(5.0)
+    assert domain.state is State.HALF_OPEN
+    domain.succeeded(5.0)
+    assert domain.state is State.RAMPING
+    assert not domain.suspect(6.0)
+    assert domain.state is State.OPEN
+    domain.look(12.0)
+    for _ in range(GOOD_TO_CLOSE):
+        domain.succeeded(12.0 + GOOD_S)
+    assert domain.state is State.RAMPING
+    domain.look(42.0 + RAMP_S)
+    for _ in range(FAILURES_MAX):
+        domain.failed(1.0, 80.0, 0.5)
+    domain.look(100.0)
+    for _ in range(GOOD_TO_CLOSE):
+        domain.succeeded(100.0)
+    assert domain.state is State.RAMPING
 
 
 def test_eject_times_are_spread():

@@ -29,6 +29,13 @@ def test_a_dead_deployment_is_found_by_a_handful_of_requests(rate_hz: float, req
     assert until_alarm(busy(rate_hz), 1.0, Random(1), 100) == requests
 
 
+def test_less_is_needed_of_one_on_trial():
+    suspicion = busy(20.0)
+    told = [suspicion.overdue(is_on_trial=True) for _ in range(4)]
+    assert told == [False, False, False, True]
+    assert not suspicion.overdue()
+
+
 def test_half_a_deployment_is_found_too():
     found = [until_alarm(busy(1.0), 0.5, Random(seed), 1000) for seed in range(40)]
     assert sum(found) / len(found) < 50

@@ -147,6 +147,24 @@ def prices(
     print_table(shown, ("since", "provider", "usd", "version"))
 
 
+def alerts(
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 50,
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """List what was told of budgets, credit and prices, newest first, and whether it has arrived."""
+    from headgate.server.admin.alerts import alert_view  # noqa: PLC0415
+    from headgate.store.opening import open_store  # noqa: PLC0415
+    from headgate.store.queries import outbox  # noqa: PLC0415
+
+    with open_store(load_setup(config).config.store_url) as store, store.read() as connection:
+        rows = [alert_view(each).model_dump() for each in outbox.newest(connection, limit)]
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, ("at", "channel", "state", "attempts", "text", "error"))
+
+
 def _share(share: float | None) -> str:
     return "unknown to them" if share is None else f"{share:+.3%}"
 
@@ -157,5 +175,5 @@ def _cents(nano_usd: int) -> str:
 
 def add_commands(cli: typer.Typer) -> None:
     """Adds them to the command line."""
-    for command in (invoices, focus, forecast, reconcile, prices):
+    for command in (invoices, focus, forecast, reconcile, prices, alerts):
         cli.command()(command)

@@ -18,12 +18,14 @@ from headgate.core.problems import HeadgateError
 from headgate.server.admin.access import check_access
 from headgate.server.admin.accounting import accounting_router
 from headgate.server.admin.administrators import administrators_router
+from headgate.server.admin.alerts import alerts_router
 from headgate.server.admin.calls import calls_router
 from headgate.server.admin.coupons import coupons_router
 from headgate.server.admin.credit import credit_router
 from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
+from headgate.server.admin.payments import payments_router
 from headgate.server.admin.reuse import reuse_router
 from headgate.server.admin.tenants import tenants_router
 from headgate.server.admin.views import Refusal
@@ -53,8 +55,10 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(tenants_router(doors))
     api.include_router(credit_router(doors))
     api.include_router(coupons_router(doors))
+    api.include_router(payments_router(doors))
     api.include_router(accounting_router(doors))
     api.include_router(calls_router(doors))
+    api.include_router(alerts_router(doors))
     api.include_router(administrators_router(doors))
     api.include_router(reuse_router(doors))
     return api

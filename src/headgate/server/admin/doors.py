@@ -21,9 +21,11 @@ from headgate.policies.organising import NewTenant
 from headgate.policies.roles import Administrator
 from headgate.store.queries.administrators import AdministratorRow
 from headgate.store.queries.audit import AuditQuery, Linked
+from headgate.store.queries.auto_top_ups import AutoTopUp
 from headgate.store.queries.calls import CallFilter
 from headgate.store.queries.coupons import CouponRow
 from headgate.store.queries.keys import KeyRow
+from headgate.store.queries.outbox import Message
 from headgate.store.queries.spend import Spent
 from headgate.store.queries.tenants import TenantRow
 
@@ -120,6 +122,22 @@ class Coupons(Protocol):
         ...
 
 
+class Payments(Protocol):
+    """Paying for credit. Waits for disk and network: called in threads."""
+
+    def checkout(self, account: str, nano_usd: int, *, saves_card: bool) -> tuple[str, str]:
+        """An order, and the page to pay it on."""
+        ...
+
+    def rule(self, account: str) -> AutoTopUp | None:
+        """How an account is topped up by itself; None: it has no card."""
+        ...
+
+    def set_rule(self, wanted: AutoTopUp) -> AutoTopUp:
+        """Sets that."""
+        ...
+
+
 class Accounting(Protocol):
     """What the books say of a time that has passed. Waits for a disk: called in threads."""
 
@@ -200,11 +218,17 @@ class Doors(Struct, frozen=True, kw_only=True):
     tenants: Tenants
     credit: Credits
     coupons: Coupons
+    payments: Payments | None
+    """None: nothing can be paid here."""
+    receive: Callable[[bytes, str], bool] | None
+    """What Stripe tells: the body of an event and its signature. Waits for a disk. None: likewise."""
     accounting: Accounting
     calls: Calls
     reuse: Reuse
     prices: Callable[[str, str], Sequence[dict[str, object]]]
     """What any edition of the price book said of a provider's (empty: any one's) model. Waits for a disk."""
+    alerts: Callable[[int, tuple[int, str] | None], Sequence[Message]]
+    """So many of what was told, newest first, after a place. Waits for a disk."""
     providers: Callable[[], Sequence[dict[str, object]]]
     models: Callable[[], bytes]
     """The list of models as JSON, in the shape of `GET /v1/models`."""

@@ -22,8 +22,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ADMINISTRATOR: Final = "administrator"
 """Under which it puts who is asking into the scope of a request."""
-OPEN: Final = frozenset({("GET", "/livez"), ("HEAD", "/livez")})
-"""What needs neither key nor Host: whether the process is alive."""
+STRIPE: Final = "/webhooks/stripe"
+OPEN: Final = frozenset({("GET", "/livez"), ("HEAD", "/livez"), ("POST", STRIPE)})
+"""What needs neither key nor Host: whether the process is alive, and what proves itself by a signature."""
 BODY_BYTES_MAX: Final = 1024 * 1024
 ADMIN_KEY_CHARACTERS_MIN: Final = 32
 
@@ -66,10 +67,14 @@ class Guard:
         """Lets a request through, or answers why not."""
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         if (scope["method"], scope["path"]) in OPEN:
+            refusal = _too_long(headers)
+            if refusal is not None:
+                await _answer(send, *refusal)
+                return
             await self._application(scope, receive, _with_headers(send))
             return
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         if not is_known_host(headers.get(b"host", b"").decode("latin-1"), self._names):
             await _answer(send, 421, "unknown_host", "This Host is not known here. Add it to server.admin_names.")
             return

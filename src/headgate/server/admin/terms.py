@@ -35,6 +35,7 @@ class Rate(BaseModel):
     per: Annotated[str, Field(max_length=20, description="second, minute, hour, day, week, or PT90S, P30D.")] = "minute"
     burst: Annotated[int, Field(ge=0, le=AMOUNT_MAX, description="At once; 0: as much as `most`.")] = 0
     model: Annotated[str, Field(max_length=200, description="For this model or route alone.")] = ""
+    tag: Annotated[str, Field(max_length=64, description="For calls with this tag alone.")] = ""
 
 
 class Limits(BaseModel):
@@ -60,6 +61,7 @@ class Budget(BaseModel):
     soft: Annotated[bool, Field(strict=True, description="Told when it is over, never refused.")] = False
     model: Annotated[str, Field(max_length=200, description="For this model or route alone.")] = ""
     provider: Annotated[str, Field(max_length=200, description="For what runs there alone.")] = ""
+    tag: Annotated[str, Field(max_length=64, description="For calls with this tag alone.")] = ""
 
 
 class EachUser(BaseModel):
@@ -205,7 +207,7 @@ def _rates(limits: Limits) -> tuple[RateTerm, ...]:
     return (
         *short,
         *(
-            RateTerm(of=each.of, most=each.most, per=each.per, burst=each.burst, model=each.model)
+            RateTerm(of=each.of, most=each.most, per=each.per, burst=each.burst, model=each.model, tag=each.tag)
             for each in limits.rates
         ),
     )
@@ -220,7 +222,9 @@ def _shown_rates(rates: tuple[RateTerm, ...]) -> Limits:
         if name and name not in short and rate == RateTerm(of=rate.of, most=rate.most):
             short[name] = rate.most
         else:
-            others.append(Rate(of=rate.of, most=rate.most, per=rate.per, burst=rate.burst, model=rate.model))
+            others.append(
+                Rate(of=rate.of, most=rate.most, per=rate.per, burst=rate.burst, model=rate.model, tag=rate.tag)
+            )
     return Limits(**short, rates=others)  # pyright: ignore[reportArgumentType]  the names are its own
 
 
@@ -238,6 +242,7 @@ def _budgets(budgets: list[Budget], param: str) -> tuple[BudgetTerm, ...]:
                 is_soft=each.soft,
                 model=each.model,
                 provider=each.provider,
+                tag=each.tag,
             )
         )
     return tuple(found)
@@ -252,4 +257,5 @@ def _shown_budget(term: BudgetTerm) -> Budget:
         soft=term.is_soft,
         model=term.model,
         provider=term.provider,
+        tag=term.tag,
     )

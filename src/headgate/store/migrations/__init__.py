@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from headgate.store.base import Store
 from headgate.store.tables import METADATA
 
-REVISION = "0012"
+REVISION = "0014"
 """The newest file in `versions`."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from headgate.store.tables import INT64_MAX, OUTBOX
@@ -62,7 +62,10 @@ def failed(connection: Connection, id: str, error: str, next_us: int = INT64_MAX
     connection.execute(update(OUTBOX).where(OUTBOX.c.id == id).values(error=error, next_us=next_us))
 
 
-def newest(connection: Connection, limit: int) -> list[Message]:
-    """The latest, newest first."""
-    rows = connection.execute(select(*_COLUMNS).order_by(OUTBOX.c.at_us.desc(), OUTBOX.c.id).limit(limit)).mappings()
-    return [Message(**row) for row in rows]
+def newest(connection: Connection, limit: int, before: tuple[int, str] | None = None) -> list[Message]:
+    """The latest, newest first, after the one that had this `at_us` and `id`."""
+    query = select(*_COLUMNS).order_by(OUTBOX.c.at_us.desc(), OUTBOX.c.id).limit(limit)
+    if before is not None:
+        at_us, id = before
+        query = query.where(or_(OUTBOX.c.at_us < at_us, and_(OUTBOX.c.at_us == at_us, OUTBOX.c.id > id)))
+    return [Message(**row) for row in connection.execute(query).mappings()]

@@ -68,6 +68,12 @@ def undecided(connection: Connection, account: str, now_us: int) -> list[Proposa
     return [_read(tuple(row))[0] for row in connection.execute(wanted)]
 
 
+def count(connection: Connection, prefix: str) -> int:
+    """How many there ever were whose ids begin so."""
+    like = PROPOSALS.c.id.startswith(prefix, autoescape=True)
+    return int(connection.execute(select(func.count()).select_from(PROPOSALS).where(like)).scalar_one())
+
+
 def held(connection: Connection, account: str, now_us: int) -> int:
     """How much of an account they hold, in nano-USD."""
     total = select(func.coalesce(func.sum(PROPOSALS.c.nano_usd), 0)).select_from(_JOINED)
