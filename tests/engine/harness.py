@@ -105,7 +105,7 @@ async def bench(
     The route `r` tries the upstreams in order, in the client's dialect's place: `r_<dialect>` has the doors that speak
     `dialect` only. `route` are further settings of these routes.
     """
-    kept = route.pop("kept", "database")
+    kept = route.pop("kept", "database")  # where answers are
     async with AsyncExitStack() as stack:
         upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in names}
         faked = {

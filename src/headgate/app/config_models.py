@@ -378,10 +378,10 @@ class Config(Section):
     """What else of a provider's API may be called."""
     prices: Annotated[Prices, BeforeValidator(section)] = Prices()
     """What to do about models whose price is not known."""
-    cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
-    """Answers that are used again. A bare text is its `mode`."""
     payments: Annotated[Payments, BeforeValidator(section)] = Payments()
     """How accounts pay for credit."""
+    cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
+    """Answers that are used again. A bare text is its `mode`."""
     alerts: Annotated[Alerts, BeforeValidator(section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(section)] = Field(default={})

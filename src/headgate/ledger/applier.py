@@ -243,8 +243,8 @@ class Applier:
                 fresh = calls.add(connection, ended)  # a transaction may have been committed whose answer was lost
                 sums = spent(fresh)
                 spend.add(connection, sums)
-                savings.add(connection, saved(fresh))
                 spend.add_tagged(connection, spent_by_tag([record for record in fresh if record.tags]))
+                savings.add(connection, saved(fresh))
                 rolling.add(connection, fresh)
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))

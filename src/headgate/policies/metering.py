@@ -25,11 +25,11 @@ CEILING_FEES = Fees(character=300_000_000, audio_hour=5_000_000_000, image=500_0
 """USD 300 per million characters, 5 per hour of sound, 0.50 per picture, 10 per thousand searches: likewise."""
 
 
+CEILING_WEB_SEARCH: Final = 35_000_000
+"""USD 35 per thousand, in nano-USD: what the dearest provider asks."""
 _NOTHING_CACHED: dict[str, int] = dict.fromkeys(
     ("cached_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cached_audio_tokens", "cached_image_tokens"), 0
 )
-CEILING_WEB_SEARCH: Final = 35_000_000
-"""USD 35 per thousand, in nano-USD: what the dearest provider asks."""
 
 
 class Unpriced(Struct, frozen=True):

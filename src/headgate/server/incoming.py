@@ -75,10 +75,10 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     cost_nano_usd_max: int | None
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
-    wish: Wish | None = None
-    """About answers that are kept; None: it says nothing."""
     spend_tags: tuple[str, ...] = ()
     """What it is marked with, for limits and budgets."""
+    wish: Wish | None = None
+    """About answers that are kept; None: it says nothing."""
     priority: int | None = None
     """The class that it asks for; None: its caller's."""
 

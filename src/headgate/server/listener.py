@@ -334,8 +334,8 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         patience_s=patience_of(headers),
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
-        wish=wish_of(headers),
         spend_tags=spend_tags_of(headers),
+        wish=wish_of(headers),
         priority=priority_of(headers),
     )
 

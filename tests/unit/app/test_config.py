@@ -163,7 +163,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.routes.smart.guards: is not available yet; leave it out",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
-        "providers, timeouts, probes, kept, pass_through, prices, cache, payments, alerts, routes",
+        "providers, timeouts, probes, kept, pass_through, prices, payments, cache, alerts, routes",
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_fault_names_the_variable_or_option_it_came_from() -> None:
     assert faults({}, HEADGATE_SERVER__PORT="x", HEADGATE_X__Y="1") == [
         "HEADGATE_SERVER__PORT: $.server.port: must be a whole number, not 'x'",
         "HEADGATE_X__Y: $.x: is not a setting; Known here: data_dir, admin_key, server, store, shared, providers, "
-        "timeouts, probes, kept, pass_through, prices, cache, payments, alerts, routes".replace("; Known", ". Known"),
+        "timeouts, probes, kept, pass_through, prices, payments, cache, alerts, routes".replace("; Known", ". Known"),
     ]
     with pytest.raises(ConfigError, match=r"^--port: \$\.server\.port: must be at most 65535"):
         load(None, environ={}, options={"server.port": 65536})
