@@ -8,7 +8,7 @@ import pytest
 from headgate.core.fold import fold
 from headgate.core.problems import Outcome
 from headgate.dialects.registry import DIALECTS as TABLE
-from headgate.transport.fake import Answer, CutAfter, Drip, FakeUpstream, Status, Wait
+from headgate.transport.fake import Answer, CutAfter, Drip, FakeUpstream, SlowFirstByte, Status, Wait
 from headgate.transport.fake.upstream import TEXT
 from tests.engine.harness import Bench, bench
 
@@ -178,7 +178,7 @@ def test_who_wants_a_fresh_answer_shares_none(tmp_path: Path, settings: dict[str
 def test_who_pays_for_a_shared_answer(tmp_path: Path, shares: str):
     async def run() -> None:
         async with bench(tmp_path, "a", cache={**EXACT, "shares": shares}) as gateway:
-            gateway.upstreams["a"].fail(Drip(gap_s=0.02))
+            gateway.upstreams["a"].fail(SlowFirstByte(s=0.3))
             answers = await asyncio.gather(*(gateway.post("openai_chat", MODEL) for _ in range(3)))
             records = [await gateway.record(answer) for answer in answers]
             [paid] = [record for record in records if record.reused is None]

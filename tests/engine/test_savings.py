@@ -15,7 +15,7 @@ from headgate.app.administration import admin_doors
 from headgate.app.cli import main
 from headgate.server.admin.application import create_admin
 from headgate.server.admin.guard import AdminKey
-from headgate.transport.fake import Drip
+from headgate.transport.fake import SlowFirstByte
 from tests.engine.harness import Bench, bench
 
 KEY = "k" * 40
@@ -49,7 +49,7 @@ def test_what_is_saved_stands_in_the_books(tmp_path: Path):
         paid = await gateway.record(await gateway.post("openai_chat", MODEL))
         for _ in range(3):
             assert await become(gateway) == "hit"
-        gateway.upstreams["a"].fail(Drip(gap_s=0.02))
+        gateway.upstreams["a"].fail(SlowFirstByte(s=0.3))
         together = await asyncio.gather(*(gateway.post("openai_chat", MODEL, seed=1) for _ in range(3)))
         [other] = [each for answer in together if (each := await gateway.record(answer)).reused is None]
         assert paid.usage is not None

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from headgate.app.config_values import Section
+from headgate.app.config_values import Reference, Section
 from headgate.core.caching import Caching, Replay, Scope, Shares
 
 Ttl = Annotated[int, Field(ge=1, le=366 * 86_400)]
@@ -44,9 +44,11 @@ class CacheTerms(Section):
 class Cache(CacheTerms):
     """Answers that are used again: how, unless a route says otherwise, and where they are kept."""
 
-    kept: Literal["memory", "database"] = "database"
-    """Where: in the `database`, from which a restart takes them up again and which several processes may share, with
-    those of late in memory too; or in `memory` alone."""
+    kept: Literal["memory", "database", "redis"] = "database"
+    """Where: in the `database`, from which a restart takes them up again and which several processes may share, or in
+    `redis`, which needs `pip install headgate[redis]`, with those of late in memory too; or in `memory` alone."""
+    redis: Reference | None = None
+    """The address of Redis, such as `redis://:PASSWORD@HOST:6379/0`, as a reference."""
     entries_max: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """How many are kept in memory at most."""
     bytes_max: Annotated[int, Field(ge=1024, le=1024**4)] = 256 * 1024 * 1024

@@ -9,8 +9,8 @@ from pathlib import Path
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
 from headgate.app.config_prices import price_book, unpriced
+from headgate.app.keeping_answers import keeping_of
 from headgate.cache.answers import Answers, Bounds
-from headgate.cache.database import DatabaseKeeper, Purges
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
@@ -46,9 +46,10 @@ class Core:
         bounds = Bounds(
             entries_max=cache.entries_max, bytes_max=cache.bytes_max, answer_bytes_max=cache.answer_bytes_max
         )
-        keeper = DatabaseKeeper(store) if cache.kept == "database" and self.compiled.directory.is_cached else None
-        self.answers = Answers(pepper.digest, bounds, keeper)
-        self.purges = Purges(store)
+        keeping = keeping_of(cache, store)
+        is_behind = cache.kept != "memory" and self.compiled.directory.is_cached
+        self.answers = Answers(pepper.digest, bounds, keeping.keeper if is_behind else None)
+        self.purges = keeping.board
         self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
         self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
         self.neighbours = 0

@@ -11,7 +11,6 @@ from headgate.app.core import Core
 from headgate.cache.shelf import Purge
 from headgate.ledger.saving import By, Line, grouped
 from headgate.policies.roles import Administrator
-from headgate.store.base import StoreError
 from headgate.store.queries import savings
 
 HEARING_S: Final = 2.0
@@ -70,5 +69,5 @@ async def keep_hearing(core: Core) -> None:
         try:
             for wanted in await asyncio.to_thread(core.purges.heard):
                 core.answers.shelf.purge(wanted)
-        except StoreError as fault:
+        except Exception as fault:  # whatever keeps them: the next round may hear of it
             _log.error("event=purges_not_read error=%r", str(fault))

@@ -153,7 +153,9 @@ class Reuse:
         """Answers a call: with what is kept, with what is under way, or with what `ask` brings."""
         wish = question.wish
         if wish.reads:
-            held = self.answers.recall(question.key) or await self.answers.find(question.key)
+            recall = self.answers.recall
+            # it may have been put there while it was looked for elsewhere
+            held = recall(question.key) or await self.answers.find(question.key) or recall(question.key)
             if held is not None and self._is_fresh(held.entry, wish):
                 await self._serve(question, held, answerer)
                 return

@@ -19,12 +19,13 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 @cache.command("show")
 def show(config: ConfigFile = None, json: AsJson = False) -> None:
-    """Say how many answers are kept in the database."""
-    from headgate.cache.database import DatabaseKeeper  # noqa: PLC0415
+    """Say how many answers are kept in the database, or in Redis."""
+    from headgate.app.keeping_answers import keeping_of  # noqa: PLC0415
     from headgate.store.opening import open_store  # noqa: PLC0415
 
-    with open_store(load_setup(config).config.store_url) as store:
-        count, size = DatabaseKeeper(store).held()
+    settings = load_setup(config).config
+    with open_store(settings.store_url) as store:
+        count, size = keeping_of(settings.cache, store).keeper.held()
     if json:
         print_json({"entries": count, "bytes": size})
     else:
@@ -45,17 +46,18 @@ def purge(
     json: AsJson = False,
 ) -> None:
     """Take answers out; a running gateway does so within seconds."""
-    from headgate.cache.database import DatabaseKeeper, note  # noqa: PLC0415
+    from headgate.app.keeping_answers import keeping_of  # noqa: PLC0415
     from headgate.store.opening import open_store  # noqa: PLC0415
 
-    wanted = parse_purge(what)
-    with open_store(load_setup(config).config.store_url) as store:
-        count = DatabaseKeeper(store).purge(wanted)
-        note(store, wanted)
+    wanted, settings = parse_purge(what), load_setup(config).config
+    with open_store(settings.store_url) as store:
+        keeper, board = keeping_of(settings.cache, store)
+        count = keeper.purge(wanted)
+        board.note(wanted)
     if json:
         print_json({"purged": count})
     else:
-        typer.echo(f"{count} answers are gone from the database")
+        typer.echo(f"{count} answers are gone")
 
 
 def parse_purge(words: Sequence[str]) -> "Purge":
