@@ -6,7 +6,7 @@ SOURCES := $(shell find src tests -name '*.py' -not -path '*/node_modules/*')
 COVERAGE := --cov --cov-report=json:.coverage.json --cov-report=
 MEASURE ?=
 
-.PHONY: help serve test check fix docs bench acceptance nightly lock clean
+.PHONY: help serve test check fix docs bench bench-cache acceptance nightly lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -40,6 +40,9 @@ docs: .venv/.test ## Write the generated parts of docs/reference
 
 bench: .venv/.test ## Measure
 	$(BIN)/python -m bench
+
+bench-cache: .venv/.test ## Measure the semantic cache on labelled sets, where they are at hand
+	$(BIN)/python -m bench.cache --write $(MEASURE)
 
 acceptance: .venv/.test ## Drive the running server with clients of others: SDKs for Node, Claude Code, Codex, frameworks
 	@$(BIN)/python -m pytest -rs -m "node or frameworks" tests/acceptance

@@ -16,9 +16,7 @@ SOURCE = ROOT / "src" / "headgate"
 PURE_ROOMS = ("core", "dialects", "limits", "providers", "routing")
 ENTRY_POINTS = {
     "headgate.app.cli",  # the command
-    "headgate.cache.semantic.index",  # measured by bench/cache
-    "headgate.cache.semantic.judge",  # measured by bench/cache
-    "headgate.cache.semantic.learning",  # measured by bench/cache
+    "headgate.cache.semantic.memory",  # the door of the room
     "headgate.cache.semantic.minilm",  # named in a table of embedders
     "headgate.cache.semantic.partition",  # the door of the room
     "headgate.cache.semantic.static",  # named in a table of embedders

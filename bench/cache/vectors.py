@@ -16,10 +16,12 @@ class Vectors:
     def __init__(self, embedder: str, folder: Path | None) -> None:
         self._embedder = open_embedder(embedder)
         self.name, self.dimensions = self._embedder.name, self._embedder.dimensions
-        self._kept = sqlite3.connect(folder / f"{embedder}.sqlite" if folder else ":memory:", timeout=60)
+        self._kept = sqlite3.connect(
+            folder / f"{embedder}.sqlite" if folder else ":memory:", timeout=60, isolation_level=None
+        )
+        self._kept.execute("PRAGMA synchronous = OFF")
         self._kept.execute("CREATE TABLE IF NOT EXISTS texts (text TEXT PRIMARY KEY, vector, words, unknown)")
         self._sides: dict[str, Side] = {}
-        self._made = 0
 
     def side(self, text: str) -> Side:
         if text not in self._sides:
@@ -32,12 +34,6 @@ class Vectors:
         if row is None:
             made = self._embedder.embed(reading.text, reading.words)
             row = (made.vector.tobytes(), made.words.astype(np.float16).tobytes(), made.unknown_share)
-            self._made += 1
-            if self._made % 100 == 0:  # let others write too
-                self.keep()
             self._kept.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", [reading.text, *row])
         words = np.frombuffer(row[1], np.float16).astype(np.float32).reshape(-1, self.dimensions)
         return Embedded(np.frombuffer(row[0], np.float32), words, row[2])
-
-    def keep(self) -> None:
-        self._kept.commit()

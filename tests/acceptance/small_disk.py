@@ -1,9 +1,10 @@
 """A file system of a few MiB that nobody else sees: mounted by `unshare` in a namespace, where one may be had."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _HOLD = 'mount -t tmpfs -o size="$1" tmpfs "$2" && echo mounted && exec cat'
@@ -19,15 +20,15 @@ class SmallDisk:
         """Where it is seen from outside."""
         self._ballast = self.seen / "ballast"
 
-    def fill(self) -> None:
-        """Leaves not one page free."""
-        with self._ballast.open("ab", buffering=0) as ballast:
-            for size in (1 << 16, 1 << 12, 1):
-                try:
-                    while ballast.write(bytes(size)):
-                        pass
-                except OSError:
-                    continue
+    def fill(self, but_bytes: int = 0) -> None:
+        """Leaves not one page free, but for so much."""
+        told = os.statvfs(self.seen)
+        with self._ballast.open("ab", buffering=0) as ballast, suppress(OSError):
+            left = told.f_bavail * told.f_frsize - but_bytes
+            while left > 0:
+                left -= ballast.write(bytes(min(left, 1 << 16)))
+            while not but_bytes and ballast.write(bytes(told.f_frsize)):  # what others have freed meanwhile
+                pass
 
     def free(self) -> None:
         """Makes room again."""

@@ -35,8 +35,8 @@ KINDS = {
 
 
 @contextmanager
-def disk_of(folder: Path) -> Iterator[SmallDisk]:
-    with small_disk(folder, "6m") as disk:
+def disk_of(folder: Path, size: str = "6m") -> Iterator[SmallDisk]:
+    with small_disk(folder, size) as disk:
         if disk is None:
             pytest.skip("no file system can be mounted here: `unshare --map-root-user --mount` is refused")
         yield disk
@@ -109,12 +109,12 @@ def test_a_full_disk_refuses_new_calls_ends_those_under_way_and_keeps_them_all(t
         begun = streams(running, threads, prepaid)
         eventually(lambda: len(upstream.log) == 1 + STREAMS)
         disk.fill()
-        eventually(lambda: call(running, key=prepaid).status == 503)  # a page that was begun has room for some more
+        eventually(lambda: call(running).status == 503)  # a page that was begun has room for some more
         status, why = readiness(running)
         assert (status, "cannot be written" in why) == (503, True)
         seen = len(upstream.log)
         for surface, (code, kind) in KINDS.items():
-            refused = call(running, surface, prepaid)
+            refused = call(running, surface)
             error = told(surface, refused.body)
             assert (refused.status, error.type) == (code, kind), refused
             assert "retry" in error.message.lower()
@@ -123,7 +123,7 @@ def test_a_full_disk_refuses_new_calls_ends_those_under_way_and_keeps_them_all(t
         assert len(upstream.log) == seen
         disk.free()
         eventually(lambda: readiness(running)[0] == 200)
-        assert call(running, key=prepaid).status == 200
+        eventually(lambda: call(running, key=prepaid).status == 200)
         running.process.terminate()
         assert running.process.wait(30) == 0
         found = books(disk.copy(tmp_path / "copy"))
@@ -136,6 +136,26 @@ def test_a_full_disk_refuses_new_calls_ends_those_under_way_and_keeps_them_all(t
     assert {record.cost_nano_usd for record in refused} <= {0}
 
 
+def test_a_disk_with_little_room_refuses_what_is_paid_in_advance(tmp_path: Path):
+    with (
+        FakeUpstream.threaded() as upstream,
+        disk_of(tmp_path / "g" / "data", "64m") as disk,
+        gateway(tmp_path / "g", config(upstream), [*disk.inside, *HEADGATE]) as running,
+    ):
+        prepaid = prepaid_key(running)
+        assert call(running, key=prepaid).status == 200
+        disk.fill(but_bytes=3_000_000)
+        eventually(lambda: call(running, key=prepaid).status == 503)
+        seen = len(upstream.log)
+        refused = call(running, key=prepaid)
+        assert (told("openai_chat", refused.body).code, refused.headers["retry-after"]) == ("disk_nearly_full", "30")
+        assert len(upstream.log) == seen
+        assert call(running).status == 200
+        assert readiness(running)[0] == 200
+        disk.free()
+        eventually(lambda: call(running, key=prepaid).status == 200)
+
+
 def test_a_process_killed_over_a_full_disk_loses_no_call(tmp_path: Path):
     with slow_upstream() as upstream, disk_of(tmp_path / "g" / "data") as disk, ThreadPoolExecutor(STREAMS) as threads:
         command = [*disk.inside, *HEADGATE]
@@ -144,7 +164,7 @@ def test_a_process_killed_over_a_full_disk_loses_no_call(tmp_path: Path):
             begun = streams(running, threads, prepaid)
             eventually(lambda: len(upstream.log) == STREAMS)
             disk.fill()
-            eventually(lambda: call(running, key=prepaid).status == 503)
+            eventually(lambda: call(running).status == 503)
             assert all(b"[DONE]" in stream.result().body for stream in begun)  # nowhere written down but in memory
             running.kill()
         disk.free()

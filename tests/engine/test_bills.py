@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from headgate.core.usage import Usage
 from headgate.engine.batch_bills import ResultLines
 from headgate.ledger.meter import cost
 from headgate.ledger.prices import PriceBook
@@ -214,3 +215,13 @@ def test_every_line_of_a_batch_costs_its_sum(bill: Bill):
     assert price is not None
     made = cost(price, line.usage)
     assert (line.model, made.nano_usd, made.unpriced) == (model, bill["nano_usd"], ())
+
+
+@looped
+async def test_a_web_search_without_a_price_is_held_at_the_ceiling(tmp_path: Path):
+    own = {"like": "openai", "api_key": "none", "prices": {"m": {"input": 1, "output": 2}}}
+    async with bench(tmp_path, providers={"own": own}) as on:
+        deployment = on.core.compiled.directory.providers["own"].deployment("m")
+        usage = Usage(input_tokens=1000, output_tokens=1000, web_searches=3)
+
+        assert on.core.metering.most(deployment, usage) == 1_000_000 + 2_000_000 + 3 * 35_000_000

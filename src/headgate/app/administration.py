@@ -9,6 +9,7 @@ from headgate.app.accounting import Accounting
 from headgate.app.commands.listing import provider_rows
 from headgate.app.core import Core
 from headgate.app.credit_doors import Coupons, Credits, Payments
+from headgate.app.disk_room import room_at
 from headgate.app.price_keeping import history
 from headgate.app.till import Till
 from headgate.core.problems import Forbidden
@@ -213,8 +214,9 @@ def _budget_use(budget: BudgetOf, now_us: int) -> dict[str, object]:
 
 def _status(core: Core) -> dict[str, object]:
     """Empty texts: all is well. `lag_s`: how long ago the database had everything."""
-    journal, applier = core.journal, core.applier
+    journal, applier, room = core.journal, core.applier, room_at(core.setup.config.data_dir)
     return {
+        "disk": {"free_bytes": room.free_bytes, "room": room.level},
         "journal": {"failure": journal.failure, "calls_unwritten": journal.unwritten},
         "database": {
             "failure": applier.failure,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from headgate.app.config_models import ProviderEntry
 from headgate.app.config_money import PriceEntry, PriceRatesEntry, Prices, RatesEntry
 from headgate.ledger.prices import DatedPrice, Fees, OwnPrices, Price, PriceBook, Rates, Tier
-from headgate.policies.metering import CEILING_FEES, Unpriced
+from headgate.policies.metering import CEILING_FEES, CEILING_WEB_SEARCH, Unpriced
 from headgate.providers.spec import ProviderSpec, packaged
 
 
@@ -74,4 +74,4 @@ def rates(told: RatesEntry) -> Rates:
 
 def unpriced(told: Prices) -> Unpriced:
     """The policy for models without a price."""
-    return Unpriced(told.unpriced, Price(rates(told.ceiling), fees=CEILING_FEES))
+    return Unpriced(told.unpriced, Price(rates(told.ceiling), search=CEILING_WEB_SEARCH, fees=CEILING_FEES))

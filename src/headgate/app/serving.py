@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvloop
 
@@ -14,9 +15,11 @@ from headgate import __version__
 from headgate.app import wiring
 from headgate.app.alert_channels import channels
 from headgate.app.alerting import Alerting, keep_alerting
+from headgate.app.around import Around
 from headgate.app.config import Setup
-from headgate.app.core import Core, open_core
+from headgate.app.core import open_core
 from headgate.app.crediting import keep_credit
+from headgate.app.disk_room import DiskRoom, keep_room, room_at
 from headgate.app.first_start import FirstKeys, first_keys
 from headgate.app.neighbours import Neighbours, keep_looking
 from headgate.app.price_keeping import keep_prices
@@ -71,6 +74,7 @@ async def serve(setup: Setup, announce: Announce) -> None:
         core.keys.refresh()
         spawn(core.keys.keep_fresh())
         spawn(keep_looking(Neighbours(core)))
+        spawn(keep_room(DiskRoom(core.metering.limits, partial(room_at, core.setup.config.data_dir))))
         till = open_till(core)
         spawn(keep_credit(core, till))
         spawn(keep_prices(core))
@@ -87,7 +91,9 @@ async def serve(setup: Setup, announce: Announce) -> None:
         clients = Connections(listener, spawn)
         async with _running(clients, client_socket, lambda: spawn(_fail_calls(engine))):
             announce(lines(_welcome(setup, made, client_socket, admin_socket)))
-            administration = await asyncio.to_thread(_administration, core, made, till)
+            url = base_url(config.host, client_socket.getsockname()[1])
+            around = Around(core, engine, listener, spawn, stop.is_set, url)
+            administration = await asyncio.to_thread(_administration, around, made, till)
             async with _running(Connections(administration, spawn), admin_socket, lambda: None):
                 await stop.wait()
 
@@ -98,7 +104,7 @@ async def _fail_calls(engine: Engine) -> None:
         await transport.aclose()
 
 
-def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListener:
+def _administration(around: Around, made: FirstKeys, till: Till | None) -> AsgiListener:
     """In a thread, since what it is built with takes longer to import than everything else together."""
     from headgate.app.administration import admin_doors  # noqa: PLC0415
     from headgate.app.dashboard import dashboard_sights  # noqa: PLC0415
@@ -106,11 +112,11 @@ def _administration(core: Core, made: FirstKeys, till: Till | None) -> AsgiListe
     from headgate.server.dashboard.application import Dashboard, Entrance  # noqa: PLC0415
     from headgate.server.dashboard.table import ROUTES  # noqa: PLC0415
 
-    server = core.setup.config.server
-    doors = admin_doors(core, till)
+    server = around.core.setup.config.server
+    doors = admin_doors(around.core, till)
     administration = create_admin(doors, made.admin, server.admin_names)
     entrance = Entrance(key=made.admin, names=frozenset(name.lower() for name in server.admin_names))
-    application = Dashboard(administration, dashboard_sights(core, doors), entrance, ROUTES)
+    application = Dashboard(administration, dashboard_sights(around, doors), entrance, ROUTES)
     return AsgiListener(application, body_bytes_max=server.body_bytes_max)
 
 

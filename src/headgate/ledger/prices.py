@@ -212,6 +212,17 @@ _NOT_BY_TOKENS: dict[str, dict[str, Price]] = {
 }
 """What is sold otherwise than by the token, which neither source of the data has. What has no source stands nowhere."""
 
+_PER_WEB_SEARCH: dict[str, int] = {
+    # https://docs.x.ai/docs/models#tool-invocation-costs, and what its answers tell as `cost_in_usd_ticks` (2026-11)
+    "x-ai": 5_000_000,
+}
+"""What a provider asks for each web search of any model, in nano-USD, where the data does not say it."""
+
+
+def _with_search(price: Price, fee: int) -> Price:
+    served = {tier: _with_search(each, fee) for tier, each in price.tiers_of_service.items()}
+    return structs.replace(price, search=fee if price.search is None else price.search, tiers_of_service=served)
+
 
 class OwnPrices(Struct, frozen=True):
     """What an operator pays at a provider, by model in lower case; `*` is any other model."""
@@ -315,6 +326,13 @@ class PriceBook:
         return known
 
     def _known(self, provider: str, name: str) -> _Model | None:
+        known, fee = self._in_data(provider, name), _PER_WEB_SEARCH.get(provider)
+        if known is None or fee is None:
+            return known
+        prices = tuple(structs.replace(dated, price=_with_search(dated.price, fee)) for dated in known.prices)
+        return structs.replace(known, prices=prices)
+
+    def _in_data(self, provider: str, name: str) -> _Model | None:
         known = self._match(provider, name)
         if known is None and (dashed := _COMPACT_DATE.sub(r"-\1-\2-\3", name)) != name:
             known = self._match(provider, dashed)

@@ -109,6 +109,7 @@ class Gauges:
             scoped=tuple(each for each in scoped if not each.is_plain),
             has_tags=any(each.tag for each in scoped),
             each_user=partial(self._each_user, tuple(with_users)) if with_users else None,
+            is_prepaid=any(each.terms.is_prepaid for each in levels),
             shown=shown,
         )
 

@@ -61,6 +61,8 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """The gauges of an end user. None: they have none."""
     has_tags: bool = False
     """Whether the tags of a call matter."""
+    is_prepaid: bool = False
+    """Whether some of it is credit paid in advance."""
     shown: Mapping[int, tuple[Rate, ...]] = field(default_factory=dict[int, tuple[Rate, ...]])
     """The rates that header fields tell, by unit."""
 

@@ -94,6 +94,11 @@ class KeyRing:
         self._genuine[key] = held
         return held
 
+    def principal_of(self, key_id: str) -> Principal | None:
+        """The caller with this key, if it is good: for who calls in the key's name without having it."""
+        held = self._held.get(key_id.encode())
+        return None if held is None or self.has_ended(key_id) else held.principal
+
     def has_ended(self, key_id: str) -> bool:
         """Whether a key that there was is revoked or expired by now: for work that goes on without its caller."""
         held = self._held.get(key_id.encode())

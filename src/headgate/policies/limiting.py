@@ -5,8 +5,12 @@ Every call that ends is booked, whether anything was held for it or not. Must no
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import structs
 
 from headgate.core.principal import Sold, Tariff
+from headgate.core.problems import HeadgateError, ProblemKind
 from headgate.core.record import CallRecord
 from headgate.ledger.charging import charge_of, is_empty, winner
 from headgate.limits.amounts import Amounts, Denial, amounts
@@ -14,8 +18,21 @@ from headgate.limits.budgets import CalendarBudget, RollingBudget
 from headgate.limits.gate import Limited
 from headgate.limits.holds import Allowance, Asked, Hold, Place
 
+RETRY_S: Final = 30.0
+"""When to try again while the disk is nearly full."""
 Names = Callable[[str, str, str], frozenset[str]]
 """All that a model is called, from its name as asked for, the provider and that one's own name of it."""
+
+
+class DiskNearlyFull(HeadgateError):
+    """Headgate has little room left on its disk, and takes no call that is paid in advance. Retry later."""
+
+    kind: ProblemKind = "overloaded"
+    code = "disk_nearly_full"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problem = structs.replace(self.problem, retry_after_s=RETRY_S)
 
 
 def as_told(model: str, provider: str, upstream: str) -> frozenset[str]:
@@ -44,6 +61,8 @@ class Limits:
         self.names = names
         self._clock_us = clock_us
         self._held: dict[str, Hold] = {}
+        self.is_short_of_disk = False
+        """Whether nothing is held of credit paid in advance, since its use might not be written down."""
 
     def allowance(self, key_id: str) -> Allowance | None:
         """What limits a caller; None: nothing."""
@@ -51,7 +70,9 @@ class Limits:
         return None if limited is None else limited.allowance
 
     def hold(self, call_id: str, allowance: Allowance, asked: Asked) -> Hold | Denial:
-        """Holds it until the call has ended."""
+        """Holds it until the call has ended. Raises `DiskNearlyFull`."""
+        if self.is_short_of_disk and allowance.is_prepaid:
+            raise DiskNearlyFull()
         held = allowance.hold(asked)
         if isinstance(held, Hold):
             self._held[call_id] = held

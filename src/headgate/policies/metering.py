@@ -1,7 +1,7 @@
 """Accounting of calls: the journal before and after, prices in between. Decides nothing about the call."""
 
 import time
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
@@ -25,12 +25,16 @@ CEILING_FEES = Fees(character=300_000_000, audio_hour=5_000_000_000, image=500_0
 """USD 300 per million characters, 5 per hour of sound, 0.50 per picture, 10 per thousand searches: likewise."""
 
 
+CEILING_WEB_SEARCH: Final = 35_000_000
+"""USD 35 per thousand, in nano-USD: what the dearest provider asks."""
+
+
 class Unpriced(Struct, frozen=True):
     """What to do about a model without a known price, which is not free."""
 
     policy: Literal["ceiling", "report", "refuse"] = "ceiling"
     """Held at the ceiling, only reported as not priced, or not used at all."""
-    ceiling: Price = Price(Rates(input=15_000_000, output=75_000_000), fees=CEILING_FEES)
+    ceiling: Price = Price(Rates(input=15_000_000, output=75_000_000), search=CEILING_WEB_SEARCH, fees=CEILING_FEES)
     """USD 15 and 75 per million tokens: above almost everything that is sold."""
 
 

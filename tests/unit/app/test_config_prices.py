@@ -101,14 +101,16 @@ def test_a_price_that_cannot_be_meant_is_refused(prices: Any, told: str):
 
 def test_what_has_no_price_is_held_at_a_ceiling_by_default():
     assert unpriced(setup().config.prices) == Unpriced(
-        "ceiling", Price(Rates(15_000_000, 75_000_000), fees=CEILING_FEES)
+        "ceiling", Price(Rates(15_000_000, 75_000_000), search=35_000_000, fees=CEILING_FEES)
     )
 
 
 def test_the_ceiling_can_be_set():
     told = {"unpriced": "refuse", "ceiling": {"input": 1, "output": 2}}
     config = build({"prices": told}, environ={"HOME": "/nowhere"}).config
-    assert unpriced(config.prices) == Unpriced("refuse", Price(Rates(1_000_000, 2_000_000), fees=CEILING_FEES))
+    assert unpriced(config.prices) == Unpriced(
+        "refuse", Price(Rates(1_000_000, 2_000_000), search=35_000_000, fees=CEILING_FEES)
+    )
 
 
 def test_a_ceiling_needs_both_sides():

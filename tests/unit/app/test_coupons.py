@@ -22,7 +22,7 @@ DAY_US = 86_400_000_000
 
 
 async def redeem(office: Office, code: str, account: str, status: int = 201) -> dict:
-    return await office("POST", "/coupons/redeem", {"code": code, "account": account}, status)
+    return await office("POST", "/redemptions", {"code": code, "account": account}, status)
 
 
 def test_an_organisation_redeems_a_code_once_whoever_of_it_does(tmp_path: Path):
@@ -92,7 +92,7 @@ def test_at_once_a_code_is_worth_no_more(tmp_path: Path):
         body = {"code": made["code"]}
         answers = await asyncio.gather(
             *(
-                office.client.post("/admin/v1/coupons/redeem", json=body | {"account": each})
+                office.client.post("/admin/v1/redemptions", json=body | {"account": each})
                 for each in [*organisations, *organisations]
             )
         )
@@ -112,7 +112,7 @@ def test_an_administrator_redeems_for_their_own_and_makes_none(tmp_path: Path):
             transport = httpx2.ASGITransport(as_known(create_api(admin_doors(office.core)), who))
             async with httpx2.AsyncClient(transport=transport, base_url="http://admin") as client:
                 body = {"code": made["code"], "account": account}
-                assert (await client.post("/admin/v1/coupons/redeem", json=body)).status_code == status
+                assert (await client.post("/admin/v1/redemptions", json=body)).status_code == status
                 assert (await client.post("/admin/v1/coupons", json={"usd": "1"})).status_code == 403
                 assert (await client.get("/admin/v1/coupons")).status_code == 403
 

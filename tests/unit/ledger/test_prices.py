@@ -211,3 +211,15 @@ def test_the_prices_of_what_is_no_tokens_are_shown():
         "audio_hour": "0.111",
         "search_query": "0.002",
     }
+
+
+def test_every_model_of_xai_searches_the_web_at_the_same_fee():
+    for model in ("grok-4.3", "grok-4-fast-reasoning"):
+        price = BOOK.find("x-ai", model)
+        assert price is not None
+        assert [each.search for each in (price, *price.tiers_of_service.values())] == [5_000_000] * (
+            1 + len(price.tiers_of_service)
+        )
+    openai = BOOK.find("openai", "gpt-4o")
+    assert openai is not None
+    assert openai.search == 10_000_000

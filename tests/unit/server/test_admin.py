@@ -315,7 +315,7 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("POST", "/admin/v1/coupons"),
         ("GET", "/admin/v1/coupons"),
         ("DELETE", "/admin/v1/coupons/{coupon_id}"),
-        ("POST", "/admin/v1/coupons/redeem"),
+        ("POST", "/admin/v1/redemptions"),
         ("GET", "/admin/v1/prices"),
         ("GET", "/admin/v1/alerts"),
         ("GET", "/admin/v1/invoices/{month}"),

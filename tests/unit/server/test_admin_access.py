@@ -36,7 +36,7 @@ MATRIX = {
     "POST /admin/v1/coupons": ". . . . O",
     "GET /admin/v1/coupons": ". . . . O",
     "DELETE /admin/v1/coupons/{coupon_id}": ". . . . O",
-    "POST /admin/v1/coupons/redeem": ". . a o O",
+    "POST /admin/v1/redemptions": ". . a o O",
     "GET /admin/v1/prices": ". . . . O",
     "GET /admin/v1/alerts": ". . . . O",
     "GET /admin/v1/statements/{account}": "v m a o O",

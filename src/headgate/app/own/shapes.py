@@ -52,6 +52,8 @@ class Shape(Struct, frozen=True, kw_only=True):
     bytes_max: int = ORDER_BYTES_MAX
     uploads: str = ""
     """Where lines are uploaded first; empty: they stand in the batch itself."""
+    says_where: bool = True
+    """Whether each uploaded line says what it is for, beside the batch."""
     fields: Mapping[str, str] = {}
     """What else is in the form of an upload, before the file."""
     headers: Mapping[bytes, bytes] = {}
@@ -78,11 +80,14 @@ def _of_requests(made: Made) -> object:
 SHAPES: Final[Mapping[BatchApi, Shape]] = {
     "openai": Shape(path="/v1/batches", batch=_of_file, uploads="/v1/files", fields={"purpose": "batch"}),
     "anthropic": Shape(path="/v1/messages/batches", batch=_of_messages, headers={b"anthropic-version": b"2023-06-01"}),
-    "mistral": Shape(path="/v1/batch/jobs", batch=_of_job, uploads="/v1/files", fields={"purpose": "batch"}),
+    "mistral": Shape(
+        path="/v1/batch/jobs", batch=_of_job, uploads="/v1/files", says_where=False, fields={"purpose": "batch"}
+    ),
     "together": Shape(
         path="/v1/batches",
         batch=_of_file,
         uploads="/v1/files/upload",
+        says_where=False,
         fields={"purpose": "batch-api", "file_name": _FILE, "file_type": "jsonl"},
     ),
     "gemini": Shape(
@@ -97,10 +102,8 @@ SHAPES: Final[Mapping[BatchApi, Shape]] = {
 
 def input_file(shape: Shape, made: Made) -> bytes:
     """The form that uploads lines."""
-    wire = (
-        _ENCODE({"custom_id": f"{PREFIX}{line.number}", "method": "POST", "url": made.url, "body": Raw(body)})
-        for line, body in made.bodies
-    )
+    where = {"method": "POST", "url": made.url} if shape.says_where else {}
+    wire = (_ENCODE({"custom_id": f"{PREFIX}{line.number}", **where, "body": Raw(body)}) for line, body in made.bodies)
     mark = f"--{BOUNDARY}".encode()
     fields = b"".join(
         mark + f'\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()

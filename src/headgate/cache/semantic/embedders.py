@@ -70,15 +70,14 @@ def unit(rows: Floats) -> Floats:
 
 
 def by_word(pieces: Floats, offsets: Sequence[tuple[int, int]], words: Sequence[Word]) -> Floats:
-    """A unit row for each word: the mean of the pieces that lie in it. Offsets rise, and so do words."""
-    rows = np.zeros((len(words), pieces.shape[1]), np.float32)
+    """A unit row for each word: the sum of the pieces that lie in it. Offsets rise, and so do words."""
+    shares = np.zeros((len(words), len(offsets)), np.float32)
     at = 0
-    for row, word in zip(rows, words, strict=True):
+    for number, word in enumerate(words):
         while at < len(offsets) and offsets[at][1] <= word.start:
             at += 1
         end = at
         while end < len(offsets) and offsets[end][0] < word.end:
             end += 1
-        if end > at:
-            row[:] = pieces[at:end].mean(axis=0)
-    return unit(rows)
+        shares[number, at:end] = 1.0
+    return unit(shares @ pieces)

@@ -3,14 +3,12 @@
 The order of `NAMES` is the order of a verifier's features. Shares lie in 0 to 1; cosines in -1 to 1.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from headgate.cache.semantic.embedders import Embedded, Floats
-from headgate.cache.semantic.lexicon import STOP
-from headgate.cache.semantic.readings import Reading, focus
+from headgate.cache.semantic.readings import Reading
 
 STOP_WEIGHT = 0.15
 
@@ -30,14 +28,13 @@ def features(one: Side, other: Side) -> list[float]:
 
 
 def _lexical(one: Reading, other: Reading) -> dict[str, float]:
-    mine, theirs = Counter(one.stems), Counter(other.stems)
-    core, their_core = _content(one), _content(other)
+    mine, theirs = one.stem_counts, other.stem_counts
+    core, their_core = one.content_counts, other.content_counts
     only, their_only = core - their_core, their_core - core
     small, large = sorted((len(one.words), len(other.words)))
     shared = (core & their_core).total()
-    stops = Counter(word for word in one.plain if word in STOP)
-    stops.subtract(word for word in other.plain if word in STOP)
-    trigrams, their_trigrams = _trigrams(one), _trigrams(other)
+    stops, their_stops = one.stop_counts, other.stop_counts
+    trigrams, their_trigrams = one.trigram_counts, other.trigram_counts
     return {
         "words": float(small),
         "length_ratio": small / large,
@@ -46,23 +43,14 @@ def _lexical(one: Reading, other: Reading) -> dict[str, float]:
         "content_jaccard": shared / max(1, (core | their_core).total()),
         "unmatched_min": float(min(only.total(), their_only.total())),
         "unmatched_max": float(max(only.total(), their_only.total())),
-        "stops_differ": float(sum(abs(count) for count in stops.values())),
+        "stops_differ": float(sum(abs(stops[word] - their_stops[word]) for word in {*stops, *their_stops})),
         "trigrams": 2 * (trigrams & their_trigrams).total() / max(1, trigrams.total() + their_trigrams.total()),
         "in_order": _in_order([one.stems[at] for at in one.content], [other.stems[at] for at in other.content]),
         "same_start": float(one.stems[0] == other.stems[0]),
         "same_end": float(one.stems[-1] == other.stems[-1]),
-        "same_focus": float(focus(one) == focus(other)),
-        "is_question": float(bool(focus(one)) + bool(focus(other))),
+        "same_focus": float(one.focus == other.focus),
+        "is_question": float(bool(one.focus) + bool(other.focus)),
     }
-
-
-def _content(reading: Reading) -> Counter[str]:
-    return Counter(reading.stems[at] for at in reading.content)
-
-
-def _trigrams(reading: Reading) -> Counter[str]:
-    text = f"  {' '.join(reading.plain)} "
-    return Counter(text[at : at + 3] for at in range(len(text) - 2))
 
 
 def _in_order(mine: list[str], theirs: list[str]) -> float:

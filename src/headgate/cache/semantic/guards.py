@@ -5,8 +5,8 @@ Guards know nothing of likelihood. They are made so that what they let through b
 
 from collections.abc import Callable
 
-from headgate.cache.semantic.lexicon import ANTONYMS, DIRECTIONS, PREFIXES
-from headgate.cache.semantic.readings import FACTS, Reading, focus
+from headgate.cache.semantic.lexicon import ANTONYMS, PREFIXES
+from headgate.cache.semantic.readings import FACTS, Reading
 
 
 def fired(one: Reading, other: Reading) -> str:
@@ -26,17 +26,17 @@ def _code(one: Reading, other: Reading) -> bool:
 
 def _names(one: Reading, other: Reading) -> bool:
     """A name that only one of them says."""
-    return bool(one.names - frozenset(other.stems) or other.names - frozenset(one.stems))
+    return bool(one.names - other.stem_counts.keys() or other.names - one.stem_counts.keys())
 
 
 def _focus(one: Reading, other: Reading) -> bool:
-    first, second = focus(one), focus(other)
+    first, second = one.focus, other.focus
     return bool(first and second) and first != second
 
 
 def _opposites(one: Reading, other: Reading) -> bool:
     """A word that only one has, against its opposite that only the other has."""
-    first, second = _pieces(one), _pieces(other)
+    first, second = one.pieces, other.pieces
     mine, theirs = first - second, second - first
     return (
         any(not ANTONYMS.get(word, _NOTHING).isdisjoint(theirs) for word in mine)
@@ -46,10 +46,6 @@ def _opposites(one: Reading, other: Reading) -> bool:
 
 
 _NOTHING: frozenset[str] = frozenset()
-
-
-def _pieces(reading: Reading) -> frozenset[str]:
-    return frozenset(piece for word in reading.plain for piece in word.split())
 
 
 def _turned(word: str, others: frozenset[str]) -> bool:
@@ -64,11 +60,10 @@ def _direction(one: Reading, other: Reading) -> bool:
     """What stood on one side of `than` or `to` stands on the other in the other text, or `to` it is `from` it."""
     if any(_follows(one, marker) & _follows(other, against) for marker, against in TURNED):
         return True
-    for marker in DIRECTIONS:
-        first, second = _sides(one, marker), _sides(other, marker)
-        if first and second and (first[0] & second[1] and first[1] & second[0]):
-            return True
-        if first and second and not first[0] & second[0] and (first[0] & second[1] or first[1] & second[0]):
+    for marker in one.sides.keys() & other.sides.keys():
+        (left, right), (their_left, their_right) = one.sides[marker], other.sides[marker]
+        moved = bool(left & their_right) + bool(right & their_left)
+        if moved == 2 or (moved and not left & their_left):
             return True
     return False
 
@@ -79,20 +74,12 @@ TURNED = (("to", "from"), ("from", "to"), ("into", "from"), ("from", "into"), ("
 def _follows(reading: Reading, marker: str) -> set[str]:
     """The next word of content after each place where the marker stands."""
     found: set[str] = set()
+    if marker not in reading.sides:
+        return found
     for place, word in enumerate(reading.plain):
         if word == marker and (following := next((at for at in reading.content if at > place), 0)):
             found.add(reading.stems[following])
     return found
-
-
-def _sides(reading: Reading, marker: str) -> tuple[set[str], set[str]] | None:
-    if marker not in reading.plain:
-        return None
-    place = reading.plain.index(marker)
-    sides: tuple[set[str], set[str]] = (set(), set())
-    for at in reading.content:
-        sides[at > place].add(reading.stems[at])
-    return sides
 
 
 def _order(one: Reading, other: Reading) -> bool:

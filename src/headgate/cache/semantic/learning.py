@@ -10,6 +10,7 @@ Labels are numbers alone, no text. What is decided depends on the seed and on wh
 
 import random
 from collections import deque
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -32,11 +33,11 @@ class Rules(msgspec.Struct, frozen=True):
     bound: Bound = Bound()
     audit_share: float = 0.05
     """Of the hits served, labelled by asking the upstream too."""
-    labels_min: int = 150
+    labels_min: int = 100
     """Below so many labels nothing is served."""
     labels_max: int = 4000
     """Older ones are forgotten, so that what drifts is noticed."""
-    refit_every: int = 50
+    refit_every: int = 25
     risk: float = 0.05
     """The chance allowed that a threshold's true wrong share is over its bound when it is chosen."""
 
@@ -64,14 +65,13 @@ class Learner:
         self._dice = random.Random(seed)  # noqa: S311 - samples audits, guards no secret
         self._labels: deque[Label] = deque(maxlen=rules.labels_max)
         self._seen: deque[tuple[float, ...] | None] = deque(maxlen=1000)
-        self._requests = 0
-        self._budget_used = 0.0
+        self._unspent = 0.0
         self._fit = _Fit(None, float("inf"), 1.0, "too few labels")
         self._until_refit = rules.labels_min
 
     def decide(self, evidence: tuple[float, ...] | None) -> Decision:
         """For every request that was looked up; None where there was no candidate."""
-        self._requests += 1
+        self._unspent += self.rules.bound.share
         self._seen.append(evidence)
         if evidence is None:
             return Decision(False, False, "no candidate")
@@ -79,9 +79,9 @@ class Learner:
         if fit.model is None or fit.model.score(evidence) < fit.score_min:
             return Decision(False, False, fit.reason)
         if self.rules.bound.among == "requests":
-            if self._budget_used + fit.wrong_max > self.rules.bound.share * self._requests:
+            if self._unspent < fit.wrong:
                 return Decision(False, False, "budget used up")
-            self._budget_used += fit.wrong_max
+            self._unspent -= fit.wrong
         return Decision(True, self._dice.random() < self.rules.audit_share, "")
 
     def learn(self, label: Label) -> None:
@@ -90,7 +90,7 @@ class Learner:
         self._until_refit -= 1
         if self._until_refit <= 0:
             self._until_refit = self.rules.refit_every
-            self._fit = _fitted(list(self._labels), list(self._seen), self.rules)
+            self._fit = _fitted(list(self._labels), list(self._seen), self.rules, self._unspent)
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -120,12 +120,12 @@ class _Model(NamedTuple):
 class _Fit(NamedTuple):
     model: _Model | None
     score_min: float
-    wrong_max: float
-    """Of hits served from this score on, the most that are wrong, at the risk allowed."""
+    wrong: float
+    """Of hits served from this score on, the share that is expected to be wrong."""
     reason: str
 
 
-def _fitted(labels: list[Label], seen: list[tuple[float, ...] | None], rules: Rules) -> _Fit:
+def _fitted(labels: list[Label], seen: list[tuple[float, ...] | None], rules: Rules, unspent: float) -> _Fit:
     rows = np.array([label.evidence for label in labels])
     right = np.array([label.is_right for label in labels], np.float64)
     held_out = np.empty(len(labels))
@@ -133,18 +133,51 @@ def _fitted(labels: list[Label], seen: list[tuple[float, ...] | None], rules: Ru
         mine = np.arange(len(labels)) % 2 == part
         held_out[mine] = _logistic(rows[~mine], right[~mine]).scores(rows[mine])
     model = _logistic(rows, right)
+    if not seen:  # after a restart: labels lie lower than what is asked, which errs on the safe side
+        seen = [label.evidence for label in labels]
     asked = [evidence for evidence in seen if evidence is not None]
     scores = model.scores(np.array(asked)) if asked else np.zeros(0)
     best = _Fit(model, float("inf"), 1.0, "bound not reached")
-    thresholds = np.quantile(held_out, np.linspace(0.99, 0.05, 33))
-    for threshold in thresholds:
-        above = held_out >= threshold
-        wrong_max = upper_bound(int((1 - right[above]).sum()), int(above.sum()), rules.risk)
-        served = float((scores >= threshold).sum()) / max(1, len(seen))
-        cost = wrong_max if rules.bound.among == "hits" else wrong_max * served
-        if cost <= rules.bound.share:
-            best = _Fit(model, float(threshold), wrong_max, "below threshold")
+    for threshold in np.quantile(held_out, np.linspace(0.99, 0.05, 33)):
+        above, served = held_out >= threshold, scores[scores >= threshold]
+        if not len(served):
+            continue
+        wrong, wrong_max = _wrong_share(held_out[above], right[above], served, rules.risk)
+        allowed = rules.bound.share * len(served)
+        if rules.bound.among == "requests":
+            allowed = (rules.bound.share + unspent / HORIZON) * len(seen)
+        if wrong_max * len(served) <= allowed:
+            best = _Fit(model, float(threshold), wrong, "below threshold")
     return best
+
+
+HORIZON = 500.0
+"""Requests over which wrong answers that were allowed and not needed may be made up for."""
+STRATA = 8
+LIKELY = 0.2
+"""The risk at which what was served is booked: more than expected, since some streams turn out worse."""
+
+
+def _wrong_share(scores: Numbers, right: Numbers, served: Numbers, risk: float) -> tuple[float, float]:
+    """The share of the served that is wrong, likely and at most. Labels weigh as often as their scores are served.
+
+    Most labels come from misses, so low scores have more of them than hits have. What was served at scores without
+    labels counts with the next lower ones.
+    """
+    edges = np.quantile(served, np.linspace(0, 1, STRATA + 1))[1:-1]
+    of_labels, of_served = np.searchsorted(edges, scores), np.searchsorted(edges, served)
+    counts = np.bincount(of_labels, minlength=STRATA)
+    mass = np.bincount(of_served, minlength=STRATA).astype(np.float64)
+    for stratum in range(STRATA - 1, 0, -1):
+        if not counts[stratum]:
+            mass[stratum - 1] += mass[stratum]
+            mass[stratum] = 0.0
+    weights = (mass / np.maximum(counts, 1))[of_labels]
+    if not weights.sum():
+        return 1.0, 1.0
+    number = weights.sum() ** 2 / (weights**2).sum()
+    wrong = float(weights @ (1 - right) / weights.sum() * number)
+    return min(1.0, most_wrong(wrong, LIKELY) / float(number)), min(1.0, most_wrong(wrong, risk) / float(number))
 
 
 PULL = 4.0
@@ -169,29 +202,11 @@ def _logistic(rows: Numbers, right: Numbers) -> _Model:
     return _Model(centre, scale, weights)
 
 
-def upper_bound(wrong: int, seen: int, risk: float) -> float:
-    """The highest share of which `wrong` or fewer in `seen` would be seen with a chance of `risk`.
+def most_wrong(wrong: float, risk: float) -> float:
+    """The highest mean at which a count of `wrong` or less would be seen with a chance of `risk`.
 
-    The upper end of Clopper's and Pearson's interval (Biometrika 26, 1934), by bisection on the exact binomial sum.
+    The upper limit for a Poisson count (Garwood, Biometrika 28, 1936) by Wilson's and Hilferty's cube root (PNAS 17,
+    1931), which takes fractions too. Where counts are binomial it lies a little high.
     """
-    if wrong >= seen:
-        return 1.0
-    low, high = wrong / seen, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        if _at_most(wrong, seen, middle) > risk:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _at_most(wrong: int, seen: int, share: float) -> float:
-    """The chance of `wrong` or fewer in `seen` at this share."""
-    if share >= 1.0:
-        return 0.0
-    odds = share / (1 - share)
-    counts = np.arange(1, wrong + 1)
-    steps = np.log((seen - counts + 1) / counts * odds) if wrong else np.zeros(0)
-    logs = seen * np.log1p(-share) + np.concatenate([[0.0], np.cumsum(steps)])
-    return float(np.exp(logs).sum())
+    count = wrong + 1
+    return count * (1 - 1 / (9 * count) + NormalDist().inv_cdf(1 - risk) / (3 * count**0.5)) ** 3

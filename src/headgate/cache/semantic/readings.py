@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +14,7 @@ from headgate.cache.semantic.lexicon import (
     AMOUNTS,
     ASIDE,
     DATES,
+    DIRECTIONS,
     FOCUS,
     NEGATORS,
     NUMBERS,
@@ -62,6 +64,44 @@ class Reading:
         return tuple(stem(word) for word in self.plain)
 
     @cached_property
+    def pieces(self) -> frozenset[str]:
+        """Every word, contractions in two."""
+        return frozenset(piece for word in self.plain for piece in word.split())
+
+    @cached_property
+    def sides(self) -> dict[str, tuple[set[str], set[str]]]:
+        """By the first of each word of direction: what is told before it alone, and after it alone."""
+        found: dict[str, tuple[set[str], set[str]]] = {}
+        for place, word in enumerate(self.plain):
+            if word in DIRECTIONS and word not in found:
+                before = {self.stems[at] for at in self.content if at < place}
+                after = {self.stems[at] for at in self.content if at > place}
+                found[word] = (before - after, after - before)
+        return found
+
+    @cached_property
+    def focus(self) -> str:
+        """What is asked for: a person, time, place, reason, way or amount; what; whether. Empty: nothing is asked."""
+        return _focus(self)
+
+    @cached_property
+    def stem_counts(self) -> Counter[str]:
+        return Counter(self.stems)
+
+    @cached_property
+    def content_counts(self) -> Counter[str]:
+        return Counter(self.stems[place] for place in self.content)
+
+    @cached_property
+    def stop_counts(self) -> Counter[str]:
+        return Counter(word for word in self.plain if word in STOP)
+
+    @cached_property
+    def trigram_counts(self) -> Counter[str]:
+        text = f"  {' '.join(self.plain)} "
+        return Counter(text[at : at + 3] for at in range(len(text) - 2))
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Stems of what is written as a name: capitals inside a sentence, acronyms, mixed case, letters with digits."""
         return frozenset(_names(self))
@@ -98,7 +138,7 @@ def _numbers(reading: Reading) -> tuple[str, ...]:
         shape = reading.words[place].shape
         if shape == "number":
             found.append(word + _ordinal(reading.plain, place))
-        elif word in NUMBERS and not (word in AMBIGUOUS_DATES and shape == "lower" and _is_alone(reading, place)):
+        elif word in NUMBERS and not (word in AMBIGUOUS_DATES and shape == "lower" and place + 1 == len(reading.plain)):
             found.append(NUMBERS[word])
         elif shape in ("upper", "title") and place and set(word) <= set("ivx") and len(word) > 1:
             found.append(word)
@@ -108,10 +148,6 @@ def _numbers(reading: Reading) -> tuple[str, ...]:
 def _ordinal(plain: Sequence[str], place: int) -> str:
     following = plain[place + 1] if place + 1 < len(plain) else ""
     return following if following in ("st", "nd", "rd", "th") else ""
-
-
-def _is_alone(reading: Reading, place: int) -> bool:
-    return place + 1 == len(reading.words)
 
 
 def _signs(reading: Reading) -> tuple[str, ...]:
@@ -156,8 +192,7 @@ FACTS: dict[str, Callable[[Reading], object]] = {
 }
 
 
-def focus(reading: Reading) -> str:
-    """What is asked for: a person, time, place, reason, way or amount; what; whether. Empty where nothing is asked."""
+def _focus(reading: Reading) -> str:
     for place, word in enumerate(reading.plain):
         first = word.split()[0] if word else ""
         following = reading.plain[place + 1 : place + 6]

@@ -32,7 +32,7 @@ RIGHTS: Final[dict[tuple[str, str], Right]] = {
     ("POST", "/admin/v1/coupons"): "operate",
     ("GET", "/admin/v1/coupons"): "operate",
     ("DELETE", "/admin/v1/coupons/{coupon_id}"): "operate",
-    ("POST", "/admin/v1/coupons/redeem"): "govern",
+    ("POST", "/admin/v1/redemptions"): "govern",
     ("GET", "/admin/v1/statements/{account}"): "see",
     ("GET", "/admin/v1/invoices/{account}/{month}"): "see",
     ("GET", "/admin/v1/invoices/{month}"): "operate",

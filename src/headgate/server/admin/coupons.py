@@ -1,4 +1,4 @@
-"""`/admin/v1/coupons`: codes that credit is given for."""
+"""`/admin/v1/coupons` and `/admin/v1/redemptions`: codes that credit is given for."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -75,9 +75,9 @@ class Redeemed(BaseModel):
 
 def coupons_router(doors: Doors) -> APIRouter:
     """The paths, joined to the ledger."""
-    router = APIRouter(prefix="/admin/v1/coupons", tags=["credit"])
+    router = APIRouter(prefix="/admin/v1", tags=["credit"])
 
-    @router.post("", status_code=201, summary="Make a coupon")
+    @router.post("/coupons", status_code=201, summary="Make a coupon")
     def create(who: Who, body: CouponBody) -> MadeCoupon:
         wanted = NewCoupon(
             nano_usd=int(body.usd * NANO_PER_USD),
@@ -89,15 +89,15 @@ def coupons_router(doors: Doors) -> APIRouter:
         code, row = doors.seen_by(who).coupons.create(wanted)
         return MadeCoupon(**coupon_view(row, 0).model_dump(), code=code)
 
-    @router.get("", summary="List coupons")
+    @router.get("/coupons", summary="List coupons")
     def list_all(who: Who) -> CouponList:
         return CouponList(data=[coupon_view(*each) for each in doors.seen_by(who).coupons.list()])
 
-    @router.delete("/{coupon_id}", summary="End a coupon")
+    @router.delete("/coupons/{coupon_id}", summary="End a coupon")
     def revoke(who: Who, coupon_id: str) -> Coupon:
         return coupon_view(*doors.seen_by(who).coupons.revoke(coupon_id))
 
-    @router.post("/redeem", status_code=201, summary="Redeem a code")
+    @router.post("/redemptions", status_code=201, summary="Redeem a code")
     def redeem(who: Who, body: Redemption) -> Redeemed:
         row = doors.seen_by(who).coupons.redeem(body.code, body.account)
         return Redeemed(account=body.account, usd=shown_usd(row.nano_usd))

@@ -6,7 +6,8 @@ A path that is not in the table does not exist; each says which right it takes. 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from http.client import responses
 from typing import Final, NamedTuple
 
@@ -93,7 +94,11 @@ class Dashboard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         body = await _body(receive) if scope["method"] == "POST" else b""
         ask = _Ask(scope["method"], path, scope["query_string"], headers, body)
-        await _send(await self._reply(ask), send, is_head=ask.method == "HEAD")
+        reply = await self._reply(ask)
+        if reply.content.stream is None or ask.method == "HEAD":
+            await _send(reply, send, is_head=ask.method == "HEAD")
+        else:
+            await _stream(reply, reply.content.stream, receive, send)
 
     async def _reply(self, ask: _Ask) -> _Reply:
         if not is_known_host(ask.host, self._entrance.names):
@@ -240,13 +245,32 @@ async def _body(receive: Receive) -> bytes:
 
 
 async def _send(reply: _Reply, send: Send, *, is_head: bool) -> None:
-    headers = [*_SAFETY, *reply.headers, (b"content-type", reply.content.media_type.encode())]
-    stream = reply.content.stream
-    if stream is None:
-        headers.append((b"content-length", b"%d" % len(reply.content.body)))
+    headers = [*_headers(reply), (b"content-length", b"%d" % len(reply.content.body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if stream is not None and not is_head:
-        async for piece in stream:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
     body = b"" if is_head else reply.content.body
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _headers(reply: _Reply) -> list[tuple[bytes, bytes]]:
+    return [*_SAFETY, *reply.headers, (b"content-type", reply.content.media_type.encode())]
+
+
+async def _stream(reply: _Reply, stream: AsyncGenerator[bytes], receive: Receive, send: Send) -> None:
+    """Until it ends or the visitor leaves."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
+
+    async def pour() -> None:
+        async with aclosing(stream):
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def wait_for_leaving() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(pour()), group.create_task(wait_for_leaving())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -65,9 +65,18 @@ def only(found: Iterable[Found]) -> Mapping[str, int]:
     return next((each.sums for each in found), NONE)
 
 
+def added(rows: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    """All rows together."""
+    total: dict[str, int] = {}
+    for row in rows:
+        for name, number in row.items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
 def ratio(sums: Mapping[str, int], part: str, whole: str, scale: float = 1.0) -> float | None:
     """One sum by another; None: there is nothing to divide by."""
-    return scale * sums[part] / sums[whole] if sums.get(whole) else None
+    return scale * sums[part] / sums[whole] if part in sums and sums.get(whole) else None
 
 
 def ttft_ms(sums: Mapping[str, int], share: float) -> float | None:

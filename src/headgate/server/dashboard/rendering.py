@@ -80,9 +80,11 @@ def share(part: float, of: float) -> str:
     if not of:
         return NOTHING
     percent = 100 * part / of
-    return (
-        f"{percent:.0f}%" if percent >= 10 or percent == 0 else f"{percent:.2f}%" if percent < 1 else f"{percent:.1f}%"
-    )
+    if 99 < percent < 100:  # never all while some is missing
+        return f"{min(percent, 99.99):.2f}%"
+    if percent >= 10 or percent == 0:
+        return f"{percent:.0f}%"
+    return f"{percent:.2f}%" if percent < 1 else f"{percent:.1f}%"
 
 
 def change(value: float) -> str:

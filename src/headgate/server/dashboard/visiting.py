@@ -1,6 +1,6 @@
 """One visit to a page: who comes, what they ask, and what a page may answer with."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     media_type: str
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes] | None = None
 
 
 Answer = Page | Redirect | Sent

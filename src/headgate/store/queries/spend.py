@@ -148,6 +148,22 @@ def models_since(connection: Connection, since_us: int) -> list[tuple[str, str]]
     return [(provider, upstream) for provider, upstream in connection.execute(query) if provider]
 
 
+def by_user(
+    connection: Connection, kids: Sequence[str] | None, since_us: int, before_us: int
+) -> list[tuple[str, Sums]]:
+    """What each end user has used, with these keys or (None) any, in the quarters of a time."""
+    sums: dict[str, Sums] = {}
+    turns = [None] if kids is None else [kids[at : at + _KIDS_MAX] for at in range(0, len(kids), _KIDS_MAX)]
+    for some in turns:
+        query = select(SPEND.c.user, *(func.sum(SPEND.c[name]) for name in _SUMS)).group_by(SPEND.c.user)
+        query = query.where(SPEND.c.quarter_us >= since_us, SPEND.c.quarter_us < before_us)
+        if some is not None:
+            query = query.where(SPEND.c.key_id.in_(some))
+        for user, *more in connection.execute(query):
+            sums[user] = Sums(*(int(a) + int(b) for a, b in zip(sums.get(user, Sums()), more, strict=True)))
+    return sorted(sums.items())
+
+
 def everything(connection: Connection) -> Iterator[Spent]:
     """Every line: for those who check all the books."""
     for row in connection.execute(select(SPEND)):

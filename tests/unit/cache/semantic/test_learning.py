@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from headgate.cache.semantic.learning import Bound, Decision, Label, Learner, Rules, upper_bound
+from headgate.cache.semantic.learning import Bound, Decision, Label, Learner, Rules, most_wrong
 
 
 def stream(seed: int, count: int, skill: float = 3.0) -> list[Label]:
@@ -31,15 +31,20 @@ def run(rules: Rules, labels: list[Label], seed: int = 0) -> tuple[Learner, int,
     return learner, hits, wrong
 
 
-@pytest.mark.parametrize(("wrong", "seen", "bound"), [(0, 149, 0.0199), (0, 10, 0.2589), (3, 100, 0.0757), (5, 5, 1.0)])
-def test_the_upper_bound_is_exact(wrong: int, seen: int, bound: float):
-    # Clopper and Pearson's one-sided 95 % limits, as scipy.stats.beta.ppf(0.95, wrong + 1, seen - wrong) gives them
-    assert upper_bound(wrong, seen, 0.05) == pytest.approx(bound, abs=1e-4)
+@pytest.mark.parametrize(
+    ("wrong", "risk", "most"), [(0, 0.05, 2.996), (3, 0.05, 7.754), (20, 0.05, 29.062), (2, 0.2, 4.279)]
+)
+def test_the_upper_limit_is_that_of_a_count(wrong: int, risk: float, most: float):
+    # scipy.stats.chi2.ppf(1 - risk, 2 * (wrong + 1)) / 2
+    assert most_wrong(wrong, risk) == pytest.approx(most, rel=0.012)
+
+
+def test_fractions_of_counts_lie_between():
+    assert most_wrong(1, 0.05) < most_wrong(1.5, 0.05) < most_wrong(2, 0.05)
 
 
 def test_nothing_is_served_below_the_evidence():
-    rules = Rules(labels_min=150)
-    learner, hits, _ = run(rules, stream(1, 149))
+    learner, hits, _ = run(Rules(labels_min=150), stream(1, 149))
     assert hits == 0
     assert learner.decide((9.0, 0.5)) == Decision(False, False, "too few labels")
     assert learner.standing == "too few labels"

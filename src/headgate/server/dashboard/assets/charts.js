@@ -3,7 +3,7 @@
 const FORMATS = {
   number: (value) => compact(value),
   usd: (value) => (value === 0 ? "$0" : `$${dollars(value / 1e9)}`),
-  ms: (value) => (value < 1000 ? `${Math.round(value)} ms` : `${+(value / 1000).toFixed(2)} s`),
+  ms: (value) => (value < 1000 ? `${value < 10 ? +value.toFixed(2) : Math.round(value)} ms` : `${+(value / 1000).toFixed(2)} s`),
   share: (value) => `${+(value * 100).toFixed(1)}%`,
 };
 const compactly = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });

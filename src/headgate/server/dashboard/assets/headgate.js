@@ -1,5 +1,7 @@
 // What pages do beyond showing: charts, the drawer with one call, the menu of small screens. All text goes in as text.
 import { drawCharts } from "./charts.js";
+import { openPlayground } from "./playground.js";
+import { followTail } from "./tail.js";
 
 const wide = window.matchMedia("(min-width: 48.01rem)");
 const menu = document.querySelector("[data-menu]");
@@ -9,6 +11,8 @@ function fitMenu() {
 wide.addEventListener("change", fitMenu);
 fitMenu();
 drawCharts();
+followTail();
+openPlayground();
 
 // The drawer: a link with data-drawer shows its page's main part beside the list, and stays a link without this script.
 const drawer = document.getElementById("drawer");

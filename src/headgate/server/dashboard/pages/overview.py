@@ -32,7 +32,7 @@ def _context(visit: Visit) -> dict[str, object]:
         "period": period,
         "period_names": list(PERIODS),
         "filters": filters(visit),
-        "figures": _figures(_added(over_time), measures.only(calls(question(visit, before, sums))), money),
+        "figures": _figures(measures.added(over_time), measures.only(calls(question(visit, before, sums))), money),
         "charts": _charts(over_time, measures.axis(window), money),
         "tops": [
             _top(visit, title, field, calls(question(visit, window, ("calls", "failed", money), FILTERS[field])), names)
@@ -43,14 +43,6 @@ def _context(visit: Visit) -> dict[str, object]:
             )
         ],
     }
-
-
-def _added(rows: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
-    total: dict[str, int] = {}
-    for row in rows:
-        for name, value in row.items():
-            total[name] = total.get(name, 0) + value
-    return total
 
 
 def _figures(now: Mapping[str, int], before: Mapping[str, int], money: str) -> list[Figure]:

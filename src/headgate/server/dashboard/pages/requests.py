@@ -30,7 +30,7 @@ async def requests(visit: Visit) -> Page:
     context: dict[str, object] = {
         "title": "Requests",
         "visit": visit,
-        "rows": [_row(visit, record, key_names) for record in page.records],
+        "rows": [row_of(visit, record, key_names) for record in page.records],
         "next": visit.link(after=page.next) if page.next else "",
         "outcomes": OUTCOMES,
         "filters": {name: visit.query[name] for name in _FILTERS if name in visit.query},
@@ -69,7 +69,8 @@ def names_of_keys(visit: Visit) -> dict[str, str]:
     return {key.kid: key.name for key in visit.sights.doors.keys.list()}
 
 
-def _row(visit: Visit, record: CallRecord, key_names: dict[str, str]) -> dict[str, object]:
+def row_of(visit: Visit, record: CallRecord, key_names: dict[str, str]) -> dict[str, object]:
+    """A call as a row of the table."""
     answered = winner(record)
     return {
         "record": record,
