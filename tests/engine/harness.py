@@ -97,6 +97,7 @@ async def bench(
     names: str = "a",
     routes: Mapping[str, Any] | None = None,
     providers: Mapping[str, Any] | None = None,
+    kept: str = "database",
     keys: Keys | None = None,
     **route: Any,
 ) -> AsyncIterator[Bench]:
@@ -122,6 +123,7 @@ async def bench(
             "data_dir": str(folder),
             "providers": {**faked, **(providers or {})},
             "routes": {**made, **(routes or {})},
+            "cache": {"kept": kept},
         }
         setup = build(tree, environ={"UPSTREAM_KEY": "upstream-secret"})
         core = await stack.enter_async_context(open_core(setup))

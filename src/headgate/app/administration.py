@@ -11,6 +11,7 @@ from headgate.app.core import Core
 from headgate.app.credit_doors import Coupons, Credits, Payments
 from headgate.app.disk_room import room_at
 from headgate.app.price_keeping import history
+from headgate.app.reuse_desk import ReuseDesk
 from headgate.app.till import Till
 from headgate.core.problems import Forbidden
 from headgate.core.record import CallRecord
@@ -251,6 +252,7 @@ def admin_doors(core: Core, till: Till | None = None) -> Doors:
             receive=None if till is None else till.receive,
             accounting=_Accounting(core, who),
             calls=_Calls(core, who),
+            reuse=ReuseDesk(core, who),
             prices=lambda provider, model: history(core.store, provider, model),
             alerts=lambda limit, before: _alerts(core, limit, before),
             providers=lambda: rows,

@@ -11,6 +11,7 @@ import typer
 
 from headgate import __version__
 from headgate.app.commands.accounts import add_commands
+from headgate.app.commands.caching import add_cache_commands
 from headgate.app.commands.credit import coupons, credit
 from headgate.app.commands.options import AsJson, ConfigFile, load_setup, print_json, print_table
 from headgate.core.problems import HeadgateError
@@ -36,6 +37,7 @@ cli.add_typer(demo, name="demo")
 cli.add_typer(credit, name="credit")
 cli.add_typer(coupons, name="coupons")
 add_commands(cli)
+add_cache_commands(cli)
 
 
 def main() -> None:

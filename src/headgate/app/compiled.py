@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.app.auto import Offered, choose
 from headgate.app.config import RouteEntry, Setup, TargetEntry
+from headgate.app.config_cache import caching_of, prompts_of
 from headgate.core.problems import ConfigError, Outcome, UnknownModel
 from headgate.dialects.registry import DIALECTS
 from headgate.ledger.prices import Price, PriceBook
@@ -33,15 +34,30 @@ def compile_setup(setup: Setup, prices: PriceBook, *, now_s: int) -> Compiled:
     index = _Index(packaged_catalogue())
     for provider in providers.values():
         index.add(_hosted(provider, setup, index.catalogue))
-    bare = Directory(routes={}, providers=providers, entries=index.entries(), aliases=index.aliases)
+    usual = setup.config.cache
+    bare = Directory(
+        routes={},
+        providers=providers,
+        entries=index.entries(),
+        aliases=index.aliases,
+        caching=caching_of(usual, None),
+        prompt_cache=prompts_of(usual, None),
+    )
     routes: dict[str, Route] = {}
     for name, entry in setup.config.routes.items():
         if entry.quality is None:
             targets = _targets(entry.targets, f"$.routes.{name}.targets", bare)
         else:
             targets = _chosen(name, entry.quality, choose(_offered(bare, index), entry.quality, prices))
-        routes[name] = _route(name, entry, targets, bare)
-    directory = Directory(routes=routes, providers=providers, entries=bare.entries, aliases=bare.aliases)
+        route = _route(name, entry, targets, bare)
+        prompts = prompts_of(usual, entry.cache)
+        routes[name] = structs.replace(
+            route,
+            caching=caching_of(usual, entry.cache),
+            prompt_cache=prompts,
+            sticky=route.sticky or ("prompt" if prompts else None),
+        )
+    directory = structs.replace(bare, routes=routes)
     offers = [*_route_offers(routes), *_model_offers(directory, index)]
     return Compiled(directory, Listing(offers, now_s, _PriceOf(prices, providers), directory))
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from headgate.app.config_sources import Origins
 
-NOT_YET: Final = frozenset({"cache", "hedge", "stream_upstream", "guards"})
+NOT_YET: Final = frozenset({"hedge", "stream_upstream", "guards"})
 """Settings that are planned and refused until they work."""
 
 

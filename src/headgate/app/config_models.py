@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from headgate.app.config_cache import Cache, CacheTerms, mode_alone
 from headgate.app.config_money import WEBHOOK_SECRET_CHARACTERS_MIN, Payments, PriceEntry, Prices
 from headgate.app.config_secrets import Secret
 from headgate.app.config_values import (
@@ -326,6 +327,8 @@ class RouteEntry(Section):
     on_cut: OnCut = "end"
     """What becomes of a stream that breaks off in the midst of its words: it ends with an error (`end`), or another
     target with the same model finishes it where that can be done (`continue`), or any other (`continue_anywhere`)."""
+    cache: Annotated[CacheTerms | None, BeforeValidator(mode_alone)] = None
+    """How its answers are used again, where not as `cache` says; a bare text is its `mode`."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -377,6 +380,8 @@ class Config(Section):
     """What to do about models whose price is not known."""
     payments: Annotated[Payments, BeforeValidator(section)] = Payments()
     """How accounts pay for credit."""
+    cache: Annotated[Cache, BeforeValidator(mode_alone)] = Cache()
+    """Answers that are used again. A bare text is its `mode`."""
     alerts: Annotated[Alerts, BeforeValidator(section)] = Alerts()
     """What is told of budgets, credit and prices, and where to."""
     routes: Annotated[dict[str, RouteEntry], BeforeValidator(section)] = Field(default={})

@@ -9,6 +9,8 @@ from pathlib import Path
 from headgate.app.compiled import Compiled, compile_setup
 from headgate.app.config import Setup
 from headgate.app.config_prices import price_book, unpriced
+from headgate.cache.answers import Answers, Bounds
+from headgate.cache.database import DatabaseKeeper, Purges
 from headgate.core.problems import ConfigError
 from headgate.ledger.applier import Applier
 from headgate.ledger.calls import Calls
@@ -40,6 +42,13 @@ class Core:
         minted = MintedIds(store)
         self.metering = Metering(journal, self.prices, self.calls, unpriced(setup.config.prices), minted)
         self.compiled: Compiled = compile_setup(setup, self.prices, now_s=int(time.time()))
+        cache = setup.config.cache
+        bounds = Bounds(
+            entries_max=cache.entries_max, bytes_max=cache.bytes_max, answer_bytes_max=cache.answer_bytes_max
+        )
+        keeper = DatabaseKeeper(store) if cache.kept == "database" and self.compiled.directory.is_cached else None
+        self.answers = Answers(pepper.digest, bounds, keeper)
+        self.purges = Purges(store)
         self.tenancy = Tenancy(store, self.now_us, applier.drain, self._every_name)
         self.keys = KeyRing(store, pepper, self.now_us, self.tenancy)
         self.neighbours = 0
@@ -83,7 +92,9 @@ async def open_core(setup: Setup, *, is_library: bool = False) -> AsyncGenerator
         stack.callback(journal.close)
         applier = Applier(journal, store)
         stack.callback(applier.close)
-        yield Core(setup, store, load_pepper(config.data_dir, os.environ), journal, applier)
+        core = Core(setup, store, load_pepper(config.data_dir, os.environ), journal, applier)
+        stack.callback(core.answers.close)
+        yield core
 
 
 def _journal(directory: Path) -> Journal:

@@ -11,9 +11,11 @@ from headgate.app.demo import DemoTransport
 from headgate.app.own.batches import House
 from headgate.app.own.desk import Desk
 from headgate.app.own.wholesale import POLL_S, Wholesale, batch_made_for
+from headgate.app.reuse_desk import keep_hearing
 from headgate.app.signers import make_signers
 from headgate.engine.conduct import Engine
 from headgate.engine.conduct import Settings as EngineSettings
+from headgate.engine.reusing import Reuse
 from headgate.engine.stalling import keep_flowing
 from headgate.engine.watching import keep_watch
 from headgate.server.listener import ClientListener, Doors
@@ -39,6 +41,9 @@ async def open_engine(core: Core) -> AsyncGenerator[tuple[Engine, Spawn]]:
         transports: dict[str, Transport] = {"http": pool, "https": pool, "demo": demo}
         engine = Engine(core.compiled.directory, transports, core.metering, _bounds(core.setup.config))
         engine.sockets = sockets
+        if core.compiled.directory.is_cached:
+            engine.reuse = Reuse(core.answers)
+            spawn(keep_hearing(core))
         engine.signers = make_signers(core.compiled.directory.providers.values())
         spawn(keep_watch(engine.fleet))
         spawn(keep_flowing(engine.flows))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from headgate.core.caching import Reused
 from headgate.core.minted import Minted
 from headgate.core.problems import Outcome
 from headgate.core.usage import Usage
@@ -73,6 +74,8 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     cost_nano_usd: int = 0
     is_priced: bool = True
     """False: no price is known for the model, so the cost is not known either (never taken as free)."""
+    prompt_cache_nano_usd: int = 0
+    """What the provider's cache of prompts has saved on it, less what writing to it has cost besides."""
 
 
 class CallStart(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -159,3 +162,5 @@ class CallRecord(Struct, kw_only=True, omit_defaults=True, gc=False):
     """Method and path below the provider's base, of a call that was sent on as it was."""
     minted: tuple[Minted, ...] = ()
     """What this call had made or deleted at an upstream, by the ids it gave."""
+    reused: Reused | None = None
+    """The answer was another call's; None: it was asked for."""

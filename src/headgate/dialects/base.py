@@ -153,6 +153,15 @@ class Operation(Struct, Generic[Question, Reply], frozen=True, kw_only=True):
     """The answer as the asker of the question reads it."""
 
 
+class PromptMark(Struct, frozen=True, kw_only=True, gc=False):
+    """What a provider's cache of prompts is told, where its caller has said nothing of it."""
+
+    ttl: str
+    """`5m` or `1h`."""
+    key: str
+    """The same for all calls whose prompts begin alike; empty: there is none."""
+
+
 class Dialect(Struct, frozen=True, kw_only=True):
     """One wire format, spoken on either side. Register it in `dialects/registry.py`."""
 
@@ -190,6 +199,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     usage_filter: Callable[[], "UsageFilter"] | None = None
     """Withholds the usage that was asked for upstream on our own account; None: the dialect always tells usage."""
     counting: Counting | None = None
+    mark_prompt: Callable[[bytes, PromptMark], bytes] | None = None
+    """A request's body with what the provider's cache of prompts wants to be told; None: there is nothing to tell."""
     seals: tuple[bytes, ...] = (SEAL,)
     """How the JSON of another service's proof may begin in a client's request."""
     sides: Mapping[str, "SideOperation"] = field(default_factory=dict[str, "SideOperation"])

@@ -32,6 +32,11 @@ class Answerer:
         exchange.on_disconnect(self._client_left)
 
     @property
+    def exchange(self) -> Exchange:
+        """What it goes out by."""
+        return self._exchange
+
+    @property
     def is_congested(self) -> bool:
         """Whether the client reads slower than we write."""
         return self._exchange.is_congested

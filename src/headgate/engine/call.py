@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
+from headgate.core.caching import Wish
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.dialects.base import Dialect, Envelope, Head
@@ -58,6 +59,8 @@ class Call(Struct, kw_only=True, gc=False):
     """Header fields of its answer that tell of these: complete lines."""
     tags: frozenset[str] = frozenset()
     """What a target must be marked with to serve it."""
+    wish: Wish | None = None
+    """What its header says of answers that are kept; None: nothing."""
     priority: int | None = None
     """The class that it asks for, where calls have to wait; None: its caller's."""
     upload: Upload | None = None

@@ -12,7 +12,7 @@ from msgspec import Struct
 from headgate.core.problems import HeadgateError, InvalidRequest, Outcome, Problem, UpstreamError
 from headgate.core.request import Request
 from headgate.core.signatures import has_seals
-from headgate.dialects.base import Dialect
+from headgate.dialects.base import Dialect, Head, PromptMark
 from headgate.engine.admitting import admitted, foreseen_in_chat
 from headgate.engine.answer import Answerer
 from headgate.engine.attempt import Attempting
@@ -23,10 +23,12 @@ from headgate.engine.draining import Drains
 from headgate.engine.effects import has_effects
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
-from headgate.engine.lanes import Way, prepare, way
+from headgate.engine.lanes import Prepared, Way, prepare, way
 from headgate.engine.own import OwnThings
 from headgate.engine.plain import PlainCalls
+from headgate.engine.reusing import Question, Reuse
 from headgate.engine.stalling import Flow
+from headgate.engine.sticking import shared_prompt_key
 from headgate.engine.straight import Straight
 from headgate.engine.trial import STOPPED, waited_ms
 from headgate.engine.trying import Trying
@@ -84,6 +86,8 @@ class Engine:
         self._means: dict[str, Means] = {}
         self._routes: dict[str, Route] = {}
         self._ways: dict[tuple[str, str, str, bool], Way] = {}
+        self.reuse: Reuse | None = None
+        """The answers that may be used again, where any route wants that."""
         self.own: OwnThings | None = None
         """The files and batches of the gateway itself, where it keeps any."""
         self.transports = transports
@@ -150,10 +154,20 @@ class Engine:
         if head.refers:
             call.keeper = await keeper_of(self, call.principal, head.refers)
         wanted = want(self, call, head)
+        question: Question | None = None
+        if self.reuse is not None and wanted.routes[0].caching is not None:
+            question = self.reuse.question(call, head, wanted.routes, wanted.deployments)
         limits = self.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
             foreseen = foreseen_in_chat(call.body, head.max_tokens, is_stream=head.is_stream)
             wanted = wanted.only(admitted(self, call, limits, wanted.deployments, foreseen))
+        if question is None or self.reuse is None:
+            await self._ask(call, head, wanted, answerer)
+        else:
+            await self.reuse.answer(question, answerer, partial(self._ask, call, head, wanted))
+
+    async def _ask(self, call: Call, head: Head, wanted: Wanted, answerer: Answerer) -> None:
+        """Asks those that may answer."""
         choice, turn = self.at_once(wanted), None
         if choice is None:
             choice, turn = await self.lines.wait(call, answerer, wanted)
@@ -228,6 +242,8 @@ class _Talking:
             self._request = call.dialect.parse_request(call.body, call.envelope)
         continues = self._continues(is_stream=is_stream)
         prepared = prepare(call, way, None if same and not continues else self._request)
+        if self._choice.plan.route.prompt_cache and way.door.marks_prompts:
+            self._mark(prepared, self._choice.plan.route.prompt_cache)
         if prepared.dropped and self._choice.plan.route.on_loss == "refuse":
             lost = ", ".join(sorted(prepared.dropped))
             raise InvalidRequest(
@@ -236,6 +252,12 @@ class _Talking:
             )
         prepared.dropped |= self._choice.dropped
         return Breakable(trying, prepared, self._choice.plan.route) if continues else Attempting(trying, prepared)
+
+    def _mark(self, prepared: Prepared, ttl: str) -> None:
+        """Tells the provider's cache of prompts what the caller has not."""
+        mark, call = prepared.way.dialect.mark_prompt, self._trying.call
+        if mark is not None:
+            prepared.body = mark(prepared.body, PromptMark(ttl=ttl, key=shared_prompt_key(call)))
 
     def _continues(self, *, is_stream: bool) -> bool:
         """Whether another deployment may finish the answer if it breaks off. Then it is told in words in either lane:

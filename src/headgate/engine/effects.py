@@ -3,6 +3,7 @@
 A request is looked at only when it is about to be doubled, which is rare; what cannot be read is taken to have some.
 """
 
+from collections.abc import Mapping
 from typing import Final, cast
 
 import msgspec
@@ -23,6 +24,11 @@ def has_effects(body: bytes) -> bool:
         members = _OBJECT(body)
     except msgspec.DecodeError:
         return True
+    return does_more(members)
+
+
+def does_more(members: Mapping[str, object]) -> bool:
+    """The same of a request that has been read."""
     if any(members.get(name) for name in _EFFECTS):
         return True
     tools = members.get("tools")

@@ -82,6 +82,7 @@ class PlainCalls:
             return
         is_fixed = len(route.targets) == 1 or route.strategy == "ordered"
         is_free = not (route.rules or route.instead or route.sticky or plan.weighed or engine.metering.refuses_unpriced)
+        is_free = is_free and route.caching is None and not route.prompt_cache
         is_whole = wanted.routes is wanted.named.routes and len(plan.deployments) == len(route.targets)
         if not (_is_plain(call, head) and is_fixed and is_free and is_whole):
             return

@@ -7,6 +7,8 @@ import time
 from functools import partial
 from typing import Final
 
+from msgspec import structs
+
 from headgate.core.needs import NO_WISHES, Wishes
 from headgate.core.problems import InvalidRequest, MissingAbility, Unpriced
 from headgate.dialects.base import Head, Target
@@ -33,12 +35,15 @@ from headgate.engine.errand import Errand, To
 from headgate.engine.exchange import Exchange
 from headgate.engine.keepers import keeper_of
 from headgate.engine.lanes import with_query
+from headgate.engine.reusing import Question
 from headgate.engine.trying import Trying
 from headgate.providers.catalog import Deployment, Door
 from headgate.routing.plan import Asked as Weighing
 
 _NEVER_CHAT: Final = frozenset({"embeddings", "ranking"})
 """No model that calls tools can do these."""
+_KEPT: Final = frozenset({"embeddings", "ranking"})
+"""Whose answers may be used again."""
 _CHEAP: Final = frozenset({"embeddings", "ranking", "moderations"})
 """What may be asked of two at once when one is slow."""
 
@@ -74,14 +79,26 @@ class _Operating:
         passes_on = asked.is_stream or self._side.is_binary
         head = Head(model=asked.model, is_stream=passes_on, max_tokens=asked.measured.output_tokens or None)
         wanted = await self._want(head)
+        question: Question | None = None
+        if engine.reuse is not None and wanted.routes[0].caching is not None and self._side.name in _KEPT:
+            call.body = self._sent.body
+            question = engine.reuse.question(call, head, wanted.routes, wanted.deployments)
+            self._sent = structs.replace(self._sent, body=call.body)
         limits = engine.metering.limits.allowance(call.principal.key_id)
         if limits is not None or call.cost_nano_usd_max is not None:
             wanted = wanted.only(admitted(engine, call, limits, wanted.deployments, foreseen_beside(asked)))
+        if question is None or engine.reuse is None:
+            await self._ask(head, wanted, self._answerer)
+        else:
+            await engine.reuse.answer(question, self._answerer, partial(self._ask, head, wanted))
+
+    async def _ask(self, head: Head, wanted: Wanted, answerer: Answerer) -> None:
+        engine, call = self._engine, self._call
         choice, turn = engine.at_once(wanted), None
         if choice is None:
-            choice, turn = await engine.lines.wait(call, self._answerer, wanted)
+            choice, turn = await engine.lines.wait(call, answerer, wanted)
         self._choice: Choice = choice
-        self._trying = Trying(engine, call, self._answerer, choice, head)
+        self._trying = Trying(engine, call, answerer, choice, head)
         await self._trying.run(self)
         if turn is not None:
             turn.done(call.record.usage)

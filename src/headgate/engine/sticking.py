@@ -32,6 +32,12 @@ def key_of(call: Call, sticky: Sticky | None) -> str:
             return prompt_key(call.body)
 
 
+def shared_prompt_key(call: Call) -> str:
+    """The same for calls of one owner whose prompts begin alike; empty: there is no prompt. Tells nobody either."""
+    found = prompt_key(call.body)
+    return blake2b(f"{call.principal.owner}\0{found}".encode(), digest_size=16).hexdigest() if found else ""
+
+
 def prompt_key(body: bytes) -> str:
     """The same for every turn of a conversation: of what comes before the first answer, which all of them repeat."""
     members = _MEMBERS(body)

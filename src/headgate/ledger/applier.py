@@ -20,6 +20,7 @@ from headgate.ledger.charging import spent, spent_by_tag
 from headgate.ledger.credit import usage_transfers
 from headgate.ledger.journal import Ended, Journal
 from headgate.ledger.rejects import put_aside
+from headgate.ledger.saving import saved
 from headgate.ledger.segments import (
     OFFSET_BITS,
     OFFSET_MASK,
@@ -30,7 +31,7 @@ from headgate.ledger.segments import (
     segment_path,
 )
 from headgate.store.base import Store, StoreError
-from headgate.store.queries import calls, meta, minted, spend, transfers, unbilled
+from headgate.store.queries import calls, meta, minted, savings, spend, transfers, unbilled
 
 CUT_SHORT = "the gateway stopped during this call"
 _CALLS_MAX = 1000
@@ -243,6 +244,7 @@ class Applier:
                 sums = spent(fresh)
                 spend.add(connection, sums)
                 spend.add_tagged(connection, spent_by_tag([record for record in fresh if record.tags]))
+                savings.add(connection, saved(fresh))
                 rolling.add(connection, fresh)
                 batch = f"{self._journal.id} {end}"
                 transfers.post(connection, usage_transfers(sums, batch, time.time_ns() // 1000))

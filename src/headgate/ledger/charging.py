@@ -49,7 +49,7 @@ def spent(records: Iterable[CallRecord]) -> list[Spent]:
     sums: dict[Place, list[int]] = {}
     for record in records:
         usage = record.usage
-        if usage is None and not record.cost_nano_usd:
+        if usage is None and not record.cost_nano_usd and not record.charge_nano_usd:
             continue
         answered = winner(record)
         place = Place(

@@ -106,12 +106,14 @@ class Limits:
         hold = self._held.pop(record.id, None)
         if hold is None:
             allowance = self.allowance(record.key_id)
-            if allowance is None or record.usage is None:
+            if allowance is None or (record.usage is None and not record.charge_nano_usd):
                 return
             hold = allowance.unheld(Asked(record.started_us, Amounts(), (), record.user, record.tags))
         usage, used, place = record.usage, Amounts(requests=1), None
         if usage is not None:
             used = amounts(usage.input_tokens, usage.output_tokens, charge_of(record))
+        elif record.charge_nano_usd:  # its part of an answer that another call was made for
+            used = amounts(0, 0, record.charge_nano_usd)
         if hold.is_scoped and (answered := winner(record)) is not None:
             names = self.names(record.model, answered.provider, answered.model)
             place = Place(answered.provider, names)

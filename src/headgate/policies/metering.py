@@ -27,6 +27,9 @@ CEILING_FEES = Fees(character=300_000_000, audio_hour=5_000_000_000, image=500_0
 
 CEILING_WEB_SEARCH: Final = 35_000_000
 """USD 35 per thousand, in nano-USD: what the dearest provider asks."""
+_NOTHING_CACHED: dict[str, int] = dict.fromkeys(
+    ("cached_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cached_audio_tokens", "cached_image_tokens"), 0
+)
 
 
 class Unpriced(Struct, frozen=True):
@@ -102,6 +105,9 @@ class Metering:
         if usage is None:
             return
         attempt.cost_nano_usd, attempt.is_priced = self._cost(prices, attempt.model, usage)
+        if usage.cached_tokens or usage.cache_write_tokens:
+            plain = self._cost(prices, attempt.model, structs.replace(usage, **_NOTHING_CACHED))
+            attempt.prompt_cache_nano_usd = plain.nano_usd - attempt.cost_nano_usd if attempt.is_priced else 0
 
     def most(self, deployment: Deployment, usage: Usage) -> int:
         """What `usage` would cost there, in nano-USD; likewise where no price is known."""

@@ -28,6 +28,8 @@ class Door(Struct, frozen=True):
     """The operations beside talking that are offered here; None: not known."""
     signer: str = ""
     """Who puts the credential on a request just before it is sent: the name of a `Signing`. Empty: nobody has to."""
+    marks_prompts: bool = False
+    """Whether its cache of prompts may be told things that the caller has not."""
 
     def address(self, usual: str, target: Target) -> str:
         """The path of a call below the base URL: the dialect's `usual` one, unless the service has its own."""
@@ -220,6 +222,7 @@ def _door(speaks: Speaks, base_url: str, settings: Settings) -> Door:
         paths=paths and Paths(values.fill(paths.whole), values.fill(paths.stream)),
         sides=None if settings.base_url and speaks.sides else speaks.sides,  # elsewhere there may be others
         signer=f"{settings.name}/{auth.scope or auth.scheme}" if auth.scheme in SIGNED else "",
+        marks_prompts=speaks.marks_prompts,
     )
 
 

@@ -71,6 +71,8 @@ class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
     """The operations beside talking that are offered here; not given: it is not known, and each may be asked for."""
     headers: dict[str, str] = {}
     """Header fields of every call, but the credential; one that comes out empty is left out."""
+    marks_prompts: bool = False
+    """Whether it is known to take what its dialect tells a cache of prompts (`Dialect.mark_prompt`)."""
 
 
 class ProviderSpec(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
+from headgate.core.caching import Caching
 from headgate.core.problems import UnknownModel
 from headgate.providers.catalog import Deployment, Provider
 from headgate.providers.models import Facts, undated
@@ -69,6 +70,15 @@ class Directory(Struct, frozen=True, kw_only=True):
     """By id."""
     aliases: Mapping[str, str]
     """Every other name of a model, in lower case: its id. A provider's own name of it is one of them."""
+    caching: Caching | None = None
+    """How the answers of models are used again that are asked for by their own names."""
+    prompt_cache: Literal["", "5m", "1h"] = ""
+    """Likewise, how long their providers are to keep prompts."""
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether any answer is used again."""
+        return self.caching is not None or any(route.caching is not None for route in self.routes.values())
 
     def names(self) -> list[str]:
         """What may be asked for: routes first, then models."""
@@ -97,7 +107,10 @@ def find_route(directory: Directory, name: str) -> Route:
             return structs.replace(find_route(directory, base), strategy=SUFFIXES[suffix])
         raise UnknownModel(_unknown(directory, name), param="model")
     targets = tuple(Target(deployment_of(directory, hosting)) for hosting in hostings)
-    return Route(name=name, strategy="ordered", targets=targets, is_direct=True)
+    route = Route(name=name, strategy="ordered", targets=targets, caching=directory.caching, is_direct=True)
+    if directory.prompt_cache:
+        route = structs.replace(route, prompt_cache=directory.prompt_cache, sticky="prompt")
+    return route
 
 
 def deployment_of(directory: Directory, hosting: Hosting) -> Deployment:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
+from headgate.core.caching import Caching
 from headgate.core.problems import ConfigError, Outcome, Problem
 from headgate.core.record import Weighed
 from headgate.providers.catalog import Deployment
@@ -76,6 +77,10 @@ class Route(Struct, frozen=True, kw_only=True):
     """Where a call goes on that has ended so: CONTEXT (its prompt is too long) or POLICY (its content was refused)."""
     sticky: Sticky | None = None
     """What makes calls go to the same target as long as it is well and not too busy."""
+    caching: Caching | None = None
+    """How its answers are used again; None: they are not."""
+    prompt_cache: Literal["", "5m", "1h"] = ""
+    """How long a provider's cache is to keep prompts that their callers have not marked; empty: nothing is marked."""
     is_direct: bool = False
     """Made on the fly from a model's name, not configured."""
 

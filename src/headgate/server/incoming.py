@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from headgate.core.caching import Wish
 from headgate.core.principal import Principal
 from headgate.dialects.base import Envelope
 from headgate.engine.call import Call
@@ -76,6 +77,8 @@ class Manner(Struct, frozen=True, kw_only=True, gc=False):
     """What a target must be marked with to serve it."""
     spend_tags: tuple[str, ...] = ()
     """What it is marked with, for limits and budgets."""
+    wish: Wish | None = None
+    """About answers that are kept; None: it says nothing."""
     priority: int | None = None
     """The class that it asks for; None: its caller's."""
 

@@ -34,6 +34,7 @@ from headgate.engine.side import operate
 from headgate.engine.straight import go_straight
 from headgate.limits.terms import checked_tags
 from headgate.server import paths
+from headgate.server.caching import wish_of
 from headgate.server.described import document
 from headgate.server.incoming import Headers, Incoming, Manner, Meaning, Reply, RequestHead, render_fields
 from headgate.server.listening import Spawn
@@ -314,6 +315,7 @@ def call_of(incoming: Incoming, operation: str) -> Call:
         patience_s=manner.patience_s,
         cost_nano_usd_max=manner.cost_nano_usd_max,
         tags=manner.tags,
+        wish=manner.wish,
         priority=None if manner.priority is None else _permitted(manner.priority, incoming.principal),
     )
 
@@ -333,6 +335,7 @@ def manner_of(endpoint: paths.Endpoint, head: RequestHead) -> Manner:
         cost_nano_usd_max=cost_max_of(headers),
         tags=tags_of(headers),
         spend_tags=spend_tags_of(headers),
+        wish=wish_of(headers),
         priority=priority_of(headers),
     )
 

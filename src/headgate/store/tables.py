@@ -297,6 +297,54 @@ TRANSFERS = Table(
     sqlite_strict=True,
 )
 
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("key", LargeBinary, primary_key=True, comment="an HMAC over everything that was asked, and by whom"),
+    Column("key_id", Text, nullable=False, comment="who asked for it"),
+    Column("team", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("model", Text, nullable=False, comment="as asked for"),
+    Column("provider", Text, nullable=False),
+    Column("upstream", Text, nullable=False, comment="the provider's name of the model"),
+    Column("tags", Text, nullable=False, comment="each between two line breaks"),
+    Column("stored_us", Number, nullable=False),
+    Column("expires_us", Number, nullable=False),
+    Column("worth", Number, nullable=False, comment="what it saves each time, in nano-USD per thousand bytes"),
+    Column("size_bytes", Number, nullable=False),
+    Column("blob", LargeBinary, nullable=False, comment="the entry behind its seal"),
+    Index("answers_by_expiry", "expires_us"),
+    Index("answers_by_worth", "worth", "stored_us"),
+    sqlite_strict=True,
+)
+
+PURGES = Table(
+    "purges",
+    METADATA,
+    Column("seq", Number, primary_key=True),
+    Column("at_us", Number, nullable=False),
+    Column("what", Text, nullable=False, comment="JSON object"),
+    sqlite_strict=True,
+)
+
+SAVINGS = Table(
+    "savings",
+    METADATA,
+    Column("day_us", Number, primary_key=True, comment="when the calls began, to the day (UTC)"),
+    Column("key_id", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="as asked for"),
+    Column("how", Text, primary_key=True, comment="hit, coalesced or provider"),
+    Column("calls", Number, nullable=False),
+    Column("input_tokens", Number, nullable=False),
+    Column("output_tokens", Number, nullable=False),
+    Column("nano_usd", Number, nullable=False),
+    Column("ms", Number, nullable=False),
+    Index("savings_by_key", "key_id", "day_us"),
+    sqlite_strict=True,
+)
+
 PROPOSALS = Table(
     "proposals",
     METADATA,

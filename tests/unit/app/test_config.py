@@ -143,7 +143,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "server": {"prot": 8080, "workers": 2, "admin_port": "x"},
         "shared": "redis://localhost",
         "routes": {
-            "smart": {"strategy": "order", "targets": ["a/b", {"modl": "x"}], "cache": False},
+            "smart": {"strategy": "order", "targets": ["a/b", {"modl": "x"}], "guards": []},
             "other": {"strategy": "cheapest", "targets": []},
         },
         "provider": {},
@@ -160,10 +160,10 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         "$.routes.smart.targets[1].model: is required",
         "$.routes.smart.targets[1].modl: is not a setting; did you mean model? "
         "Known here: model, weight, tags, continuation",
-        "$.routes.smart.cache: is not available yet; leave it out",
+        "$.routes.smart.guards: is not available yet; leave it out",
         "$.routes.other.targets: must have from 1 to 64 entries",
         "$.provider: is not a setting; did you mean providers? Known here: data_dir, admin_key, server, store, shared, "
-        "providers, timeouts, probes, kept, pass_through, prices, payments, alerts, routes",
+        "providers, timeouts, probes, kept, pass_through, prices, payments, cache, alerts, routes",
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_fault_names_the_variable_or_option_it_came_from() -> None:
     assert faults({}, HEADGATE_SERVER__PORT="x", HEADGATE_X__Y="1") == [
         "HEADGATE_SERVER__PORT: $.server.port: must be a whole number, not 'x'",
         "HEADGATE_X__Y: $.x: is not a setting; Known here: data_dir, admin_key, server, store, shared, providers, "
-        "timeouts, probes, kept, pass_through, prices, payments, alerts, routes".replace("; Known", ". Known"),
+        "timeouts, probes, kept, pass_through, prices, payments, cache, alerts, routes".replace("; Known", ". Known"),
     ]
     with pytest.raises(ConfigError, match=r"^--port: \$\.server\.port: must be at most 65535"):
         load(None, environ={}, options={"server.port": 65536})
@@ -277,7 +277,7 @@ def test_a_secret_in_a_file_is_read_beside_the_configuration(tmp_path: Path) -> 
         ("1: x", "headgate.yaml:1:1: the name '1' is not text; put it in quotes"),
         ("- a", "headgate.yaml: the top of the file must be a mapping"),
         ("x: !!python/object:os.system {}", "headgate.yaml:1:4: could not determine a constructor"),
-        ("routes: {r: {targets: [a/b], cache: off}}", "headgate.yaml: $.routes.r.cache: is not available yet"),
+        ("routes: {r: {targets: [a/b], hedge: {}}}", "headgate.yaml: $.routes.r.hedge: is not available yet"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where(tmp_path: Path, text: str, fault: str) -> None:

@@ -138,6 +138,7 @@ class Admin:
             alerts=lambda limit, before: [],
             accounting=None,
             calls=self.calls,
+            reuse=None,
             prices=lambda provider, model: [],
             providers=lambda: [{"name": "demo", "used": True}],
             models=lambda: b'{"object":"list","data":[]}',
@@ -344,6 +345,9 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
         ("POST", "/admin/v1/administrators"),
         ("GET", "/admin/v1/administrators"),
         ("DELETE", "/admin/v1/administrators/{kid}"),
+        ("GET", "/admin/v1/cache"),
+        ("DELETE", "/admin/v1/cache"),
+        ("GET", "/admin/v1/savings"),
         ("GET", "/admin/v1/audit"),
     }
     for method, path in [*known - OPEN, ("GET", OPENAPI_PATH), ("GET", "/docs"), ("GET", "/nowhere")]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from headgate.dialects.anthropic.counting import COUNTING
 from headgate.dialects.anthropic.errors import parse_error, render_error
+from headgate.dialects.anthropic.marking import mark_prompt
 from headgate.dialects.anthropic.quirks import QUIRKS
 from headgate.dialects.anthropic.render import render_request
 from headgate.dialects.anthropic.request import parse_request, patch, peek
@@ -48,6 +49,7 @@ DIALECT: Final = Dialect(
     render_error=render_error,
     ping=b'event: ping\ndata: {"type": "ping"}\n\n',
     counting=COUNTING,
+    mark_prompt=mark_prompt,
     quirks=QUIRKS,
 )
 

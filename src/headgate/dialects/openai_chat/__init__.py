@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.keying import key_prompt
 from headgate.dialects.openai_chat.errors import parse_error, render_error
 from headgate.dialects.openai_chat.quirks import QUIRKS
 from headgate.dialects.openai_chat.renderer import StreamRenderer
@@ -40,6 +41,7 @@ DIALECT = Dialect(
     parse_error=parse_error,
     render_error=render_error,
     usage_filter=UsageFilter,
+    mark_prompt=key_prompt,
     quirks=QUIRKS,
     sides=SIDES,
 )

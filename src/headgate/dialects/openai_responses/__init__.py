@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from headgate.dialects.base import Dialect, Headers, Target
+from headgate.dialects.keying import key_prompt
 from headgate.dialects.openai_responses.compacting import SIDES
 from headgate.dialects.openai_responses.counting import COUNTING
 from headgate.dialects.openai_responses.errors import parse_error, render_error
@@ -47,6 +48,7 @@ DIALECT: Final = Dialect(
     render_error=render_error,
     counting=COUNTING,
     sides=SIDES,
+    mark_prompt=key_prompt,
     quirks=QUIRKS,
 )
 

@@ -26,6 +26,7 @@ from headgate.server.admin.doors import Doors
 from headgate.server.admin.guard import AdminKey, Application, Guard, error_body
 from headgate.server.admin.keys import keys_router
 from headgate.server.admin.payments import payments_router
+from headgate.server.admin.reuse import reuse_router
 from headgate.server.admin.tenants import tenants_router
 from headgate.server.admin.views import Refusal
 
@@ -59,6 +60,7 @@ def create_api(doors: Doors) -> FastAPI:
     api.include_router(calls_router(doors))
     api.include_router(alerts_router(doors))
     api.include_router(administrators_router(doors))
+    api.include_router(reuse_router(doors))
     return api
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from headgate.cache.shelf import Purge
 from headgate.core.record import CallRecord
 from headgate.ledger.billing.focus import FocusVersion, Row
 from headgate.ledger.billing.forecasting import Forecast
@@ -12,6 +13,7 @@ from headgate.ledger.billing.invoices import Invoice
 from headgate.ledger.calls import Page
 from headgate.ledger.coupons import NewCoupon
 from headgate.ledger.credit import Credit, CreditState
+from headgate.ledger.saving import By, Line
 from headgate.limits.terms import Terms
 from headgate.policies.administrators import NewAdministrator
 from headgate.policies.issuing import NewKey
@@ -188,6 +190,22 @@ class Calls(Protocol):
         ...
 
 
+class Reuse(Protocol):
+    """Answers that are used again. Waits for a disk: called in threads."""
+
+    def purge(self, wanted: Purge) -> int:
+        """Takes out what is meant. Returns how many that were. Raises `NotFound` for a tenant that is not."""
+        ...
+
+    def state(self) -> dict[str, int]:
+        """How much is kept."""
+        ...
+
+    def savings(self, by: By, since_us: int, before_us: int) -> Sequence[Line]:
+        """What was saved on the days that begin in a time."""
+        ...
+
+
 class Doors(Struct, frozen=True, kw_only=True):
     """Everything the administration can ask for, as one administrator sees it."""
 
@@ -206,6 +224,7 @@ class Doors(Struct, frozen=True, kw_only=True):
     """What Stripe tells: the body of an event and its signature. Waits for a disk. None: likewise."""
     accounting: Accounting
     calls: Calls
+    reuse: Reuse
     prices: Callable[[str, str], Sequence[dict[str, object]]]
     """What any edition of the price book said of a provider's (empty: any one's) model. Waits for a disk."""
     alerts: Callable[[int, tuple[int, str] | None], Sequence[Message]]
