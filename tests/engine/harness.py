@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx2
 
@@ -13,7 +13,7 @@ from headgate.app import wiring
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
-from headgate.core.principal import Principal
+from headgate.core.principal import PRIORITIES, Principal
 from headgate.core.record import CallRecord
 from headgate.engine.conduct import Engine
 from headgate.server.listener import ClientListener
@@ -35,21 +35,17 @@ UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke", "vertex_predict"}
 
 
 class Anyone:
-    """Every key is good and means the same caller."""
+    """Every key is good and means the same caller, but for those that say whose they are: `name/class/weight`."""
 
     def recall(self, presented: bytes) -> Principal | None:
-        return Principal(key_id="test", name="test")
+        name, slash, rest = presented.decode().partition("/")
+        if not slash:
+            return Principal(key_id="test", name="test")
+        priority, _, weight = rest.partition("/")
+        return Principal(key_id=name, name=name, priority=PRIORITIES.index(priority), weight=float(weight))
 
     async def identify(self, presented: bytes) -> Principal | None:
-        return Principal(key_id="test", name="test")
-
-
-class Keys(Protocol):
-    """Who may call."""
-
-    def recall(self, presented: bytes) -> Principal | None: ...
-
-    async def identify(self, presented: bytes) -> Principal | None: ...
+        return self.recall(presented)
 
 
 class Bench:
@@ -98,7 +94,6 @@ async def bench(
     routes: Mapping[str, Any] | None = None,
     providers: Mapping[str, Any] | None = None,
     kept: str = "database",
-    keys: Keys | None = None,
     **route: Any,
 ) -> AsyncIterator[Bench]:
     """A gateway in front of the upstreams `names`, and of `providers` besides.
@@ -129,7 +124,7 @@ async def bench(
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
         engine.fleet.blame.lag_max_s = 60.0  # whatever else this machine has to do
-        listener = wiring.client_listener(core, engine, keys or Anyone())
+        listener = wiring.client_listener(core, engine, Anyone())
         transport = AsyncTransport(listener, spawn)
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30
