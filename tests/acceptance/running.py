@@ -34,14 +34,14 @@ class Gateway:
         )
         return done.stdout
 
-    def new_key(self, name: str) -> str:
+    def new_key(self, name: str, **more: Any) -> str:
         """Made by the admin API: a command would take a second to start."""
         asked = {
             "authorization": f"Bearer {self.environment['HEADGATE_ADMIN_KEY']}",
             "content-type": "application/json",
         }
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.admin_url}/admin/v1/keys", data=json.dumps({"name": name}).encode(), headers=asked
+            f"{self.admin_url}/admin/v1/keys", data=json.dumps({"name": name, **more}).encode(), headers=asked
         )
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
             return json.load(response)["key"]

@@ -54,7 +54,7 @@ def _keys(running: Gateway) -> dict[str, str]:
     """One key of each kind."""
     soon = datetime.now(UTC) + timedelta(seconds=5)
     made = {
-        "expired": running.run("keys", "create", "--name", "short", "--expires", soon.isoformat()).strip(),
+        "expired": running.new_key("short", expires=soon.isoformat()),
         "narrow": running.run("keys", "create", "--name", "narrow", "--models", "same_gemini").strip(),
     }
     gone = json.loads(running.run("keys", "create", "--name", "gone", "--json"))

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -13,7 +13,7 @@ from headgate.app import wiring
 from headgate.app.config import build
 from headgate.app.core import Core, open_core
 from headgate.app.inprocess import AsyncTransport
-from headgate.core.principal import PRIORITIES, Principal
+from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
 from headgate.engine.conduct import Engine
 from headgate.server.listener import ClientListener
@@ -35,17 +35,21 @@ UPSTREAM_ONLY = {"bedrock_converse", "bedrock_invoke", "vertex_predict"}
 
 
 class Anyone:
-    """Every key is good and means the same caller, but for those that say whose they are: `name/class/weight`."""
+    """Every key is good and means the same caller."""
 
     def recall(self, presented: bytes) -> Principal | None:
-        name, slash, rest = presented.decode().partition("/")
-        if not slash:
-            return Principal(key_id="test", name="test")
-        priority, _, weight = rest.partition("/")
-        return Principal(key_id=name, name=name, priority=PRIORITIES.index(priority), weight=float(weight))
+        return Principal(key_id="test", name="test")
 
     async def identify(self, presented: bytes) -> Principal | None:
-        return self.recall(presented)
+        return Principal(key_id="test", name="test")
+
+
+class Keys(Protocol):
+    """Who may call."""
+
+    def recall(self, presented: bytes) -> Principal | None: ...
+
+    async def identify(self, presented: bytes) -> Principal | None: ...
 
 
 class Bench:
@@ -93,7 +97,7 @@ async def bench(
     names: str = "a",
     routes: Mapping[str, Any] | None = None,
     providers: Mapping[str, Any] | None = None,
-    kept: str = "database",
+    keys: Keys | None = None,
     **route: Any,
 ) -> AsyncIterator[Bench]:
     """A gateway in front of the upstreams `names`, and of `providers` besides.
@@ -101,6 +105,7 @@ async def bench(
     The route `r` tries the upstreams in order, in the client's dialect's place: `r_<dialect>` has the doors that speak
     `dialect` only. `route` are further settings of these routes.
     """
+    kept = route.pop("kept", "database")  # where answers are
     async with AsyncExitStack() as stack:
         upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in names}
         faked = {
@@ -124,7 +129,7 @@ async def bench(
         core = await stack.enter_async_context(open_core(setup))
         engine, spawn = await stack.enter_async_context(wiring.open_engine(core))
         engine.fleet.blame.lag_max_s = 60.0  # whatever else this machine has to do
-        listener = wiring.client_listener(core, engine, Anyone())
+        listener = wiring.client_listener(core, engine, keys or Anyone())
         transport = AsyncTransport(listener, spawn)
         client = httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"authorization": "Bearer anything"}, timeout=30

@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
-from headgate.core.principal import PRIORITIES
+from headgate.core.principal import PRIORITIES, Principal
 from headgate.core.problems import Outcome
 from headgate.transport.fake import SlowFirstByte
 from tests.engine.harness import Bench, bench
 
 pytestmark = pytest.mark.anyio
 CHAT = "openai_chat"
+
+
+class Callers:
+    """Keys that say themselves whose they are: `name/class/weight`."""
+
+    def recall(self, presented: bytes) -> Principal | None:
+        name, priority, weight = presented.decode().split("/")
+        return Principal(key_id=name, name=name, priority=PRIORITIES.index(priority), weight=float(weight))
+
+    async def identify(self, presented: bytes) -> Principal | None:
+        return self.recall(presented)
 
 
 async def held_up(gateway: Bench) -> None:
@@ -47,7 +58,7 @@ async def served(gateway: Bench, calls: list[tuple[str, str]], path: str = "/v1/
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
 async def test_better_classes_go_first_by_key_or_as_the_call_says(tmp_path: Path, path: str):
-    async with bench(tmp_path, "a") as gateway:
+    async with bench(tmp_path, "a", keys=Callers()) as gateway:
         await held_up(gateway)
         by_key = [(f"{name}/{name}/1", name) for name in reversed(PRIORITIES) for _ in range(2)]
         order = await served(gateway, [("x/batch/1", "at once"), *by_key, ("y/interactive/1", "batch")], path)
@@ -56,7 +67,7 @@ async def test_better_classes_go_first_by_key_or_as_the_call_says(tmp_path: Path
 
 
 async def test_a_caller_of_more_weight_gets_more(tmp_path: Path):
-    async with bench(tmp_path, "a") as gateway:
+    async with bench(tmp_path, "a", keys=Callers()) as gateway:
         await held_up(gateway)
         calls = [("light/standard/1", "light"), *[("heavy/standard/3", "heavy"), ("light/standard/1", "light")] * 8]
         order = await served(gateway, calls)
@@ -64,7 +75,7 @@ async def test_a_caller_of_more_weight_gets_more(tmp_path: Path):
 
 
 async def test_a_class_above_the_keys_is_refused_and_so_is_what_is_none(tmp_path: Path):
-    async with bench(tmp_path, "a") as gateway:
+    async with bench(tmp_path, "a", keys=Callers()) as gateway:
         told: list[tuple[int, str, str]] = []
         for said in ("interactive", "urgent"):
             headers = {"authorization": "Bearer k/standard/1", "x-headgate-priority": said}
