@@ -109,9 +109,9 @@ HEADGATE = Row(
 )
 RETRYING = Row(
     "Headgate, retrying",
-    "the same with `retry_same_first: true`",
+    "the same with `retry_same_first: true` and `on_cut: continue`",
     find_headgate,
-    _headgate(", retry_same_first: true"),
+    _headgate(", retry_same_first: true, on_cut: continue"),
     retries_same=True,
 )
 PEERS = (

@@ -237,3 +237,25 @@ async def test_an_end_in_order_that_is_none_is_held_back_and_made_good(tmp_path:
     assert said(CHAT, body).endswith(" the rest")
     assert '"error"' not in body
     assert [attempt.outcome for attempt in record.attempts] == [Outcome.CUT, Outcome.OK]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("upstream", ["openai_responses", "openai_chat", "anthropic"])
+async def test_a_response_that_nobody_keeps_is_finished_too(tmp_path: Path, upstream: str):
+    async with bench(tmp_path, "ab", on_cut="continue") as gateway:
+        a, b = gateway.upstreams["a"], gateway.upstreams["b"]
+        says(a, WORDS)
+        says(b, " and so it ends.")
+        a.fail(CutAfter(bytes=CUTS[upstream]))
+        body, record = await run(gateway, "openai_responses", upstream, store=False)
+    events = [json.loads(line[6:]) for line in body.splitlines() if line.startswith("data: {")]
+    words = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    begun = words.removesuffix(" and so it ends.")
+    assert 0 < len(begun) < len(words)
+    assert WORDS.startswith(begun)
+    assert begun in last_words(b)
+    assert ([each.why for each in record.attempts], record.outcome) == (["first", "continue"], Outcome.OK)
+    end = events[-1]
+    assert (end["type"], end["response"]["output"][-1]["content"][0]["text"]) == ("response.completed", words)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert len({event["response"]["id"] for event in events if "response" in event}) == 1

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec import structs
+
 from headgate.core.reasoning import effort_of_budget
 from headgate.core.request import (
     Extras,
@@ -82,8 +84,8 @@ def _input(request: Request, writer: ItemWriter) -> dict[str, object]:
             turns.append(message)
     if writer.is_home and len(turns) == 1 and turns[0].form == INPUT:
         return members | {INPUT: words_of(turns[0].parts)}
-    for message in turns:
-        writer.write(message)
+    for message in turns:  # what was a text alone is an item among others now
+        writer.write(structs.replace(message, form="") if message.form == INPUT else message)
     if writer.items or not writer.is_home:
         members[INPUT] = writer.items
     return members

@@ -59,9 +59,21 @@ def parse_ask(target: str, body: bytes, text: str, method: str = "POST") -> Ask:
         or members.get("stream_format") == "sse",
         wants_usage=isinstance(options, dict) and cast(dict[str, object], options).get("include_usage") is True,
         prompt_tokens=max(1, len(body) // 4),
-        text=text,
+        text=_rest(text, members.get("messages")),
         members=members,
     )
+
+
+def _rest(text: str, messages: object) -> str:
+    """What is left to say where the request holds the beginning of the text as an answer that broke off."""
+    last = cast("list[object]", messages)[-2:] if isinstance(messages, list) else []
+    for message in last:
+        match message:
+            case {"role": "assistant", "content": str(begun)} if begun and text.startswith(begun):
+                return text[len(begun) :]
+            case _:
+                pass
+    return text
 
 
 def _fields(form: bytes) -> dict[str, object]:

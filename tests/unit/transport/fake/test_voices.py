@@ -1,5 +1,7 @@
 """The default answers: whole and streamed they say the same, in each API's own shape."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -126,3 +128,18 @@ def test_what_is_only_looked_at_is_no_talk():
     answer = answer_by_default(parse_ask("/v1/chat/completions", b"", TEXT, "GET"), 0.0)
     assert answer.status == 404
     assert b"no answer for GET /v1/chat/completions" in b"".join(answer.chunks)
+
+
+def test_an_answer_that_broke_off_is_gone_on_with():
+    begun, user = {"role": "assistant", "content": TEXT[:9]}, {"role": "user", "content": "go on"}
+    told = {
+        "prefill": [user, begun],
+        "a further turn": [user, begun, user],
+        "long ago": [begun, user, user],
+        "of another": [user, {"role": "assistant", "content": "no"}, user],
+    }
+    texts = {
+        name: parse_ask("/v1/chat/completions", json.dumps({"messages": messages}).encode(), TEXT).text
+        for name, messages in told.items()
+    }
+    assert texts == {"prefill": TEXT[9:], "a further turn": TEXT[9:], "long ago": TEXT, "of another": TEXT}
