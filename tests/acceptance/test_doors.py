@@ -44,7 +44,14 @@ def test_a_key_of_the_administration_works_until_it_is_ended(running: Gateway):
     assert administer(running, "DELETE", "/admin/v1/keys/nobody").status == 404
 
 
-CLOSED = ["/admin/v1/keys", "/admin/v1/calls", "/admin/v1/providers", "/admin/v1/models", "/admin/v1/openapi.json", "/"]
+CLOSED = [
+    "/admin/v1/keys",
+    "/admin/v1/calls",
+    "/admin/v1/providers",
+    "/admin/v1/models",
+    "/admin/v1/openapi.json",
+    "/metrics",
+]
 
 
 @pytest.mark.parametrize("path", CLOSED)

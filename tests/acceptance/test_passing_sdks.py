@@ -9,7 +9,7 @@ import pytest
 from google import genai
 
 from headgate.transport.fake import FakeUpstream
-from tests.acceptance.calling import recorded
+from tests.acceptance.calling import ask, eventually, recorded
 from tests.acceptance.running import Gateway, gateway
 
 
@@ -35,6 +35,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             listed = json.loads(started.run("keys", "list", "--json"))
             id = next(each["id"] for each in listed if each["name"] == "passer")
             started.run("keys", "pass-through", id, "up")
+            eventually(lambda: ask(started.url, "GET", "/up/v1/models", {"authorization": f"Bearer {key}"}).status != 403)
             yield Scene(started, upstream, key)
 
 

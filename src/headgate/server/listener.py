@@ -174,8 +174,15 @@ class ClientListener:
             or incoming.principal.key_id in engine.metering.limits.limited
         ):
             return False
-        call = incoming.call = call_of(incoming, "generate")
-        return go_straight(engine, call, exchange, spawn)
+        try:
+            incoming.call = call_of(incoming, "generate")
+            return go_straight(engine, incoming.call, exchange, spawn)
+        except HeadgateError:
+            return False  # who serves it finds the same, and says so
+        except Exception:
+            _log.exception("a bug in Headgate ended %s %s", incoming.method, incoming.endpoint.action)
+            _tell(exchange, _refusal(incoming, Problem(kind="internal", message="Headgate failed on this request.")))
+            return True
 
     async def serve(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answers a request that `greet` let in."""

@@ -75,7 +75,7 @@ def test_a_variable_of_the_environment_may_set_a_variable_of_a_provider():
     [
         ({"resourse": "x"}, "$.providers.azure.resourse: is not a setting; did you mean resource? Known here: like, "),
         ({"chat_path": "x"}, "$.providers.azure.chat_path: is not a setting"),
-        ({"cache": "x"}, "$.providers.azure.cache: is not available yet; leave it out"),
+        ({"cache": "x"}, "$.providers.azure.cache: is not a setting"),
         ({"resource": ["x"]}, "$.providers.azure.resource: must be text: env:NAME or file:PATH"),
         ({"resource": True}, "$.providers.azure.resource: must be text"),
         ({"resource": "evil.org/"}, None),

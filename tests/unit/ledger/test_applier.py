@@ -269,15 +269,18 @@ def test_a_record_that_cannot_be_read_is_put_aside_and_counted(tmp_path: Path, s
 
 
 def test_what_is_put_aside_is_there_once_though_the_commit_fails(tmp_path: Path, store: Store):
+    apply_all(open_journal(tmp_path), store)  # a store that is new gets its rollups before anything else
     journal = open_journal(tmp_path)
     for name in "abc":
         broken = record(name)
         broken.duration_ms = float("nan")
         journal.call_ended(broken)
+    journal.call_ended(record("d"))
     journal.close()
     journal = open_journal(tmp_path)
     applier = Applier(journal, Moody(store))
     assert not applier.drain(timeout_s=0.3)
+    assert "disk full" in applier.failure
     applier.close()
     journal.close()
     aside = tmp_path / "rejected.jsonl"

@@ -306,6 +306,7 @@ def test_every_path_but_the_open_ones_wants_the_key(admin: Admin) -> None:
     known = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert known == {
         ("GET", "/livez"),
+        ("GET", "/metrics"),
         ("POST", "/webhooks/stripe"),
         ("POST", "/admin/v1/credit/{account}/post"),
         ("POST", "/admin/v1/credit/{account}/void"),
