@@ -35,7 +35,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             listed = json.loads(started.run("keys", "list", "--json"))
             id = next(each["id"] for each in listed if each["name"] == "passer")
             started.run("keys", "pass-through", id, "up")
-            eventually(lambda: ask(started.url, "GET", "/up/v1/models", {"authorization": f"Bearer {key}"}).status != 403)
+            eventually(
+                lambda: ask(started.url, "GET", "/up/v1/models", {"authorization": f"Bearer {key}"}).status != 403
+            )
             yield Scene(started, upstream, key)
 
 

@@ -25,6 +25,7 @@ from headgate.transport.fake import (
     HtmlBody,
     InBandError,
     NotHttp,
+    Quota,
     Refuse,
     Reset,
     SlowFirstByte,
@@ -195,3 +196,23 @@ def test_a_second_deployment_is_asked_beside_a_slow_one(tmp_path: Path):
             return response.headers["x-headgate-provider"], response.headers["x-headgate-hedged"], found.long - before
 
     assert asyncio.run(scene()) == ("b_openai_chat", "true", 1)
+
+
+def test_a_quota_that_is_told_is_kept_to(tmp_path: Path):
+    async def scene() -> list[tuple[str, int]]:
+        async with served(tmp_path, "ab", is_straight=True) as found:
+            found.gateway.upstreams["a"].fail(Quota(requests=4, window_s=60))
+            seen: list[tuple[str, int]] = []
+            for _ in range(6):
+                before = found.long
+                response = await found.post("openai_chat")
+                seen.append((response.headers["x-headgate-provider"], found.long - before))
+                for member in found.gateway.engine.fleet.members():
+                    member.told_s = -1.0  # what each answer tells is read
+            assert [attempt.status for attempt in found.gateway.upstreams["a"].log] == [200] * 3
+            return seen
+
+    first, *rest = asyncio.run(scene())
+    assert first == ("a_openai_chat", 1)
+    assert rest[:2] == [("a_openai_chat", 0)] * 2  # with enough left it goes straight
+    assert rest[2:] == [("b_openai_chat", 1)] * 3  # the last is left to others who share the account

@@ -6,7 +6,7 @@ every deployment of a fixed order is well and without limits. Whatever is else i
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headgate.core.needs import NO_NEEDS
 from headgate.dialects.base import Head
@@ -17,6 +17,7 @@ from headgate.providers.catalog import Deployment
 from headgate.routing.abilities import BYTES_PER_TOKEN_USUAL
 from headgate.routing.fleet import Member
 from headgate.routing.plan import Plan
+from headgate.routing.quotas import Need
 
 if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
@@ -71,26 +72,28 @@ class PlainCalls:
         ):
             return None
         for member in found.members:
-            if not member.is_plain:
+            if not member.is_well:
                 return None
-        return found
+        return None if _wants_rest(found.members[0], call, head, now_s) else found
 
     def remember(self, call: Call, head: Head, wanted: Wanted, choice: Choice) -> None:
-        """What was found for a call, for others like it, if it was plain and nothing had to be minded."""
-        plan, route, engine = choice.plan, choice.plan.route, self._engine
-        if head.is_stream:
+        """What was found for a call, for others like it, if it was plain and the order is the operator's."""
+        plan, route, fleet = choice.plan, choice.plan.route, self._engine.fleet
+        if head.is_stream or not _is_plain(call, head) or not (len(route.targets) == 1 or route.strategy == "ordered"):
             return
-        is_fixed = len(route.targets) == 1 or route.strategy == "ordered"
-        is_free = not (route.rules or route.instead or route.sticky or plan.weighed or engine.metering.refuses_unpriced)
-        is_free = is_free and route.caching is None and not route.prompt_cache
+        key = (head.model, call.principal.models)
+        found = self._known.get(key)
+        if found is not None and found.generation == fleet.generation:
+            return
+        has_terms = route.rules or route.instead or route.sticky or route.caching is not None or route.prompt_cache
         is_whole = wanted.routes is wanted.named.routes and len(plan.deployments) == len(route.targets)
-        if not (_is_plain(call, head) and is_fixed and is_free and is_whole):
+        in_order = all(target.deployment is each for target, each in zip(route.targets, plan.deployments, strict=False))
+        if has_terms or self._engine.metering.refuses_unpriced or not (is_whole and in_order):
             return
         if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
-        fleet = engine.fleet
-        self._known[head.model, call.principal.models] = Plain(
-            plan=plan,
+        self._known[key] = Plain(
+            plan=structs.replace(plan, weighed=()),
             members=tuple(fleet.member(deployment) for deployment in plan.deployments),
             route="model" if route.is_direct else route.name,
             candidates=[deployment.id for deployment in plan.deployments],
@@ -98,6 +101,16 @@ class PlainCalls:
             tokens_max=min(map(_window, plan.deployments)),
             output_tokens_max=min(map(_output_limit, plan.deployments)),
         )
+
+
+def _wants_rest(first: Member, call: Call, head: Head, now_s: float) -> bool:
+    """Whether the quota of the one that is asked first is used up; those of the others are looked at if it fails."""
+    quota = first.quota
+    if not quota.buckets and quota.not_before_s <= now_s:
+        return False
+    usual, most = int(first.output_tokens), head.max_tokens
+    written = usual if most is None or most > usual else most
+    return quota.wait_s(Need(len(call.body) // BYTES_PER_TOKEN_USUAL, written), now_s) > 0.0
 
 
 def _is_plain(call: Call, head: Head) -> bool:

@@ -111,12 +111,17 @@ class Member:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing at all is to be minded: no failure lately, no limit, no quota told. Asked for every call."""
-        health, host, account, quota = self.health, self.host, self.account, self.quota
+        """Whether nothing at all is to be minded: it is well, and has told of no quota."""
+        quota = self.quota
+        return not quota.buckets and quota.not_before_s == -inf and self.is_well
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it has not failed lately and takes any number at a time. Asked for every call."""
+        health, host, account = self.health, self.host, self.account
         return (
             health.state is host.state is account.state is State.HEALTHY
-            and not (health.bad or host.bad or account.bad or quota.buckets)
-            and quota.not_before_s == -inf
+            and not (health.bad or host.bad or account.bad)
             and self.limit.limit == _UNLIMITED
         )
 
