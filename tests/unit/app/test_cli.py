@@ -1,6 +1,7 @@
 """The command line, called as a shell calls it: what stands on stdout, what on stderr, and the exit code."""
 
 import json
+import re
 import os
 import sys
 from pathlib import Path
@@ -247,6 +248,7 @@ def test_providers_are_listed_with_what_they_need(shell: Shell) -> None:
     assert rows["azure"]["missing"] == ["AZURE_OPENAI_API_KEY", "AZURE_OPENAI_RESOURCE or AZURE_RESOURCE_NAME"]
     assert rows["vllm"]["missing"] == ["an entry in the configuration"]
     assert (rows["groq"]["tier"], rows["groq"]["docs"][:8]) == ("recorded", "https://")
+    assert all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", row["checked"]) for row in rows.values())
     headings = ["name", "title", "used", "missing", "dialects", "tier", "docs"]
     assert shell("providers")[1].splitlines()[0].split() == headings
 

@@ -34,6 +34,7 @@ def _used(settings: ProviderSettings) -> dict[str, object]:
         "address": doors[0].base_url,
         "tier": spec.tier,
         "docs": spec.docs,
+        "checked": spec.checked,
     }
 
 
@@ -50,6 +51,7 @@ def _unused(spec: ProviderSpec, environ: Mapping[str, str]) -> dict[str, object]
         "address": spec.speaks[0].base_url,
         "tier": spec.tier,
         "docs": spec.docs,
+        "checked": spec.checked,
     }
 
 
