@@ -1,8 +1,8 @@
 """The command line, called as a shell calls it: what stands on stdout, what on stderr, and the exit code."""
 
 import json
-import re
 import os
+import re
 import sys
 from pathlib import Path
 
