@@ -346,9 +346,9 @@ def test_more_than_is_kept_at_hand_is_read_from_the_segments(tmp_path: Path, sto
     assert not applier.drain(timeout_s=0.1)
 
     moody.is_out_of_order = False
-    assert applier.drain()
+    assert applier.drain(timeout_s=60)
     journal.call_ended(record("last"))
-    assert applier.drain()
+    assert applier.drain(timeout_s=60)
 
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(CALLS)) == 5001
