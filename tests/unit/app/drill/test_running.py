@@ -41,7 +41,9 @@ PLAN = Plan(rate_per_s=40, warm_s=0.4, fault_s=0.8, after_s=0.4, patience_s=3)
 def test_a_fault_begins_and_ends_under_load() -> None:
     found = ran(Scenario(id="x", title="x", faults=planned(Status(status=503))), PLAN)
     ends = {
-        phase: {call.end for call in found.calls if start <= call.due_s < end - 0.02}
+        phase: {
+            call.end for call in found.calls if start <= call.due_s < end - 0.1
+        }  # what is sent late may meet the next one
         for phase, start, end in (
             ("before", 0.0, found.onset_s),
             ("during", found.onset_s + 0.02, found.repair_s),
