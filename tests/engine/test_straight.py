@@ -129,7 +129,7 @@ def written(record: CallRecord) -> dict[str, Any]:
 
 async def seen(folder: Path, fault: Fault | None, names: str, dialect: str, *, is_straight: bool) -> tuple[Any, int]:
     """What becomes of one call, after another that went well."""
-    timeout_s = 1 if isinstance(fault, BlackHole | HeadersThenSilence) else 600
+    timeout_s = 4 if isinstance(fault, BlackHole | HeadersThenSilence) else 600
     async with served(folder, names, is_straight=is_straight, timeout_s=timeout_s) as found:
         assert (await found.post(dialect)).status_code == 200
         before = found.long
