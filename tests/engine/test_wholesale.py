@@ -49,6 +49,7 @@ class Shop(Place):
         return found
 
     async def records(self) -> list[CallRecord]:
+        assert await asyncio.to_thread(self.core.applier.drain)
         return (await self.core.calls.recent(CallFilter())).records
 
 

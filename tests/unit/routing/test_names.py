@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from headgate.core.problems import UnknownModel
 from headgate.providers.catalog import Deployment, Provider, Settings, configure
@@ -142,3 +143,9 @@ def test_any_text_is_a_route_or_unknown(name: str):
 
 def test_names_are_routes_then_models():
     assert DIRECTORY.names() == ["smart", *ENTRIES]
+
+
+def test_where_prompts_are_marked_a_models_own_calls_stay_together():
+    found = find_route(structs.replace(DIRECTORY, prompt_cache="5m"), "alpha/single")
+    assert (found.prompt_cache, found.sticky) == ("5m", "prompt")
+    assert find_route(DIRECTORY, "alpha/single").sticky is None
