@@ -6,6 +6,7 @@ SOURCES := $(shell find src tests -name '*.py' -not -path '*/node_modules/*')
 COVERAGE := --cov --cov-report=json:.coverage.json --cov-report=
 MEASURE ?=
 SUITE := $(BIN)/python -m pytest -m "not node and not frameworks" --ignore=tests/conformance
+CLIENTS := $(BIN)/python -m pytest -m "node or frameworks" tests/acceptance
 # What failed is run once more, by itself: on a busy machine a test that waits for a clock may be late. A fault stays one.
 ALONE := -n 0 -rA --last-failed --last-failed-no-failures none
 
@@ -48,7 +49,7 @@ bench-cache: .venv/.test ## Measure the semantic cache on labelled sets, where t
 	$(BIN)/python -m bench.cache --write $(MEASURE)
 
 acceptance: .venv/.test ## Drive the running server with clients of others: SDKs for Node, Claude Code, Codex, frameworks
-	@$(BIN)/python -m pytest -rs -m "node or frameworks" tests/acceptance
+	@$(CLIENTS) -rs || $(CLIENTS) $(ALONE)
 
 nightly: .venv/.test ## Kill a gateway two hundred times, and let its database be away for a minute
 	@HEADGATE_TEST_KILLS=200 HEADGATE_TEST_AWAY_S=60 $(BIN)/python -m pytest -rs tests/acceptance/test_killing.py

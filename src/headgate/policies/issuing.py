@@ -91,6 +91,8 @@ def change_key(store: Store, kid: str, change: Callable[[Terms], Terms], *, acto
     """Sets a key's terms to what `change` makes of them."""
     with store.write() as connection:
         row = _found(connection, kid)
+        if row.revoked_us is not None:
+            raise NotFound(f"The key {kid!r} has been revoked; make a new one instead.")
         old = key_terms(row)
         terms = change(msgspec.structs.replace(old, models=row.models))
         kept = _kept(terms, old.organisation, old.lineage)

@@ -201,6 +201,10 @@ def test_what_is_not_there(tmp_path: Path):
     async def work(office: Office) -> None:
         await office("PATCH", "/teams/none", {}, status=404)
         await office("PATCH", "/keys/none", {}, status=404)
+        made = await office("POST", "/keys", {"name": "over"}, status=201)
+        await office("DELETE", f"/keys/{made['id']}")
+        refused = await office("PATCH", f"/keys/{made['id']}", {}, status=404)
+        assert "has been revoked" in refused["error"]["message"]
         organisations = [await office.organisation() for _ in range(2)]
         team = await office.team(organisations[0])
         body = {"name": "k", "team": team, "organisation": organisations[1]}
