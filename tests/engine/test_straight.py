@@ -216,3 +216,25 @@ def test_a_quota_that_is_told_is_kept_to(tmp_path: Path):
     assert first == ("a_openai_chat", 1)
     assert rest[:2] == [("a_openai_chat", 0)] * 2  # with enough left it goes straight
     assert rest[2:] == [("b_openai_chat", 1)] * 3  # the last is left to others who share the account
+
+
+@pytest.mark.parametrize("where", ["send", "answer"])
+def test_a_bug_of_ours_is_told_and_written_down(tmp_path: Path, where: str):
+    async def scene() -> tuple[int, str, int, int]:
+        async with served(tmp_path, "a", is_straight=True) as found:
+            assert (await found.post("openai_chat")).status_code == 200
+            engine, ended = found.gateway.engine, found.ended
+
+            def broken(*given: Any) -> None:
+                raise KeyError("a bug")
+
+            if where == "send":
+                engine.fleet.sent = broken  # type: ignore[method-assign]
+            else:
+                engine.metering.settle = broken  # type: ignore[method-assign]
+            response = await found.post("openai_chat")
+            record = await found.gateway.record(response)
+            assert next(iter(engine.fleet.members())).in_flight == 0
+            return response.status_code, record.outcome, len(record.attempts), found.ended - ended
+
+    assert asyncio.run(scene()) == (500, "local", 1, 1)

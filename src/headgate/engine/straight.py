@@ -5,12 +5,13 @@ fleet and record. Whatever else happens (no connection at hand, an error, a depl
 leaves, an answer that is out of the ordinary) is left to `Trying`, which takes the attempt over as it stands.
 """
 
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from headgate.core.events import Finished
-from headgate.core.problems import HeadgateError, UpstreamError
+from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt
 from headgate.core.signatures import has_seals
 from headgate.dialects.base import Head
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from headgate.engine.conduct import Engine
     from headgate.engine.plain import Plain
     from headgate.transport.flight import PooledFlight
+
+_log = logging.getLogger("headgate")
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -53,7 +56,7 @@ def go_straight(engine: "Engine", call: Call, exchange: Exchange, spawn: Spawn) 
         engine.metering.begin(call.record, straight.attempt)
     except HeadgateError:
         return False
-    straight.start(pool, exchange, spawn)
+    straight.begin(pool, exchange, spawn)
     return True
 
 
@@ -82,11 +85,17 @@ class Straight:
             price_version=engine.metering.price_version,
         )
 
-    def start(self, pool: Pool, exchange: Exchange, spawn: Spawn) -> None:
+    def begin(self, pool: Pool, exchange: Exchange, spawn: Spawn) -> None:
         """Sends it."""
-        call, prepared, plan = self._call, self.prepared, self._plain.plan
         self._exchange = exchange
         self._spawn = spawn
+        try:
+            self._send(pool, exchange)
+        except Exception:
+            self._give_up()
+
+    def _send(self, pool: Pool, exchange: Exchange) -> None:
+        call, prepared, plan = self._call, self.prepared, self._plain.plan
         sent_s = call.started_s + self.attempt.started_ms / 1e3
         self.watch = watch = Watch(self._engine, plan.deployments[0], len(prepared.body), self.head, sent_s)
         ticket, rest_s = watch.ticket, ends_s(call, plan.route)[0] - sent_s
@@ -120,8 +129,29 @@ class Straight:
         if self.flight is not None:
             self.flight.on_wake = None
 
+    def _give_up(self) -> None:
+        """A bug of ours: the caller is told, and the record is written, since nobody else would."""
+        call, attempt = self._call, self.attempt
+        _log.exception("a bug in Headgate ended call %s", call.id)
+        if self.flight is not None:
+            self.flight.on_wake = None
+            self.flight.close()
+        attempt.outcome = Outcome.LOCAL
+        if hasattr(self, "watch"):  # else it was never sent
+            self.watch.ended(attempt)
+        call.record.attempts = [attempt]
+        problem = Problem(kind="internal", message="Headgate failed on this call.", outcome=Outcome.LOCAL)
+        Answerer(call, self._exchange).refuse(problem)
+        self._engine.metering.call_ended(call.record)
+
     def _woken(self, flight: "PooledFlight") -> None:
         """More of the answer is here, or all of it, or no more will come."""
+        try:
+            self._look(flight)
+        except Exception:
+            self._give_up()
+
+    def _look(self, flight: "PooledFlight") -> None:
         if flight.is_complete:
             end = self._end_of(flight) if flight.status == 200 else None
             if end is None:
