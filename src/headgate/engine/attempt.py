@@ -7,6 +7,7 @@ from headgate.core.events import Event, Failed, Finished, PartDelta, PartStarted
 from headgate.core.problems import HeadgateError, Outcome, Problem, UpstreamError
 from headgate.core.record import Attempt
 from headgate.dialects.base import Dialect, Malformed, ReplyTo
+from headgate.engine.call import reply_to
 from headgate.engine.keepers import PENDING, minted, owing
 from headgate.engine.lanes import Passage, Prepared
 from headgate.engine.trial import LINGER_S, Told, Trial
@@ -288,17 +289,7 @@ class Attempting(Trial):
     @property
     def reply_to(self) -> ReplyTo:
         """Whom the answer is for."""
-        call, head = self._call, self._head
-        return ReplyTo(
-            id=call.id,
-            model=head.model,
-            now_s=call.record.started_us // 1_000_000,
-            is_stream=head.is_stream,
-            wants_usage=head.wants_usage,
-            version=call.envelope.version,
-            echo=self._prepared.request,
-            framing=call.framing,
-        )
+        return reply_to(self._call, self._head, self._prepared.request)
 
 
 def _is_pending(end: Finished) -> bool:

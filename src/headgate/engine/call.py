@@ -8,7 +8,8 @@ from msgspec import Struct, field
 from headgate.core.caching import Wish
 from headgate.core.principal import Principal
 from headgate.core.record import CallRecord
-from headgate.dialects.base import Dialect, Envelope, Head
+from headgate.core.request import Request
+from headgate.dialects.base import Dialect, Envelope, Head, ReplyTo
 
 if TYPE_CHECKING:
     from headgate.engine.admitting import Holding
@@ -69,3 +70,17 @@ class Call(Struct, kw_only=True, gc=False):
     """What is known of its body, once somebody has looked."""
     keeper: str = ""
     """The only provider that can serve it, since that keeps what the call refers to; empty: any."""
+
+
+def reply_to(call: Call, head: Head, echo: Request | None = None) -> ReplyTo:
+    """Whom an answer is for. `echo`: what was asked, where the answer is told in words and may have to repeat it."""
+    return ReplyTo(
+        id=call.id,
+        model=head.model,
+        now_s=call.record.started_us // 1_000_000,
+        is_stream=head.is_stream,
+        wants_usage=head.wants_usage,
+        version=call.envelope.version,
+        echo=echo,
+        framing=call.framing,
+    )

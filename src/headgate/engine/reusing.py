@@ -26,7 +26,7 @@ from headgate.core.record import Attempt
 from headgate.dialects.base import Head, ReplyTo
 from headgate.dialects.caching import body_wish, without_cache_member
 from headgate.engine.answer import Answerer
-from headgate.engine.call import Call
+from headgate.engine.call import Call, reply_to
 from headgate.engine.effects import does_more
 from headgate.engine.replaying import replay
 from headgate.engine.sharing import Reader, Shared
@@ -67,16 +67,7 @@ class Question(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def reply_to(self) -> ReplyTo:
         """Whom a kept answer is for. What it does not tell of itself is the same for everybody."""
-        call, head = self.call, self.head
-        return ReplyTo(
-            id=call.id,
-            model=head.model,
-            now_s=call.record.started_us // 1_000_000,
-            is_stream=head.is_stream,
-            wants_usage=head.wants_usage,
-            version=call.envelope.version,
-            framing=call.framing,
-        )
+        return reply_to(self.call, self.head)
 
 
 class _Flight:

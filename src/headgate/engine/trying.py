@@ -16,13 +16,12 @@ from headgate.dialects.base import Head
 from headgate.engine.answer import Answerer
 from headgate.engine.call import Call
 from headgate.engine.candidates import Choice
-from headgate.engine.timing import allowance_s, ends_s
+from headgate.engine.timing import allowance_s, ends_s, soon_s
 from headgate.engine.trial import Trial
 from headgate.engine.watching import Watch
 from headgate.providers.catalog import Deployment
 from headgate.routing.course import (
     HEDGE_LEAST_S,
-    HEDGE_SHARE_OF_REST,
     Course,
     Failed,
     GiveUp,
@@ -262,13 +261,13 @@ class Trying:
     def _look_early(self, ticket: Ticket, number: int, allowance_s: float) -> None:
         """Some attempts are looked at before they are overdue: with little time left, and the trial of a deployment
         that was out of order, which takes no longer than the next one's answer usually would."""
-        soon_s = HEDGE_SHARE_OF_REST * (self.deadline_s - ticket.sent_s)
+        early_s = soon_s(self.deadline_s - ticket.sent_s)
         if ticket.probing:
             next_one = self.member(self._course.next_place)
             predicted = next_one.estimator(is_stream=ticket.is_stream).predict(ticket.need.input_tokens)
-            soon_s = min(soon_s, predicted.p95_s)
-        if soon_s < ticket.patience_s and soon_s < allowance_s:
-            self._look_at(number, max(soon_s, HEDGE_LEAST_S))
+            early_s = min(early_s, predicted.p95_s)
+        if early_s < ticket.patience_s and early_s < allowance_s:
+            self._look_at(number, max(early_s, HEDGE_LEAST_S))
 
     def _look_at(self, number: int, in_s: float) -> None:
         if self._timer is not None:
